@@ -20,6 +20,7 @@ torch.set_num_threads(1)
 OUT = pathlib.Path(__file__).resolve().parent / "llama"
 VERSIONS = {"torch": torch.__version__, "transformers": transformers.__version__}
 PAD, BOS, EOS, VOCAB = 0, 1, 2, 97
+MIN_DISTINCT = 6   # least number of different tokens in a continuation, so that a loop is not all that is tested
 MIN_MARGIN = 5e-3  # least gap between the two best logits of a greedy step: no tie may decide a token
 
 
@@ -51,7 +52,7 @@ def randomise(model, seed):
             elif name.endswith(".bias"):
                 p.copy_(0.1 * noise)
             elif "embed_tokens" in name:
-                p.copy_(0.5 * noise)
+                p.copy_((0.25 if model.config.tie_word_embeddings else 0.5) * noise)
             else:
                 p.copy_(1.2 * noise / p.shape[-1] ** 0.5)
 
@@ -93,7 +94,7 @@ def generations(model, seed):
     for n in (1, 2, 5, 9, 16):
         prompt = [BOS] + torch.randint(3, VOCAB, (n - 1,), generator=g).tolist()
         free, margin = greedy(model, prompt, 24, None)
-        if margin < MIN_MARGIN:
+        if margin < MIN_MARGIN or len(set(free)) < MIN_DISTINCT:
             return None
         eos = free[11]
         stopped, _ = greedy(model, prompt, 24, eos)
