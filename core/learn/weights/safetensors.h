@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <torch/types.h>
+
+#include "core/base/result.h"
+
+namespace pl::learn {
+
+using TensorMap = std::map<std::string, torch::Tensor>;
+
+/// Reads a safetensors file into CPU tensors that own their memory (the file may be truncated by others afterwards).
+/// Untrusted input: header length, UTF-8, depth, duplicate keys, dtypes, ranks, products, contiguous offsets and the
+/// file's size are checked before anything is allocated. Errors: Corrupt, Io, Unsupported (dtype by name).
+Result<TensorMap> readSafetensors(const std::string& path);
+/// Same, without the data: name -> {dtype, shape}.
+struct TensorInfo {
+    std::string dtype;
+    std::vector<int64_t> shape;
+};
+Result<std::map<std::string, TensorInfo>> readSafetensorsHeader(const std::string& path);
+/// Written aside, fsynced, renamed; tensors are moved to the CPU and made contiguous. Metadata {"format": "pt"} is added.
+Status writeSafetensors(const std::string& path, const TensorMap& tensors,
+                        const std::map<std::string, std::string>& metadata = {});
+
+} // namespace pl::learn
