@@ -27,20 +27,21 @@ ADDED = ["[[note]]"]  # added, but not special: stays when special tokens are sk
 CHATML = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
           "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
+THINGS = ("list letter garden soup river number sentence friend meeting kitchen weather morning über café naïve "
+          "Straße мир привет слово こんにちは 世界 中文 字符 한국어 émigré jalapeño αβγ 12 345 6789 3.14 "
+          "bicycle umbrella library orchestra mountain candle window bread thunder island question traveller notebook "
+          "blanket honey compass lantern pepper harbour saddle violin cabinet marble feather cinnamon DON'T WE'VE It's "
+          "книга дорога 日本語 東京 ελλάδα שלום مرحبا").split()
+
 
 def corpus():
     rng = random.Random(1)
     people = "I you we they she he it".split()
     verbs = "don't can't write read sort count copy thank walk'll we've it's make plan cook clean answer ask pack".split()
-    things = ("list letter garden soup river number sentence friend meeting kitchen weather morning über café naïve "
-              "Straße мир привет слово こんにちは 世界 中文 字符 한국어 émigré jalapeño αβγ 12 345 6789 3.14 "
-              "bicycle umbrella library orchestra mountain candle window bread thunder island question traveller notebook "
-              "blanket honey compass lantern pepper harbour saddle violin cabinet marble feather cinnamon DON'T WE'VE It's "
-              "книга дорога 日本語 東京 ελλάδα שלום مرحبا").split()
     ends = [".", "!", "?", "...", "\n", "\n\n", ":\n- ", "; ", "  ", " 🙂 ", " 👩‍🚀 ", ")", "}\n", " = "]
     for _ in range(4000):
-        words = [rng.choice(people), rng.choice(verbs), "the", rng.choice(things), "and", rng.choice(things)]
-        yield " ".join(words).capitalize() + rng.choice(ends) + rng.choice(things) + rng.choice(ends)
+        words = [rng.choice(people), rng.choice(verbs), "the", rng.choice(THINGS), "and", rng.choice(THINGS)]
+        yield " ".join(words).capitalize() + rng.choice(ends) + rng.choice(THINGS) + rng.choice(ends)
 
 
 def train(pre, vocab):
@@ -67,12 +68,12 @@ def make_tokenizers():
     yield "llama3", json.loads(llama3.to_str())
 
     # as Meta's file has it: whole words first (ignore_merges), and a template that puts the begin token in front.
-    # Forty merges are taken away, so that their words can only be found whole.
+    # 120 merges are taken away, so that their words can only be found whole.
     llama3.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
         single="<|endoftext|> $A", pair="<|endoftext|> $A <|endoftext|> $B", special_tokens=[("<|endoftext|>", 0)])])
     data = json.loads(llama3.to_str())
     data["model"]["ignore_merges"] = True
-    data["model"]["merges"] = data["model"]["merges"][:-40]
+    data["model"]["merges"] = data["model"]["merges"][:-120]
     whole = Tokenizer.from_str(json.dumps(data))
     data["model"]["ignore_merges"] = False
     merged = Tokenizer.from_str(json.dumps(data))
@@ -119,8 +120,7 @@ def strings():
         out.append("".join(rng.choice(rng.choice(chosen)) for _ in range(rng.randint(2, 8))))
     for _ in range(80):  # longer, from all
         out.append("".join(rng.choice(rng.choice(pools)) for _ in range(rng.randint(10, 50))))
-    for line in list(corpus())[:40]:
-        out.append(line)
+    out += list(corpus())[:40] + [" " + word for word in THINGS]
     seen, unique = set(), []
     for s in out:
         if s not in seen:
