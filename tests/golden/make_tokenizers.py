@@ -68,12 +68,12 @@ def make_tokenizers():
     yield "llama3", json.loads(llama3.to_str())
 
     # as Meta's file has it: whole words first (ignore_merges), and a template that puts the begin token in front.
-    # 120 merges are taken away, so that their words can only be found whole.
+    # 300 merges are taken away, so that their words can only be found whole.
     llama3.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
         single="<|endoftext|> $A", pair="<|endoftext|> $A <|endoftext|> $B", special_tokens=[("<|endoftext|>", 0)])])
     data = json.loads(llama3.to_str())
     data["model"]["ignore_merges"] = True
-    data["model"]["merges"] = data["model"]["merges"][:-120]
+    data["model"]["merges"] = data["model"]["merges"][:-300]
     whole = Tokenizer.from_str(json.dumps(data))
     data["model"]["ignore_merges"] = False
     merged = Tokenizer.from_str(json.dumps(data))
