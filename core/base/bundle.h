@@ -52,7 +52,8 @@ Result<std::string> modelHash(const std::string& modelDir);
 /// The folder between the two sides (DESIGN section 1).
 class Bundle {
 public:
-    /// Creates the folder with data/, checkpoints/, samples/ and run.json; fails when it exists.
+    /// Creates the folder with data/, checkpoints/, samples/ and run.json; fails when it exists. An empty uuid, name or
+    /// time is filled in.
     static Result<Bundle> create(const std::string& dir, const RunSpec& spec);
     static Result<Bundle> open(const std::string& dir);
 
@@ -98,12 +99,19 @@ struct RunEnding {
     std::vector<std::string> logTail; ///< last lines of worker.log
 };
 /// The three truths: the lock, run.end, and (when known) the exit status. A run whose last run.end says stopped with
-/// reason "paused" is Paused.
+/// reason "paused" is Paused. Only events after the last run.start count. Cheap: reads the end of events.jsonl, hashes nothing.
 RunEnding inspectRun(const std::string& bundleDir, const std::optional<std::string>& exitStatus = std::nullopt);
 
 /// Newest checkpoint folder with a DONE file whose hashes match, as a path relative to the bundle; empty when none.
 std::string newestCheckpoint(const std::string& bundleDir);
-/// Names of complete checkpoints with their step, oldest first.
+/// Names ("step-000200") of checkpoints with a DONE file and every file it lists, with their step, oldest first. Hashes are
+/// not compared: see verifyCheckpoint.
 std::vector<std::pair<int64_t, std::string>> completeCheckpoints(const std::string& bundleDir);
+
+/// Closes a checkpoint: syncs and hashes every file below the folder, then writes DONE, last and atomically:
+/// {"step": N, "files": {"name": "sha256"}, "best": bool, "metric": number|null}; `extra` may set best, metric and more.
+Status writeDone(const std::string& checkpointDir, int64_t step, Json extra = Json::object());
+/// DONE of a checkpoint whose files all match their hashes; Corrupt names the first file that does not.
+Result<Json> verifyCheckpoint(const std::string& checkpointDir);
 
 } // namespace pl

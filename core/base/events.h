@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -35,8 +36,8 @@ inline constexpr const char* kRunEnd = "run.end";      ///< state finished|stopp
 /// The largest line of events.jsonl in bytes, newline included.
 inline constexpr size_t kMaxEventLine = 64 * 1024;
 
-/// Appends to events.jsonl: one write(2) a line, "seq" continuing after what is there, "t" in ms. Thread-safe. A string
-/// payload that would make the line too long goes to samples/ and the event refers to it ("<key>_file").
+/// Appends to events.jsonl: one write(2) a line, "seq" from 1 on, continuing after what is there, "t" in ms. Thread-safe. A string
+/// payload that would make the line too long goes to samples/ and the event refers to it ("<key>_file"; see eventText).
 class EventWriter {
 public:
     /// bundleDir/events.jsonl; rank > 0 writes events.<rank>.jsonl. A torn last line is closed first.
@@ -48,10 +49,12 @@ public:
     Status sync();
 
 private:
-    EventWriter(os::AppendFile file, std::string dir, uint64_t nextSeq);
+    EventWriter(os::AppendFile file, std::string dir, int rank, uint64_t nextSeq);
+    Status spill(Json& event, std::string& line);
     std::mutex m_mutex;
     os::AppendFile m_file;
     std::string m_dir;
+    int m_rank;
     uint64_t m_nextSeq;
 };
 
@@ -77,7 +80,12 @@ private:
     std::string m_path;
     uint64_t m_offset;
     uint64_t m_skipped = 0;
+    bool m_oversize = false; ///< inside a line too long to be an event
 };
+
+/// The string at body[key], or the content of the file that body[key + "_file"] names below the bundle's samples/.
+/// Empty when the event has neither; a path that leaves samples/ is refused.
+Result<std::string> eventText(const std::string& bundleDir, const Json& body, const std::string& key);
 
 /// All complete events of a file.
 Result<std::vector<Event>> readEvents(const std::string& path);

@@ -46,18 +46,20 @@ public:
     /// Readable when the process has ended; for poll(2) or QSocketNotifier.
     int pidfd() const { return m_pidfd; }
     bool isRunning();
-    /// Waits up to timeoutMs (-1: for ever). The status of a stranger is unknown: nullopt inside a success means "ended".
+    /// Waits up to timeoutMs (-1: for ever); Code::Busy when it still runs then. The status of a stranger is unknown: nullopt inside a success means "ended".
     Result<std::optional<ExitStatus>> wait(int timeoutMs);
     Status signal(int number);
-    /// To the whole process group.
+    /// To the whole process group; only to the process itself when it does not lead one.
     Status signalGroup(int number);
 
 private:
+    friend struct ProcessStart;
     Process() = default;
     int m_pid = 0;
     int m_pidfd = -1;
     uint64_t m_startTime = 0;
     bool m_child = false;
+    bool m_leadsGroup = false;
     std::optional<ExitStatus> m_status;
 };
 
@@ -84,7 +86,7 @@ struct Output {
     ExitStatus status;
     std::string text; ///< stdout and stderr together, at most 1 MiB
 };
-/// Runs to the end (or kills the group after timeoutMs).
+/// Runs to the end, or kills the group after timeoutMs: the status is then signal 9 and the text ends by saying so.
 Result<Output> runToEnd(const SpawnOptions& options, int timeoutMs);
 
 } // namespace pl::os

@@ -465,11 +465,11 @@ Result<std::string> Supervisor::submit(const RunRequest& request) {
 
     std::lock_guard guard(m_state->mutex);
     // The next free number; a folder that is no bundle keeps its number too.
-    int number = 0;
+    int64_t number = request.number;
     PL_TRY(auto names, os::listDir(m_state->runsDir));
     for (const std::string& name : names)
-        number = std::max(number, std::atoi(name.c_str()));
-    spec.name = fmt::format("{:04d}-{}", number + 1, manifest->id);
+        number = std::max<int64_t>(number, std::atoi(name.c_str()) + 1);
+    spec.name = fmt::format("{:04d}-{}", std::max<int64_t>(number, 1), manifest->id);
     const std::string dir = os::joinPath(m_state->runsDir, spec.name);
     // Data first, run.json last and whole: a folder with run.json is a complete bundle.
     PL_CHECK(os::makeDirs(os::joinPath(dir, "data")));

@@ -28,6 +28,7 @@ struct RunRequest {
     std::map<std::string, std::string> dataTexts; ///< name in data/ -> content, written (prompt lists)
     bool resident = false;
     bool shortJob = false; ///< may go before a long one on the same device
+    int64_t number = 0;    ///< of the run's folder name; 0: the next free one
     Json note = Json::object(); ///< kept for the desk in desk.json: what to do with the outcome
 };
 

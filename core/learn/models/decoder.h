@@ -12,11 +12,17 @@
 
 namespace pl::learn {
 
-/// Keys and values of past positions, preallocated: per layer [batch, kvHeads, capacity, headDim].
+/// Keys and values of past positions, preallocated: per layer [batch, kvHeads, capacity, headDim]. All rows write the same
+/// slot at a step; the slots between a short prompt's end and the longest prompt's end are masked, so no scatter is needed.
 struct KvCache {
     std::vector<torch::Tensor> keys, values;
     torch::Tensor lengths; ///< [batch] int64 on the device: filled positions of each row
+    torch::Tensor mask;    ///< [batch, 1, 1, capacity] added to the scores: 0, or -infinity for empty slots of the prompt
+    int64_t used = 0;      ///< slots in use, known on the host
     int64_t capacity = 0;
+
+    /// Keeps (or repeats) the given rows, [n] int64 on the device.
+    void selectRows(const torch::Tensor& rows);
 };
 
 /// A batch of sequences without meaning attached to padding ids: positions >= lengths[i] are padding by definition.
@@ -45,11 +51,14 @@ public:
     torch::Tensor decodeStep(const torch::Tensor& ids, KvCache& cache);
 
     const ModelConfig& config() const { return m_config; }
+    /// [vocab, hidden]: lm_head, or the embedding when tied.
+    const torch::Tensor& headWeight() const;
     torch::Device device() const;
     /// Random initialisation (normal 0.02, residual projections scaled by 1/sqrt(2 layers)), from the given seed.
     void initialise(uint64_t seed);
 
 private:
+    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode);
     ModelConfig m_config;
     struct Layers;
     std::shared_ptr<Layers> m_layers;

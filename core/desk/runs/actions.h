@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/desk/runs/supervisor.h"
+#include "core/desk/store/project.h"
+
+/// What a person asks of a project, in terms of jobs: shared by the window and the command line.
+namespace pl::desk {
+
+/// <program>/../share/pairlab/resources, or $PAIRLAB_RESOURCES.
+std::string resourcesDir();
+
+/// A new project with the starter model, its prompts and pairs ready to label. Fails clearly when the resources are absent.
+Status addStarter(Project& project);
+
+/// A model a person can choose.
+struct ModelChoice {
+    std::string text;  ///< how it is named: "start", "run:42", "run:42@400", a folder
+    std::string label; ///< "start", "0042-dpo step 400"
+    std::string path;
+    bool rewardModel = false;
+    int64_t run = 0, step = -1;
+};
+/// models/ of the project, then complete checkpoints of its runs (best or last first).
+Result<std::vector<ModelChoice>> modelChoices(Project& project);
+/// "start", "run:ID" (its best checkpoint, else its last), "run:ID@STEP", "run:ID@last", the name of a folder in models/, or
+/// a path. The hash is computed.
+Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role);
+/// Copies a Hugging Face folder into models/NAME after looking at its files; returns the name.
+Result<std::string> addModel(Project& project, const std::string& path, const std::string& name = {});
+Status exportModel(Project& project, const std::string& model, const std::string& toDir);
+
+struct GenerateRequest {
+    std::vector<std::string> models{"start"};
+    std::optional<Split> split = Split::Train;
+    std::string kind = "chat";  ///< prompts of this kind; empty: all
+    int64_t prompts = 0;        ///< at most; 0: all of the split
+    int64_t n = 2;              ///< answers per prompt and model
+    Json parameters = Json::object();
+    uint64_t seed = 1;
+    std::string device = "cpu";
+    bool acrossModels = false;  ///< pair one answer of each of two models
+    bool makePairs = true;
+    bool shortJob = false;
+};
+Result<std::string> startGenerate(Project& project, Supervisor& supervisor, const GenerateRequest& request);
+
+struct TrainRequest {
+    std::string plugin;
+    std::string model = "start"; ///< the policy
+    std::string dataset;         ///< name, sha or empty: freeze the current votes now
+    std::string sftFile;         ///< sft: JSONL rows {"prompt","completion"} instead of a dataset
+    std::string promptKind = "chat"; ///< grpo: which prompts to train on
+    int64_t prompts = 0;
+    Json parameters = Json::object();
+    uint64_t seed = 1;
+    int threads = 0;
+    std::string device = "cpu";
+};
+Result<std::string> startTrain(Project& project, Supervisor& supervisor, const TrainRequest& request);
+
+struct EvaluateRequest {
+    std::string model;           ///< run:ID, ...
+    std::string against = "start"; ///< empty: none
+    std::string judge;           ///< a taste's name, "verifier", or run:ID of a reward model
+    Split split = Split::Test;
+    int64_t prompts = 0;
+    Json parameters = Json::object();
+    uint64_t seed = 1;
+    std::string device = "cpu";
+};
+/// A reward model under test is measured by its ranking accuracy on the split's pairs labelled by the noiseless rule (pairs
+/// inside the tie band left out) or, with judge "votes", by the dev votes; a policy by paired answers.
+/// Opening the test split is counted.
+Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, const EvaluateRequest& request);
+
+/// Keeps the database's rows in step with the bundles: call it for everything the supervisor's listener brings. When a
+/// generating run has finished, its candidates become pairs (once); returns how many.
+Result<MakePairsResult> recordRun(Project& project, const RunInfo& info, const std::vector<Event>& events);
+/// Takes over everything that happened while no desk was there.
+Status catchUp(Project& project, Supervisor& supervisor);
+
+/// "Keep N pairs ready": starts a generating run when an enabled order has fewer pairs left and none of its runs is alive.
+/// Returns the new run's name, empty when nothing was to be done.
+Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor, Id annotator);
+
+/// "run:42" or "42" -> the run's row.
+Result<RunRow> runOf(Project& project, const std::string& text);
+
+} // namespace pl::desk

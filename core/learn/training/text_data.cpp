@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/learn/training/text_data.h"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace pl::learn {
+
+Result<TextEncoder> TextEncoder::load(const std::string& modelDir) {
+    PL_TRY(auto tokenizer, text::Tokenizer::load(modelDir));
+    PL_TRY(auto chat, text::ChatTemplate::load(modelDir, tokenizer));
+    return TextEncoder{std::move(tokenizer), std::move(chat)};
+}
+
+Status TextEncoder::checkFits(const ModelConfig& config, const std::string& modelDir) const {
+    if (tokenizer.vocabSize() > config.vocabSize)
+        return fail(Code::InvalidInput,
+                    fmt::format("the tokenizer of {} has {} ids, but the model has {} rows for them", modelDir,
+                                tokenizer.vocabSize(), config.vocabSize),
+                    "Use the tokenizer the model was trained with.");
+    return {};
+}
+
+std::vector<int64_t> TextEncoder::promptIds(const std::string& prompt) const {
+    return chat.renderIds(tokenizer, {{"user", prompt}}, true);
+}
+
+TokenizedRow TextEncoder::row(const std::string& prompt, const std::string& completion) const {
+    TokenizedRow out;
+    out.ids = promptIds(prompt);
+    out.start = static_cast<int64_t>(out.ids.size());
+    const auto answer = chat.completionIds(tokenizer, completion);
+    out.ids.insert(out.ids.end(), answer.begin(), answer.end());
+    return out;
+}
+
+std::string TokenReport::toString(const std::string& file) const {
+    std::string text = fmt::format("{}: {} of {} rows used, the longest {} tokens", file, kept, rows, longest);
+    if (tooLong)
+        text += fmt::format("; {} dropped as longer than max_length", tooLong);
+    if (identical)
+        text += fmt::format("; {} dropped as their sides are identical", identical);
+    if (ties)
+        text += fmt::format("; {} of them ties", ties);
+    return text;
+}
+
+namespace {
+
+Status checkCompletion(const TokenizedRow& row, const std::string& id, size_t number, const char* side) {
+    // One token is the end token alone: there is nothing to learn from, and means over its length mislead.
+    if (row.completionLength() <= 1)
+        return fail(Code::InvalidInput,
+                    fmt::format("row {} ({}) has a {} without any token", number, id.empty() ? "no id" : id, side),
+                    "Remove empty answers from the data set.");
+    return {};
+}
+
+} // namespace
+
+Result<std::vector<TokenizedRow>> tokenizeSft(const std::vector<SftRow>& rows, const TextEncoder& encoder,
+                                              int64_t maxLength, TokenReport& report) {
+    std::vector<TokenizedRow> out;
+    out.reserve(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+        auto row = encoder.row(rows[i].prompt, rows[i].completion);
+        PL_CHECK(checkCompletion(row, rows[i].id, i + 1, "completion"));
+        ++report.rows;
+        if (row.length() > maxLength) {
+            ++report.tooLong;
+            continue;
+        }
+        report.longest = std::max(report.longest, row.length());
+        out.push_back(std::move(row));
+    }
+    report.kept += static_cast<int64_t>(out.size());
+    return out;
+}
+
+Result<std::vector<TokenizedPair>> tokenizePairs(const std::vector<PairRow>& rows, const TextEncoder& encoder,
+                                                 int64_t maxLength, TokenReport& report) {
+    std::vector<TokenizedPair> out;
+    out.reserve(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const auto& source = rows[i];
+        TokenizedPair pair;
+        pair.chosen = encoder.row(source.prompt, source.chosen);
+        pair.rejected = encoder.row(source.prompt, source.rejected);
+        PL_CHECK(checkCompletion(pair.chosen, source.id, i + 1, "chosen side"));
+        PL_CHECK(checkCompletion(pair.rejected, source.id, i + 1, "rejected side"));
+        ++report.rows;
+        if (pair.longest() > maxLength) {
+            ++report.tooLong;
+            continue;
+        }
+        if (pair.chosen.ids == pair.rejected.ids) {
+            ++report.identical;
+            continue;
+        }
+        pair.weight = source.weight;
+        pair.softLabel = source.softLabel;
+        report.ties += pair.tie();
+        report.longest = std::max(report.longest, pair.longest());
+        // Strength 1 asks for no margin, 3 for one nat of log-odds (used only where a trainer asks for margins).
+        pair.margin = source.strength ? 0.5 * (*source.strength - 1) : 0.0;
+        out.push_back(std::move(pair));
+    }
+    report.kept += static_cast<int64_t>(out.size());
+    return out;
+}
+
+double longerWinsAccuracy(const std::vector<TokenizedPair>& pairs) {
+    double right = 0, n = 0;
+    for (const auto& pair : pairs) {
+        if (pair.tie())
+            continue;
+        const auto chosen = pair.chosen.completionLength();
+        const auto rejected = pair.rejected.completionLength();
+        const double guess = chosen == rejected ? 0.5 : chosen > rejected ? 1.0 : 0.0;
+        right += pair.softLabel > 0.5 ? guess : 1 - guess;
+        n += 1;
+    }
+    return n > 0 ? right / n : std::nan("");
+}
+
+} // namespace pl::learn

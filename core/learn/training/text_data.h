@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/records.h"
+#include "core/learn/training/batches.h"
+#include "core/text/chat_template.h"
+#include "core/text/tokenizer.h"
+
+namespace pl::learn {
+
+/// Tokenizer and chat template of a model folder: the one way prompts and completions become ids in training.
+struct TextEncoder {
+    text::Tokenizer tokenizer;
+    text::ChatTemplate chat;
+    static Result<TextEncoder> load(const std::string& modelDir);
+    /// Fails when the tokenizer knows ids the model has no row for.
+    Status checkFits(const ModelConfig& config, const std::string& modelDir) const;
+    /// One user turn and the header of the answer.
+    std::vector<int64_t> promptIds(const std::string& prompt) const;
+    /// The same followed by the completion and exactly one end token.
+    TokenizedRow row(const std::string& prompt, const std::string& completion) const;
+};
+
+struct TokenizedPair {
+    TokenizedRow chosen, rejected;
+    double weight = 1, softLabel = 1, margin = 0;
+    bool tie() const { return softLabel == 0.5; }
+    int64_t longest() const { return std::max(chosen.length(), rejected.length()); }
+};
+
+/// What became of the rows; shown to the person.
+struct TokenReport {
+    int64_t rows = 0, kept = 0, tooLong = 0, identical = 0, ties = 0, longest = 0;
+    std::string toString(const std::string& file) const;
+};
+
+/// Rows longer than maxLength ids are dropped and counted, never cut: a cut answer has no end. An empty completion is
+/// refused by row (Code::InvalidInput).
+Result<std::vector<TokenizedRow>> tokenizeSft(const std::vector<SftRow>& rows, const TextEncoder& encoder,
+                                              int64_t maxLength, TokenReport& report);
+/// A pair is dropped when either side is too long. Identical sides are counted and kept out.
+Result<std::vector<TokenizedPair>> tokenizePairs(const std::vector<PairRow>& rows, const TextEncoder& encoder,
+                                                 int64_t maxLength, TokenReport& report);
+
+/// Share of pairs (ties left out) where the longer chosen side would have been guessed right by length in tokens; equal
+/// lengths count half. The baseline every ranking accuracy is read against. NaN without pairs.
+double longerWinsAccuracy(const std::vector<TokenizedPair>& pairs);
+
+} // namespace pl::learn
