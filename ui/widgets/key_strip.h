@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QList>
+#include <QString>
+#include <QWidget>
+
+namespace pl::ui {
+
+struct KeyHint {
+    QString key;   ///< "S", "Space", "Ctrl+K"
+    QString label; ///< "much better"
+    int group = 0; ///< hints of one group stand together, groups are divided by a line
+    int side = 0;  ///< 1 draws the label in A's colour, 2 in B's
+};
+
+/// The legend of the keys that work now. It shows exactly the list it was given; hints that do not fit are dropped from
+/// the end and announced by "? all keys".
+class KeyStrip : public QWidget {
+    Q_OBJECT
+public:
+    explicit KeyStrip(QWidget* parent = nullptr);
+    void setHints(const QList<KeyHint>& hints);
+    const QList<KeyHint>& hints() const { return m_hints; }
+    /// How many hints fit the present width.
+    int visibleHints() const;
+    void setCentered(bool centered);
+    QSize sizeHint() const override;
+    QSize minimumSizeHint() const override;
+
+Q_SIGNALS:
+    /// "? all keys" was clicked.
+    void allKeysRequested();
+    void hintClicked(int index);
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+
+private:
+    struct Cell {
+        int hint;
+        QRect key, label;
+        int divider;
+    };
+    QList<Cell> layOut(QRect* more) const;
+    QList<KeyHint> m_hints;
+    bool m_centered = true;
+};
+
+} // namespace pl::ui

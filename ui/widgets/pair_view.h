@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <memory>
+
+#include <QList>
+#include <QString>
+#include <QWidget>
+
+namespace pl::ui {
+
+/// How a text is shown. Raw is the default: Markdown hides characters, so the view used is recorded with the vote.
+enum class TextView { Raw, Markdown, Diff };
+QString textViewName(TextView view); ///< "raw", "markdown", "diff"
+
+enum class Side { A, B };
+
+struct Turn {
+    QString role; ///< "system", "user", "assistant"
+    QString text;
+};
+
+/// One read-only untrusted text in the reading column: at most 78 characters wide, own scroll, plain text made safe
+/// (control and bidi characters visible, endless lines broken, at most 256 KiB shown). Keys are left to the page.
+class TextPane;
+
+/// The prompt on top, two panes of equal fixed size below, whatever the texts. Votes are the page's business.
+class PairView : public QWidget {
+    Q_OBJECT
+public:
+    explicit PairView(QWidget* parent = nullptr);
+    ~PairView() override;
+
+    /// Shows a pair; scroll positions start at the top. `id` comes back with painted().
+    void setPair(const QString& id, const QList<Turn>& prompt, const QString& a, const QString& b);
+    void setPair(const QString& id, const QString& prompt, const QString& a, const QString& b);
+    QString pairId() const;
+    void clear();
+
+    TextView view() const;
+    /// Markdown and Diff fall back to Raw for a text over their limits and say so in the pane.
+    void setView(TextView view);
+    /// M or W pressed: on, or back to raw.
+    void toggleView(TextView view);
+
+    void setPromptCollapsed(bool collapsed);
+    bool isPromptCollapsed() const;
+    /// Lines of the prompt area, 3..8: fixed, so that nothing jumps from pair to pair.
+    void setPromptLines(int lines);
+    /// What the tags say: "A" and "B" by default (model names only where the task reveals them).
+    void setTags(const QString& a, const QString& b);
+    /// A word beside the tag, e.g. "unacceptable"; empty hides it.
+    void setMark(Side side, const QString& word);
+
+    /// Both panes by pages (PgUp/PgDn) or lines (arrows).
+    void scrollPages(int pages);
+    void scrollLines(int lines);
+    void scrollTo(Side side, double fraction);
+    /// 160 ms tint of the chosen side (both for a tie); nothing moves; nothing under reduced motion.
+    void flash(bool a, bool b);
+    /// Shown right of the panes when the window is wide enough (panes stop at 760 px); hidden otherwise.
+    void setDock(QWidget* dock);
+    bool isDockVisible() const;
+
+    /// Steady clock, ns, when both panes of the present pair were first painted; 0 before.
+    qint64 paintedAt() const;
+    /// The text as displayed (tests, accessibility).
+    QString shownText(Side side) const;
+    TextPane* pane(Side side) const;
+
+Q_SIGNALS:
+    /// Both sides of the pair are on the screen: its id, and the steady clock in ns.
+    void painted(const QString& id, qint64 steadyNs);
+    void viewChanged(pl::ui::TextView view);
+
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void changeEvent(QEvent* event) override;
+
+private:
+    struct Private;
+    std::unique_ptr<Private> d;
+};
+
+/// Steady clock in ns, the clock of painted().
+qint64 steadyNow();
+
+} // namespace pl::ui
