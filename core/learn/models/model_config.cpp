@@ -33,7 +33,7 @@ tl::unexpected<Error> unsupported(std::string_view what, const std::string& thin
 }
 
 /// rope_theta, from the spelling before transformers 5 and after it.
-Result<double> ropeTheta(const Json& json, std::string_view what) {
+Result<double> rotaryBase(const Json& json, std::string_view what) {
     PL_TRY(double theta, fieldOr<double>(json, "rope_theta", 10000.0, what));
     for (const char* key : {"rope_scaling", "rope_parameters"}) {
         if (!present(json, key))
@@ -113,7 +113,7 @@ Result<ModelConfig> ModelConfig::fromJson(const Json& json, std::string_view wha
     }
     if (c.headDim % 2 != 0)
         return fail(Code::InvalidInput, fmt::format("{}: head_dim {} is odd", what, c.headDim));
-    PL_TRY(c.ropeTheta, ropeTheta(json, what));
+    PL_TRY(c.ropeTheta, rotaryBase(json, what));
     PL_TRY(c.rmsNormEps, fieldOr<double>(json, "rms_norm_eps", 1e-6, what));
     if (!(c.rmsNormEps > 0 && c.rmsNormEps < 1))
         return fail(Code::InvalidInput, fmt::format("{}: rms_norm_eps is {}, outside 0..1", what, c.rmsNormEps));

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "core/base/bundle.h"
 #include "core/base/json.h"
 #include "core/base/os/files.h"
