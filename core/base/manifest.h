@@ -22,7 +22,9 @@ struct Variant {
     std::vector<Parameter> parameters;
 };
 
-/// One property of the schema (DESIGN section 3).
+/// One property of the schema (DESIGN section 3). A list of variants is written
+/// {"type": "variants", "default": [{"type": "length", "weight": 0.5}], "variants": [{"name": "length", "label": "...",
+/// "properties": {"weight": {"type": "number", "default": 1.0}}}]}. Only numbers may have the default null ("left to the job").
 struct Parameter {
     std::string name;
     ParamType type = ParamType::Number;

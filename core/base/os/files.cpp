@@ -210,8 +210,9 @@ Status renamePath(const std::string& from, const std::string& to) {
     if (::rename(from.c_str(), to.c_str()) != 0)
         return failure(errno, fmt::format("rename to {}", to), from);
     PL_CHECK(fsyncPath(parentDir(to)));
-    if (parentDir(from) != parentDir(to))
+    if (parentDir(from) != parentDir(to)) {
         PL_CHECK(fsyncPath(parentDir(from)));
+    }
     return {};
 }
 
@@ -242,10 +243,11 @@ Status copyTree(const std::string& from, const std::string& to) {
         const std::string source = joinPath(from, name);
         std::error_code error;
         const fs::file_status status = fs::symlink_status(source, error);
-        if (fs::is_directory(status))
+        if (fs::is_directory(status)) {
             PL_CHECK(copyTree(source, joinPath(to, name)));
-        else if (fs::is_regular_file(status))
+        } else if (fs::is_regular_file(status)) {
             PL_CHECK(copyFile(source, joinPath(to, name)));
+        }
     }
     return {};
 }
