@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// label: simulated annotators and the queue.
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "app/cli/desk.h"
+#include "core/base/os/files.h"
+#include "core/base/os/process.h"
+#include "core/desk/simulate/annotator.h"
+
+namespace pl::cli {
+
+namespace {
+
+struct LabelArguments {
+    std::string project, simulate;
+    int64_t count = 100;
+    double flip = 0;
+    uint64_t seed = 1;
+    bool acks = false, json = false;
+    std::string split = "";
+};
+
+desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {
+    desk::JudgementInput input;
+    input.kind = desk::EventKind::Vote;
+    input.winner = vote.winner == desk::VoteWinner::A   ? desk::Winner::A
+                   : vote.winner == desk::VoteWinner::B ? desk::Winner::B
+                                                        : desk::Winner::Tie;
+    switch (vote.tieKind) {
+    case desk::VoteTie::None: input.tieKind = desk::TieKind::None; break;
+    case desk::VoteTie::BothGood: input.tieKind = desk::TieKind::BothGood; break;
+    case desk::VoteTie::BothBad: input.tieKind = desk::TieKind::BothBad; break;
+    case desk::VoteTie::Identical: input.tieKind = desk::TieKind::Identical; break;
+    case desk::VoteTie::Unspecified: input.tieKind = desk::TieKind::Unspecified; break;
+    }
+    input.strength = vote.strength;
+    return input;
+}
+
+Result<int> label(const LabelArguments& a) {
+    desk::SimulatedPanel panel;
+    if (a.simulate.size() > 5 && a.simulate.substr(a.simulate.size() - 5) == ".json") {
+        PL_TRY(Json json, readJsonFile(a.simulate));
+        PL_TRY(panel, desk::panelFromJson(json, a.simulate));
+    } else {
+        PL_TRY(panel, desk::panelOfTaste(a.simulate, a.flip, a.seed));
+    }
+    panel.seed = a.seed;
+    PL_TRY(auto split, splitArgument(a.split));
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(desk::Task task, project.defaultTask());
+
+    // Every simulated person is an annotator of kind "rule": never mistaken for a human.
+    struct Person {
+        const desk::SimulatedPerson* rule;
+        desk::Id id, session;
+    };
+    std::map<std::string, Person> people;
+    for (const desk::SimulatedPerson& rule : panel.people) {
+        PL_TRY(desk::Id id, project.annotator(desk::AnnotatorKind::Rule, "simulated:" + rule.name, desk::toJson(rule)));
+        PL_TRY(desk::Id session, project.beginSession(id, task.id));
+        people[rule.name] = {&rule, id, session};
+    }
+    int64_t done = 0, ties = 0;
+    std::map<std::string, int64_t> byPerson;
+    std::map<std::string, std::vector<desk::LabelItem>> ready;
+    bool dry = false;
+    // Each person draws from the queue in turn by share; the pair's identity decides the noise.
+    size_t turn = 0;
+    while (done < a.count && !dry && !os::stopSignalSeen()) {
+        const desk::SimulatedPerson& rule =
+            panel.people.size() == 1 ? panel.people.front() : desk::personFor(panel, std::to_string(turn));
+        ++turn;
+        Person& person = people.at(rule.name);
+        auto& queue = ready[rule.name];
+        if (queue.empty()) {
+            desk::Project::NextOptions next;
+            next.task = task.id;
+            next.annotator = person.id;
+            next.session = person.session;
+            next.rule = desk::QueueRule::Random;
+            next.limit = static_cast<size_t>(std::min<int64_t>(64, a.count - done));
+            next.seed = a.seed;
+            next.split = split;
+            PL_TRY(queue, project.next(next));
+            std::reverse(queue.begin(), queue.end());
+        }
+        if (queue.empty()) {
+            dry = true;
+            for (auto& [name, other] : people)
+                if (project.remaining(task.id, other.id, split).value_or(0) > 0)
+                    dry = false;
+            if (turn > static_cast<size_t>(a.count) * 50 + 1000)
+                dry = true;
+            continue;
+        }
+        desk::LabelItem item = std::move(queue.back());
+        queue.pop_back();
+        desk::SimulatedPair pair{item.comparison.sha, item.prompt.content, item.a.content, item.b.content,
+                                 item.presentation.aOnLeft};
+        const desk::SimulatedVote vote = desk::simulateVote(rule, pair, panel.seed);
+        PL_TRY(desk::Ack ack, project.presentAndJudge(item.presentation, inputOf(vote)));
+        ++done;
+        ++byPerson[rule.name];
+        ties += vote.winner == desk::VoteWinner::Tie;
+        if (a.acks) {
+            std::printf("ack %lld %s\n", static_cast<long long>(ack.judgements), ack.uuid.c_str());
+            std::fflush(stdout);
+        }
+    }
+    for (auto& [name, person] : people)
+        PL_CHECK(project.endSession(person.session));
+    const auto counters = project.counters();
+    if (a.json) {
+        printJson({{"labelled", done}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", done < a.count},
+                   {"judgements", counters.events}, {"current", counters.current}});
+    } else {
+        std::printf("%lld pairs labelled by rule (%lld ties)%s.\n", static_cast<long long>(done),
+                    static_cast<long long>(ties),
+                    done < a.count ? "; the pairs ran out: generate more with `pairlab-cli generate`" : "");
+    }
+    PL_CHECK(project.close());
+    return 0;
+}
+
+Result<int> queue(const std::string& dir, int64_t limit, bool json) {
+    PL_TRY(desk::Project project, openProject(dir));
+    PL_TRY(desk::Task task, project.defaultTask());
+    PL_TRY(desk::Id person, project.annotator(desk::AnnotatorKind::Human, "You"));
+    PL_TRY(int64_t left, project.remaining(task.id, person));
+    desk::Project::NextOptions next;
+    next.task = task.id;
+    next.annotator = person;
+    next.limit = static_cast<size_t>(limit);
+    PL_TRY(auto items, project.next(next));
+    if (json) {
+        Json rows = Json::array();
+        for (const auto& item : items)
+            rows.push_back({{"comparison", item.comparison.uuid}, {"prompt", item.prompt.content},
+                            {"rule", desk::queueRuleName(item.presentation.rule)},
+                            {"propensity", item.presentation.propensity}});
+        printJson({{"remaining", left}, {"next", rows}});
+    } else {
+        std::printf("%lld pairs left to judge in \"%s\".\n", static_cast<long long>(left), task.name.c_str());
+        for (const auto& item : items)
+            std::printf("  %s\n", item.prompt.content.substr(0, 100).c_str());
+    }
+    return 0;
+}
+
+} // namespace
+
+void addLabelCommands(Commands& commands) {
+    auto a = std::make_shared<LabelArguments>();
+    auto* sub = commands.add("label", "Label pairs with a simulated annotator (marked as a rule, never as a person)",
+                             [a] { return label(*a); });
+    sub->add_option("project", a->project, "Project folder")->required();
+    sub->add_option("--simulate", a->simulate, "A taste (concise, warm, vivid, ...) or FILE.json describing people")->required();
+    sub->add_option("--count", a->count, "How many judgements")->check(CLI::Range(int64_t{1}, int64_t{100000000}));
+    sub->add_option("--flip", a->flip, "Share of votes written down for the other side")->check(CLI::Range(0.0, 1.0));
+    sub->add_option("--seed", a->seed, "Seed of sides and noise");
+    sub->add_option("--split", a->split, "Only pairs of this split (train, dev)");
+    sub->add_flag("--acks", a->acks, "One line a judgement, printed after its commit");
+    sub->add_flag("--json", a->json, "JSON summary");
+
+    struct QueueArguments {
+        std::string project;
+        int64_t limit = 5;
+        bool json = false;
+    };
+    auto q = std::make_shared<QueueArguments>();
+    sub = commands.add("queue", "What comes next", [q] { return queue(q->project, q->limit, q->json); });
+    sub->add_option("project", q->project, "Project folder")->required();
+    sub->add_option("--limit", q->limit, "How many to show");
+    sub->add_flag("--json", q->json, "JSON");
+}
+
+} // namespace pl::cli

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// plugins, models, doctor.
+#include <cstdio>
+#include <memory>
+
+#include "app/cli/desk.h"
+#include "app/cli/plugin_template.h"
+#include "core/base/os/files.h"
+#include "core/base/os/process.h"
+
+namespace pl::cli {
+
+namespace {
+
+Result<int> listPlugins(bool json) {
+    const PluginCatalog catalog = findPlugins(defaultPluginFolders());
+    if (json) {
+        Json rows = Json::array();
+        for (const Manifest& m : catalog.plugins)
+            rows.push_back({{"id", m.id}, {"version", m.version}, {"kind", pluginKindName(m.kind)}, {"title", m.title},
+                            {"dir", m.dir}});
+        printJson({{"plugins", rows}, {"problems", catalog.problems}});
+        return 0;
+    }
+    for (const Manifest& m : catalog.plugins)
+        std::printf("%-18s %-8s %-9s %s\n", m.id.c_str(), m.version.c_str(), pluginKindName(m.kind), m.title.c_str());
+    for (const std::string& problem : catalog.problems)
+        std::fprintf(stderr, "pairlab-cli: %s\n", problem.c_str());
+    return 0;
+}
+
+Result<int> describe(const std::string& id) {
+    const PluginCatalog catalog = findPlugins(defaultPluginFolders());
+    const Manifest* manifest = catalog.find(id);
+    if (!manifest)
+        return fail(Code::NotFound, fmt::format("there is no plugin '{}'", id), "See `pairlab-cli plugins list`.");
+    std::printf("%s %s: %s\n%s\n\n", manifest->id.c_str(), manifest->version.c_str(), manifest->title.c_str(),
+                manifest->summary.c_str());
+    for (const Parameter& p : manifest->parameters)
+        std::printf("  %-28s %-8s default %-12s %s\n", p.name.c_str(), paramTypeName(p.type),
+                    dumpJson(p.defaultValue).c_str(), p.help.c_str());
+    return 0;
+}
+
+// Configures and builds the plugin against this program's build, then runs its tests.
+Result<int> rebuild(const std::string& dir) {
+    const std::string config = os::joinPath(os::parentDir(os::programDir()), "lib/pairlab");
+    if (!os::exists(os::joinPath(config, "PairLabPluginConfig.cmake")))
+        return fail(Code::NotFound, fmt::format("{} has no PairLabPluginConfig.cmake", config),
+                    "Plugins are built against a source build of PairLab (./packaging/quickstart --no-run).");
+    const std::string build = os::joinPath(dir, "build");
+    const std::string cmake = os::exists("/usr/bin/cmake") ? "/usr/bin/cmake" : "cmake";
+    const std::vector<std::vector<std::string>> steps{
+        {cmake, "-S", dir, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DPairLabPlugin_DIR=" + config,
+         "-DPAIRLAB_WORKER=" + os::joinPath(os::programDir(), "pairlab-worker")},
+        {cmake, "--build", build},
+        {"ctest", "--test-dir", build, "--output-on-failure"}};
+    for (const auto& step : steps) {
+        os::SpawnOptions spawn;
+        spawn.arguments = step;
+        PL_TRY(os::Output output, os::runToEnd(spawn, 1200000));
+        std::printf("%s", output.text.c_str());
+        if (output.status.signalled || output.status.code != 0)
+            return fail(Code::InvalidInput, fmt::format("'{}' ended with {}", step.front(), output.status.toString()),
+                        "The compiler's messages are above.");
+    }
+    std::printf("Built. Use it with PAIRLAB_PLUGIN_PATH=%s\n", os::absolutePath(build).c_str());
+    return 0;
+}
+
+Result<int> doctor(const std::string& dir, bool json) {
+    Json out = Json::object();
+    std::vector<std::string> problems;
+    const std::string worker = os::joinPath(os::programDir(), "pairlab-worker");
+    if (!os::exists(worker)) {
+        problems.push_back("there is no pairlab-worker beside this program: nothing can be trained");
+    } else {
+        os::SpawnOptions spawn;
+        spawn.arguments = {worker, "selftest"};
+        spawn.environment = {{"OMP_WAIT_POLICY", "passive"}};
+        if (auto output = os::runToEnd(spawn, 120000)) {
+            out["worker"] = output->text;
+            if (output->status.signalled || output->status.code != 0)
+                problems.push_back("pairlab-worker selftest: " + output->status.toString());
+        } else {
+            problems.push_back(output.error().toString());
+        }
+    }
+    const PluginCatalog catalog = findPlugins(defaultPluginFolders());
+    for (const std::string& problem : catalog.problems)
+        problems.push_back(problem);
+    Json ids = Json::array();
+    for (const Manifest& m : catalog.plugins)
+        ids.push_back(m.id);
+    out["plugins"] = ids;
+    out["resources"] = desk::resourcesDir();
+    if (!os::exists(os::joinPath(desk::resourcesDir(), "starter/model/model.safetensors")))
+        problems.push_back("the starter model is missing from " + desk::resourcesDir());
+    if (!dir.empty()) {
+        PL_TRY(desk::Project project, openProject(dir));
+        PL_TRY(desk::CheckReport report, project.check());
+        for (const std::string& problem : report.problems)
+            problems.push_back(problem);
+        if (auto free = os::freeSpace(dir)) {
+            out["free_bytes"] = *free;
+            if (*free < (uint64_t{1} << 30))
+                problems.push_back("less than 1 GB is free where the project lies");
+        }
+    }
+    out["problems"] = problems;
+    if (json) {
+        printJson(out);
+    } else {
+        if (out.contains("worker"))
+            std::printf("%s", out["worker"].get<std::string>().c_str());
+        std::printf("plugins: %s\n", dumpJson(ids).c_str());
+        for (const std::string& problem : problems)
+            std::printf("problem: %s\n", problem.c_str());
+        if (problems.empty())
+            std::printf("Everything is in order.\n");
+    }
+    return problems.empty() ? 0 : 10;
+}
+
+} // namespace
+
+void addPluginCommands(Commands& commands) {
+    struct Arguments {
+        std::string project, text, name, out;
+        bool json = false;
+    };
+    auto* plugins = commands.app.add_subcommand("plugins", "List, describe, make or rebuild plugins");
+    plugins->require_subcommand(1);
+    auto a = std::make_shared<Arguments>();
+    commands.add("list", "Every plugin found", [a] { return listPlugins(a->json); }, plugins)
+        ->add_flag("--json", a->json, "JSON");
+    auto d = std::make_shared<Arguments>();
+    commands.add("describe", "Its parameters", [d] { return describe(d->text); }, plugins)
+        ->add_option("plugin", d->text, "Id")->required();
+    auto n = std::make_shared<Arguments>();
+    auto* fresh = commands.add("new", "A plugin that builds, tests and runs", [n]() -> Result<int> {
+        const std::string dir = n->out.empty() ? n->text : os::joinPath(n->out, n->text);
+        PL_CHECK(writePluginTemplate(dir, os::baseName(n->text)));
+        std::printf("%s written. Build it: pairlab-cli plugins rebuild %s\n", dir.c_str(), dir.c_str());
+        return 0;
+    }, plugins);
+    fresh->add_option("name", n->text, "Its id: lower-case letters, digits, underscores")->required();
+    fresh->add_option("--in", n->out, "Folder to make it in");
+    auto r = std::make_shared<Arguments>();
+    commands.add("rebuild", "Build and test a plugin folder", [r] { return rebuild(r->text); }, plugins)
+        ->add_option("folder", r->text, "The plugin's folder")->required();
+
+    auto* models = commands.app.add_subcommand("models", "List, add or export models");
+    models->require_subcommand(1);
+    auto ml = std::make_shared<Arguments>();
+    auto* list = commands.add("list", "Models and checkpoints of a project", [ml]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(ml->project));
+        PL_TRY(auto choices, desk::modelChoices(project));
+        Json rows = Json::array();
+        for (const auto& c : choices) {
+            rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel}});
+            if (!ml->json)
+                std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), c.rewardModel ? " (reward model)" : "");
+        }
+        if (ml->json)
+            printJson(rows);
+        return 0;
+    }, models);
+    list->add_option("project", ml->project, "Project folder")->required();
+    list->add_flag("--json", ml->json, "JSON");
+    auto ma = std::make_shared<Arguments>();
+    auto* add = commands.add("add", "Copy a Hugging Face folder into the project", [ma]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(ma->project));
+        PL_TRY(std::string name, desk::addModel(project, ma->text, ma->name));
+        std::printf("Added as %s.\n", name.c_str());
+        return 0;
+    }, models);
+    add->add_option("project", ma->project, "Project folder")->required();
+    add->add_option("path", ma->text, "Folder with config.json, model.safetensors, tokenizer.json")->required();
+    add->add_option("--name", ma->name, "What to call it");
+    auto me = std::make_shared<Arguments>();
+    auto* exported = commands.add("export", "Copy a model or checkpoint out, in Hugging Face layout", [me]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(me->project));
+        PL_CHECK(desk::exportModel(project, me->text, me->out));
+        std::printf("%s\n", me->out.c_str());
+        return 0;
+    }, models);
+    exported->add_option("project", me->project, "Project folder")->required();
+    exported->add_option("model", me->text, "start, run:ID[@STEP]")->required();
+    exported->add_option("--out", me->out, "Folder to make")->required();
+
+    auto doc = std::make_shared<Arguments>();
+    auto* sub = commands.add("doctor", "Look for what is missing or broken", [doc] { return doctor(doc->project, doc->json); });
+    sub->add_option("project", doc->project, "Project folder (optional)");
+    sub->add_flag("--json", doc->json, "JSON");
+}
+
+} // namespace pl::cli

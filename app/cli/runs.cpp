@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+// generate, train, evaluate, runs, run, dataset.
+#include <cstdio>
+#include <cmath>
+#include <memory>
+
+#include "app/cli/desk.h"
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/base/os/process.h"
+
+namespace pl::cli {
+
+namespace {
+
+struct JobArguments {
+    std::string project, device = "cpu";
+    uint64_t seed = 1;
+    int threads = 0;
+    std::vector<std::string> set;
+    bool wait = false, json = false;
+};
+
+void addJobOptions(CLI::App* sub, JobArguments& a) {
+    sub->add_option("project", a.project, "Project folder")->required();
+    sub->add_option("--set", a.set, "NAME=VALUE of a parameter (see `plugins describe`)");
+    sub->add_option("--seed", a.seed, "Random seed");
+    sub->add_option("--device", a.device, "cpu, cuda or cuda:N");
+    sub->add_flag("--wait", a.wait, "Until it has ended");
+    sub->add_flag("--json", a.json, "JSON");
+}
+
+Result<Json> parametersOf(Desk& desk, const std::string& plugin, const std::vector<std::string>& set) {
+    const Manifest* manifest = desk.supervisor().catalog().find(plugin);
+    if (!manifest)
+        return fail(Code::NotFound, fmt::format("there is no plugin '{}'", plugin), "See `pairlab-cli plugins list`.");
+    Json object = Json::object();
+    for (const std::string& assignment : set)
+        PL_CHECK(manifest->setFromText(object, assignment));
+    return object;
+}
+
+void printFailure(const desk::RunInfo& info) {
+    std::fprintf(stderr, "pairlab-cli: run %s %s: %s\n", info.name.c_str(), runStateName(info.state), info.reason.c_str());
+    for (const std::string& line : info.logTail)
+        std::fprintf(stderr, "  | %s\n", line.c_str());
+    if (!info.lastCheckpoint.empty())
+        std::fprintf(stderr, "  last checkpoint: %s (continue with `pairlab-cli run resume`)\n", info.lastCheckpoint.c_str());
+}
+
+// A run nobody waits for: give the worker a moment to take its lock, then let go.
+Status letGo(Desk& desk, const std::string& run) {
+    for (int i = 0; i < 100; ++i) {
+        const auto info = desk.supervisor().find(run);
+        if (!info || info->state != RunState::Queued)
+            break;
+        os::sleepMs(50);
+    }
+    return desk.record();
+}
+
+struct GenerateArguments : JobArguments {
+    std::vector<std::string> models{"start"};
+    std::string split = "train", kind = "chat";
+    int64_t n = 2, limit = 0;
+    bool noPairs = false;
+};
+
+Result<int> generate(const GenerateArguments& a) {
+    PL_TRY(auto desk, Desk::open(a.project));
+    desk::GenerateRequest request;
+    request.models = a.models;
+    PL_TRY(request.split, splitArgument(a.split));
+    request.kind = a.kind == "all" ? "" : a.kind;
+    request.prompts = a.limit;
+    request.n = a.n;
+    PL_TRY(request.parameters, parametersOf(*desk, "generate_text", a.set));
+    request.seed = a.seed;
+    request.device = a.device;
+    request.acrossModels = a.models.size() > 1;
+    request.makePairs = !a.noPairs;
+    PL_TRY(std::string run, desk::startGenerate(desk->project(), desk->supervisor(), request));
+    if (!a.wait) {
+        PL_CHECK(letGo(*desk, run));
+        if (a.json)
+            printJson({{"run", run}});
+        else
+            std::printf("%s started.\n", run.c_str());
+        return 0;
+    }
+    PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    desk::Page page;
+    page.run = std::atoll(run.c_str());
+    PL_TRY(int64_t candidates, desk->project().countCandidates(page));
+    if (a.json) {
+        Json out = runJson(info);
+        out["candidates"] = candidates;
+        out["pairs"] = desk->made().pairs;
+        out["identical"] = desk->made().identical;
+        out["duplicates"] = desk->made().duplicates;
+        printJson(out);
+    } else if (info.state == RunState::Finished) {
+        std::printf("%s: %lld candidates, %lld new pairs (%lld identical, %lld known).\n", run.c_str(),
+                    static_cast<long long>(candidates), static_cast<long long>(desk->made().pairs),
+                    static_cast<long long>(desk->made().identical), static_cast<long long>(desk->made().duplicates));
+    }
+    if (info.state != RunState::Finished)
+        printFailure(info);
+    return exitCodeOfRun(info);
+}
+
+struct TrainArguments : JobArguments {
+    std::string plugin, model = "start", dataset, data, kind = "chat";
+    std::vector<std::string> rewards;
+    int64_t limit = 0;
+};
+
+// "run:12", "rule:concise", "verifier", "length:60", each with an optional "*WEIGHT".
+Result<Json> rewardTerm(const std::string& text) {
+    std::string body = text;
+    Json term = Json::object();
+    if (const auto at = body.find('*'); at != std::string::npos) {
+        term["weight"] = std::atof(body.c_str() + at + 1);
+        body = body.substr(0, at);
+    }
+    if (body.rfind("run:", 0) == 0) {
+        term["type"] = "reward_model";
+        term["model"] = body;
+    } else if (body.rfind("rule:", 0) == 0) {
+        term["type"] = "rule";
+        term["taste"] = body.substr(5);
+    } else if (body == "verifier") {
+        term["type"] = "verifier";
+    } else if (body.rfind("length:", 0) == 0) {
+        term["type"] = "length";
+        term["target"] = std::atof(body.c_str() + 7);
+    } else {
+        return fail(Code::InvalidInput, fmt::format("'{}' is no reward", text),
+                    "Use run:ID, rule:TASTE, verifier or length:TOKENS, each with an optional *WEIGHT.");
+    }
+    return term;
+}
+
+Result<int> train(const TrainArguments& a) {
+    PL_TRY(auto desk, Desk::open(a.project));
+    desk::TrainRequest request;
+    request.plugin = a.plugin;
+    request.model = a.model;
+    request.dataset = a.dataset;
+    request.sftFile = a.data;
+    request.promptKind = a.kind == "all" ? "" : a.kind;
+    request.prompts = a.limit;
+    PL_TRY(request.parameters, parametersOf(*desk, a.plugin, a.set));
+    for (const std::string& reward : a.rewards) {
+        PL_TRY(Json term, rewardTerm(reward));
+        request.parameters["rewards"].push_back(term);
+    }
+    request.seed = a.seed;
+    request.device = a.device;
+    request.threads = a.threads;
+    PL_TRY(std::string run, desk::startTrain(desk->project(), desk->supervisor(), request));
+    if (!a.wait) {
+        PL_CHECK(letGo(*desk, run));
+        if (a.json)
+            printJson({{"run", run}});
+        else
+            std::printf("%s started; `pairlab-cli runs %s` shows it.\n", run.c_str(), a.project.c_str());
+        return 0;
+    }
+    PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    if (a.json) {
+        printJson(runJson(info));
+    } else if (info.state == RunState::Finished) {
+        std::printf("%s finished. Checkpoint %s\n", run.c_str(), info.lastCheckpoint.c_str());
+        for (const auto& [name, value] : info.metrics)
+            std::printf("  %-28s %.4g\n", name.c_str(), value);
+    }
+    if (info.state != RunState::Finished)
+        printFailure(info);
+    return exitCodeOfRun(info);
+}
+
+struct EvaluateArguments : JobArguments {
+    std::string model, against = "start", judge, split = "test";
+    int64_t limit = 0;
+};
+
+Result<int> evaluate(const EvaluateArguments& a) {
+    PL_TRY(auto desk, Desk::open(a.project));
+    desk::EvaluateRequest request;
+    request.model = a.model;
+    request.against = a.against == "none" ? "" : a.against;
+    request.judge = a.judge;
+    PL_TRY(request.split, desk::splitOf(a.split));
+    request.prompts = a.limit;
+    PL_TRY(request.parameters, parametersOf(*desk, "evaluate", a.set));
+    request.seed = a.seed;
+    request.device = a.device;
+    PL_TRY(std::string run, desk::startEvaluate(desk->project(), desk->supervisor(), request));
+    if (!a.wait) {
+        PL_CHECK(letGo(*desk, run));
+        printJson({{"run", run}});
+        return 0;
+    }
+    PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    Json out = runJson(info);
+    Json judge = Json::object();
+    if (auto events = readEvents(os::joinPath(info.dir, "events.jsonl")))
+        for (const Event& event : *events)
+            if (event.type == event::kResult) {
+                if (event.body.contains("judge"))
+                    judge = event.body["judge"];
+                if (event.body.contains("too_few"))
+                    out["too_few"] = event.body["too_few"];
+            }
+    auto put = [&](const char* as, const char* name) {
+        if (auto it = info.result.find(name); it != info.result.end())
+            out[as] = jsonNumber(it->second);
+    };
+    put("win_rate", "eval_win_rate");
+    put("low", "eval_win_rate_low");
+    put("high", "eval_win_rate_high");
+    put("n", "eval_win_rate_n");
+    put("accuracy", "eval_accuracy");
+    put("judge_agreement", "judge_agreement");
+    if (!out.contains("n"))
+        put("n", "eval_accuracy_n");
+    out["judge"] = judge;
+    if (a.json) {
+        printJson(out);
+    } else if (info.state == RunState::Finished) {
+        auto value = [&](const char* name) {
+            auto it = info.result.find(name);
+            return it == info.result.end() ? NAN : it->second;
+        };
+        if (info.result.count("eval_win_rate")) {
+            const double n = value("eval_win_rate_n");
+            if (n < 30)
+                std::printf("Win rate of %s against %s: too few (%g)\n", a.model.c_str(), a.against.c_str(), n);
+            else
+                std::printf("Win rate of %s against %s: %.3f [%.3f, %.3f], n = %g, judge %s\n", a.model.c_str(),
+                            a.against.c_str(), value("eval_win_rate"), value("eval_win_rate_low"),
+                            value("eval_win_rate_high"), n, dumpJson(judge).c_str());
+        }
+        for (const auto& [name, number] : info.result)
+            std::printf("  %-28s %.4g\n", name.c_str(), number);
+    }
+    if (info.state != RunState::Finished)
+        printFailure(info);
+    return exitCodeOfRun(info);
+}
+
+Result<int> runs(const std::string& dir, bool json) {
+    PL_TRY(auto desk, Desk::open(dir));
+    os::sleepMs(250);
+    PL_CHECK(desk->record());
+    if (json) {
+        Json list = Json::array();
+        for (const auto& info : desk->supervisor().runs())
+            list.push_back(runJson(info));
+        printJson(list);
+        return 0;
+    }
+    for (const auto& info : desk->supervisor().runs())
+        std::printf("%-22s %-9s %6lld/%-6lld %s  %s\n", info.name.c_str(), runStateName(info.state),
+                    static_cast<long long>(info.step), static_cast<long long>(info.of),
+                    formatTime(info.createdMs).c_str(), info.reason.c_str());
+    return 0;
+}
+
+struct RunArguments {
+    std::string project, run, out;
+    bool json = false, wait = false;
+};
+
+Result<std::string> nameOf(Desk& desk, const std::string& text) {
+    PL_TRY(desk::RunRow row, desk::runOf(desk.project(), text));
+    return row.name;
+}
+
+Result<int> runVerb(const RunArguments& a, const std::string& verb) {
+    PL_TRY(auto desk, Desk::open(a.project));
+    PL_TRY(std::string name, nameOf(*desk, a.run));
+    auto& supervisor = desk->supervisor();
+    if (verb == "pause")
+        PL_CHECK(supervisor.pause(name));
+    else if (verb == "resume")
+        PL_CHECK(supervisor.resume(name));
+    else if (verb == "stop")
+        PL_CHECK(supervisor.stop(name));
+    else if (verb == "kill")
+        PL_CHECK(supervisor.kill(name));
+    else if (verb == "checkpoint")
+        PL_CHECK(supervisor.checkpoint(name));
+    const bool waits = a.wait || verb == "stop" || verb == "kill";
+    if (waits) {
+        PL_TRY(desk::RunInfo info, desk->wait(name, !a.json));
+        if (a.json)
+            printJson(runJson(info));
+        else
+            std::printf("%s: %s %s\n", name.c_str(), runStateName(info.state), info.reason.c_str());
+        if (verb == "resume" && info.state != RunState::Finished)
+            printFailure(info);
+        return verb == "resume" ? exitCodeOfRun(info) : 0;
+    }
+    if (verb == "pause") { // says so when the device is free again
+        for (int i = 0; i < 600 && supervisor.find(name)->state == RunState::Running; ++i)
+            os::sleepMs(100);
+    } else {
+        PL_CHECK(letGo(*desk, name));
+    }
+    PL_CHECK(desk->record());
+    const auto info = supervisor.find(name);
+    if (a.json)
+        printJson(runJson(*info));
+    else
+        std::printf("%s: %s %s\n", name.c_str(), runStateName(info->state), info->reason.c_str());
+    return 0;
+}
+
+struct DatasetArguments {
+    std::string project, name;
+    bool json = false, dropTies = false;
+};
+
+Json datasetJson(const desk::DatasetInfo& info) {
+    return {{"name", info.name}, {"sha", info.sha}, {"dir", info.dir}, {"counts", info.counts.toJson()}};
+}
+
+} // namespace
+
+void addRunCommands(Commands& commands) {
+    auto g = std::make_shared<GenerateArguments>();
+    auto* sub = commands.add("generate", "Write candidates and pair them", [g] { return generate(*g); });
+    addJobOptions(sub, *g);
+    sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models");
+    sub->add_option("--split", g->split, "train, dev, test or all");
+    sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, all)");
+    sub->add_option("--n", g->n, "Answers a prompt and model")->check(CLI::Range(int64_t{1}, int64_t{1024}));
+    sub->add_option("--limit", g->limit, "At most so many prompts");
+    sub->add_flag("--no-pairs", g->noPairs, "Candidates only");
+
+    auto t = std::make_shared<TrainArguments>();
+    sub = commands.add("train", "Train on the judgements", [t] { return train(*t); });
+    addJobOptions(sub, *t);
+    sub->add_option("--plugin", t->plugin, "reward_model, dpo, grpo, sft, ...")->required();
+    sub->add_option("--model", t->model, "The policy to start from");
+    sub->add_option("--dataset", t->dataset, "A frozen dataset; without it the votes of now are frozen");
+    sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}");
+    sub->add_option("--reward", t->rewards, "grpo: run:ID, rule:TASTE, verifier, length:TOKENS, with optional *WEIGHT");
+    sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, all)");
+    sub->add_option("--limit", t->limit, "grpo: at most so many prompts");
+    sub->add_option("--threads", t->threads, "Processor threads; 0: all");
+
+    auto e = std::make_shared<EvaluateArguments>();
+    sub = commands.add("evaluate", "Measure a model on held-out prompts", [e] { return evaluate(*e); });
+    addJobOptions(sub, *e);
+    sub->add_option("--model", e->model, "run:ID, start, a folder")->required();
+    sub->add_option("--against", e->against, "The other model (none: alone)");
+    sub->add_option("--judge", e->judge, "A taste, verifier, votes, or run:ID of a reward model");
+    sub->add_option("--split", e->split, "test (sealed, openings counted), dev or train");
+    sub->add_option("--limit", e->limit, "At most so many prompts");
+
+    struct ListArguments {
+        std::string project;
+        bool json = false;
+    };
+    auto l = std::make_shared<ListArguments>();
+    sub = commands.add("runs", "The runs of a project", [l] { return runs(l->project, l->json); });
+    sub->add_option("project", l->project, "Project folder")->required();
+    sub->add_flag("--json", l->json, "JSON");
+
+    auto* run = commands.app.add_subcommand("run", "Pause, resume, stop, kill, checkpoint, pack or wait for one run");
+    run->require_subcommand(1);
+    for (const char* verb : {"pause", "resume", "stop", "kill", "checkpoint", "wait"}) {
+        auto r = std::make_shared<RunArguments>();
+        if (std::string(verb) == "wait")
+            r->wait = true;
+        auto* one = commands.add(verb, fmt::format("{} a run", verb), [r, verb] { return runVerb(*r, verb); }, run);
+        one->add_option("project", r->project, "Project folder")->required();
+        one->add_option("run", r->run, "Number or name")->required();
+        one->add_flag("--wait", r->wait, "Until it has ended");
+        one->add_flag("--json", r->json, "JSON");
+    }
+    auto p = std::make_shared<RunArguments>();
+    auto* pack = commands.add("pack", "A tar file of the bundle, to run elsewhere with pairlab-worker", [p]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(p->project));
+        PL_TRY(desk::RunRow row, desk::runOf(project, p->run));
+        const std::string out = p->out.empty() ? row.name + ".tar" : p->out;
+        PL_CHECK(desk::packRun(os::joinPath(project.runsDir(), row.name), out));
+        std::printf("%s\n", out.c_str());
+        return 0;
+    }, run);
+    pack->add_option("project", p->project, "Project folder")->required();
+    pack->add_option("run", p->run, "Number or name")->required();
+    pack->add_option("--out", p->out, "The file to write");
+
+    auto* dataset = commands.app.add_subcommand("dataset", "Freeze or list datasets");
+    dataset->require_subcommand(1);
+    auto d = std::make_shared<DatasetArguments>();
+    auto* freeze = commands.add("freeze", "Freeze the votes of now under a name", [d]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(d->project));
+        desk::DatasetSpec spec;
+        spec.name = d->name;
+        spec.tiePolicy = d->dropTies ? desk::TiePolicy::Drop : desk::TiePolicy::SoftLabel;
+        PL_TRY(desk::DatasetInfo info, project.freezeDataset(spec));
+        printJson(datasetJson(info));
+        return 0;
+    }, dataset);
+    freeze->add_option("project", d->project, "Project folder")->required();
+    freeze->add_option("name", d->name, "Name")->required();
+    freeze->add_flag("--drop-ties", d->dropTies, "Do not write ties.jsonl");
+    auto dl = std::make_shared<DatasetArguments>();
+    auto* list = commands.add("list", "The frozen datasets", [dl]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(dl->project));
+        PL_TRY(auto all, project.datasets());
+        Json rows = Json::array();
+        for (const auto& info : all)
+            rows.push_back(datasetJson(info));
+        printJson(rows);
+        return 0;
+    }, dataset);
+    list->add_option("project", dl->project, "Project folder")->required();
+}
+
+} // namespace pl::cli
