@@ -25,8 +25,9 @@ class AddedTokenFinder {
 public:
     void add(const AddedToken& token);
     bool empty() const { return m_tokens.empty(); }
-    /// Calls piece(text, -1) for what lies between tokens and piece(token text, id) for tokens, in order. Special tokens count
-    /// only with parseSpecial; a special one that is passed over hides what lies inside it, as it does in `tokenizers`.
+    /// Calls piece(text, -1) for what lies between tokens and piece(token text, id) for tokens, in order.
+    /// Special tokens count only with parseSpecial; a special one that is passed over hides what lies inside
+    /// it, as it does in `tokenizers`.
     void split(std::string_view text, bool parseSpecial,
                const std::function<void(std::string_view, int64_t)>& piece) const;
 

@@ -37,7 +37,9 @@ const Alphabet& alphabet() {
 
 } // namespace
 
-const std::array<std::string, 256>& byteAlphabet() { return alphabet().spelling; }
+const std::array<std::string, 256>& byteAlphabet() {
+    return alphabet().spelling;
+}
 
 std::string bytesOfSpelling(std::string_view spelling) {
     std::string out;

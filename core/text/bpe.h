@@ -14,7 +14,8 @@ namespace pl::text {
 
 /// The printable stand-in of each byte in GPT-2's byte-level alphabet, as UTF-8.
 const std::array<std::string, 256>& byteAlphabet();
-/// The bytes a token's spelling stands for; a spelling with characters outside the alphabet stands for itself.
+/// The bytes a token's spelling stands for; a spelling with characters outside the alphabet stands for
+/// itself.
 std::string bytesOfSpelling(std::string_view spelling);
 /// "Ġthe" for " the".
 std::string spellingOfBytes(std::string_view bytes);

@@ -14,9 +14,11 @@ namespace {
 constexpr size_t kMaxPatternBytes = 64 << 10;
 constexpr uint32_t kProbeLimit = 200'000;
 
-// PCRE2's \s has U+180E besides the 25 code points of White_Space that Oniguruma (and the models' training) used.
-constexpr const char* kSpace = "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"
-                               "\\x{205f}\\x{3000}";
+// PCRE2's \s has U+180E besides the 25 code points of White_Space that Oniguruma (and the models' training)
+// used.
+constexpr const char* kSpace =
+    "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"
+    "\\x{205f}\\x{3000}";
 constexpr const char* kNotSpace =
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
@@ -27,7 +29,8 @@ struct MatchData {
     pcre2_match_context* context = nullptr;
     pcre2_jit_stack* stack = nullptr;
     MatchData(const pcre2_code* code, uint32_t limit)
-        : data(pcre2_match_data_create_from_pattern(code, nullptr)), context(pcre2_match_context_create(nullptr)) {
+        : data(pcre2_match_data_create_from_pattern(code, nullptr))
+        , context(pcre2_match_context_create(nullptr)) {
         if (context) {
             pcre2_set_match_limit(context, limit);
             pcre2_set_heap_limit(context, 64 << 10); // KiB
@@ -178,12 +181,12 @@ Result<Pattern> Pattern::compile(std::string_view pattern, const std::string& wh
     if (pattern.empty())
         return fail(Code::InvalidInput, fmt::format("{}: the pattern is empty", what));
     if (pattern.size() > kMaxPatternBytes || !isValidUtf8(pattern))
-        return fail(Code::InvalidInput, fmt::format("{}: the pattern is longer than {} bytes or not UTF-8", what,
-                                                    kMaxPatternBytes));
+        return fail(Code::InvalidInput, fmt::format("{}: the pattern is longer than {} bytes or not UTF-8",
+                                                    what, kMaxPatternBytes));
     Result<std::string> rewritten = rewritePattern(pattern);
     if (!rewritten)
-        return fail(rewritten.error().code,
-                    fmt::format("{}: the pattern '{}' cannot be used: {}", what, shown(), rewritten.error().message));
+        return fail(rewritten.error().code, fmt::format("{}: the pattern '{}' cannot be used: {}", what,
+                                                        shown(), rewritten.error().message));
     int error = 0;
     size_t offset = 0;
     pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
@@ -193,8 +196,8 @@ Result<Pattern> Pattern::compile(std::string_view pattern, const std::string& wh
     pcre2_set_parens_nest_limit(context, 100);
     // Ruby syntax: ^ and $ stand at line ends.
     pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(rewritten->data()), rewritten->size(),
-                                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
-                                     &offset, context);
+                                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                     &error, &offset, context);
     pcre2_compile_context_free(context);
     if (!code) {
         unsigned char buffer[256];
@@ -207,18 +210,20 @@ Result<Pattern> Pattern::compile(std::string_view pattern, const std::string& wh
     out.m_code = std::shared_ptr<const void>(
         code, [](const void* p) { pcre2_code_free(static_cast<pcre2_code*>(const_cast<void*>(p))); });
     // Probed before JIT: the interpreter counts every step, so the verdict is the same on every machine.
-    const std::string probes[] = {std::string(400, ' '),  std::string(400, 'a'), std::string(400, '1'),
-                                  std::string(400, '\n'), std::string(400, '!'), std::string(399, 'a') + "!",
+    const std::string probes[] = {std::string(400, ' '),      std::string(400, 'a'),
+                                  std::string(400, '1'),      std::string(400, '\n'),
+                                  std::string(400, '!'),      std::string(399, 'a') + "!",
                                   std::string(399, ' ') + "a"};
     for (const std::string& probe : probes) {
         std::vector<std::string_view> pieces;
         std::string_view rest;
         if (!splitWith(code, kProbeLimit, probe, false, pieces, rest))
             return fail(Code::InvalidInput,
-                        fmt::format("{}: the pattern '{}' takes too many steps on a text of 400 characters", what,
-                                    shown()));
+                        fmt::format("{}: the pattern '{}' takes too many steps on a text of 400 characters",
+                                    what, shown()));
     }
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); // where there is no JIT the interpreter gives the same matches
+    pcre2_jit_compile(code,
+                      PCRE2_JIT_COMPLETE); // where there is no JIT the interpreter gives the same matches
     return out;
 }
 
@@ -231,7 +236,8 @@ Pattern Pattern::literal(std::string text) {
 bool Pattern::split(std::string_view text, bool onlyMatches, std::vector<std::string_view>& out,
                     std::string_view& rest) const {
     if (m_code) {
-        // A run of white space may be given back one character at a time: steps in proportion to the text are normal.
+        // A run of white space may be given back one character at a time: steps in proportion to the text are
+        // normal.
         const auto limit = static_cast<uint32_t>(std::min<size_t>(1'000'000 + 16 * text.size(), 0x7FFFFFFF));
         return splitWith(static_cast<const pcre2_code*>(m_code.get()), limit, text, onlyMatches, out, rest);
     }

@@ -10,17 +10,20 @@
 
 namespace pl::text {
 
-/// A regular expression as tokenizer files write it (Oniguruma, Ruby syntax, Unicode), run by PCRE2 with bounded work. What the two
-/// engines read differently is rewritten (\s, \S, \w, \W) or refused (\h, class intersections and nested classes).
+/// A regular expression as tokenizer files write it (Oniguruma, Ruby syntax, Unicode), run by PCRE2 with
+/// bounded work. What the two engines read differently is rewritten (\s, \S, \w, \W) or refused (\h, class
+/// intersections and nested classes).
 class Pattern {
 public:
-    /// Fails with InvalidInput on syntax errors and on patterns that backtrack without bound on short probe texts.
+    /// Fails with InvalidInput on syntax errors and on patterns that backtrack without bound on short probe
+    /// texts.
     static Result<Pattern> compile(std::string_view pattern, const std::string& what);
     /// Matches exactly this text.
     static Pattern literal(std::string text);
 
-    /// Cuts text at the matches: matches and what lies between them, in order, without empty pieces. With onlyMatches the rest is
-    /// dropped. Appends to out; false when the matching limit was exceeded (then `rest` is the part not cut).
+    /// Cuts text at the matches: matches and what lies between them, in order, without empty pieces. With
+    /// onlyMatches the rest is dropped. Appends to out; false when the matching limit was exceeded (then
+    /// `rest` is the part not cut).
     bool split(std::string_view text, bool onlyMatches, std::vector<std::string_view>& out,
                std::string_view& rest) const;
 

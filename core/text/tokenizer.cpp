@@ -53,12 +53,14 @@ bool Tokenizer::Data::preTokenize(std::string_view text, std::deque<std::string>
     return ok;
 }
 
-Tokenizer::Tokenizer(std::shared_ptr<const Data> data) : m_data(std::move(data)) {}
+Tokenizer::Tokenizer(std::shared_ptr<const Data> data)
+    : m_data(std::move(data)) {}
 
 Result<Tokenizer> Tokenizer::load(const std::string& modelDir) {
     const std::string path = os::joinPath(modelDir, "tokenizer.json");
     if (!os::exists(path))
-        return fail(Code::NotFound, fmt::format("{} does not exist: the model folder has no tokenizer.json", path),
+        return fail(Code::NotFound,
+                    fmt::format("{} does not exist: the model folder has no tokenizer.json", path),
                     "Only byte-level BPE tokenizers in Hugging Face's tokenizer.json can be read.");
     PL_TRY(const std::string json, os::readFile(path, kMaxFileBytes));
     std::string config;
@@ -83,8 +85,7 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json, std::string_view confi
     return Tokenizer(std::move(data));
 }
 
-Result<std::vector<int64_t>> Tokenizer::tryEncode(std::string_view text, bool parseSpecial) const {
-    std::vector<int64_t> ids;
+bool Tokenizer::Data::encode(std::string_view text, bool parseSpecial, std::vector<int64_t>& ids) const {
     bool ok = true;
     std::string repaired;
     if (!isValidUtf8(text)) {
@@ -94,17 +95,17 @@ Result<std::vector<int64_t>> Tokenizer::tryEncode(std::string_view text, bool pa
     const auto plain = [&](std::string_view piece) {
         std::deque<std::string> store;
         std::vector<std::string_view> words;
-        ok = m_data->preTokenize(piece, store, words) && ok;
+        ok = preTokenize(piece, store, words) && ok;
         for (const std::string_view word : words)
-            m_data->merger.encodeWord(word, ids);
+            merger.encodeWord(word, ids);
     };
-    m_data->raw.split(text, parseSpecial, [&](std::string_view piece, int64_t id) {
+    raw.split(text, parseSpecial, [&](std::string_view piece, int64_t id) {
         if (id >= 0) {
             ids.push_back(id);
-        } else if (m_data->normalized.empty()) {
+        } else if (normalized.empty()) {
             plain(piece);
         } else {
-            m_data->normalized.split(piece, parseSpecial, [&](std::string_view inner, int64_t innerId) {
+            normalized.split(piece, parseSpecial, [&](std::string_view inner, int64_t innerId) {
                 if (innerId >= 0)
                     ids.push_back(innerId);
                 else
@@ -112,14 +113,79 @@ Result<std::vector<int64_t>> Tokenizer::tryEncode(std::string_view text, bool pa
             });
         }
     });
-    if (!ok)
+    return ok;
+}
+
+Result<std::vector<int64_t>> Tokenizer::tryEncode(std::string_view text, bool parseSpecial) const {
+    std::vector<int64_t> ids;
+    if (!m_data->encode(text, parseSpecial, ids))
         return fail(Code::InvalidInput, "the tokenizer's pattern takes too many steps on this text",
-                    "Shorten the text, or use the tokenizer of another model.");
+                    "Shorten the text, or use a model with another tokenizer.");
     return ids;
 }
 
 std::vector<int64_t> Tokenizer::encode(std::string_view text, bool parseSpecial) const {
-    return {};
+    std::vector<int64_t> ids;
+    m_data->encode(text, parseSpecial, ids);
+    return ids;
+}
+
+std::string Tokenizer::decodeBytes(const std::vector<int64_t>& ids, bool skipSpecial) const {
+    std::string out;
+    for (const int64_t id : ids) {
+        const Data::Token* token = m_data->find(id);
+        if (token && !(skipSpecial && token->special))
+            out += token->bytes;
+    }
+    return out;
+}
+
+std::string Tokenizer::decode(const std::vector<int64_t>& ids, bool skipSpecial) const {
+    return repairUtf8(decodeBytes(ids, skipSpecial));
+}
+
+std::vector<std::string> Tokenizer::pieces(std::string_view text) const {
+    const std::string repaired = repairUtf8(text);
+    std::deque<std::string> store;
+    std::vector<std::string_view> words;
+    m_data->preTokenize(repaired, store, words);
+    return {words.begin(), words.end()};
+}
+
+std::optional<int64_t> Tokenizer::tokenId(std::string_view name) const {
+    const auto found = m_data->idOf.find(std::string(name));
+    return found == m_data->idOf.end() ? std::nullopt : std::optional<int64_t>(found->second);
+}
+
+std::string Tokenizer::tokenText(int64_t id) const {
+    const Data::Token* token = m_data->find(id);
+    return token ? token->spelling : std::string();
+}
+
+bool Tokenizer::isSpecial(int64_t id) const {
+    const Data::Token* token = m_data->find(id);
+    return token && token->special;
+}
+
+std::vector<int64_t> Tokenizer::specialIds() const {
+    std::vector<int64_t> ids;
+    for (size_t id = 0; id < m_data->tokens.size(); ++id)
+        if (m_data->tokens[id].present && m_data->tokens[id].special)
+            ids.push_back(static_cast<int64_t>(id));
+    return ids;
+}
+
+std::optional<int64_t> Tokenizer::eosId() const {
+    return m_data->eosId;
+}
+std::optional<int64_t> Tokenizer::padId() const {
+    return m_data->padId;
+}
+int64_t Tokenizer::vocabSize() const {
+    return static_cast<int64_t>(m_data->tokens.size());
+}
+const std::string& Tokenizer::hash() const {
+    return m_data->hash;
 }
 
 } // namespace pl::text

@@ -43,6 +43,9 @@ public:
     /// The raw bytes of the ids: for streaming, where a character may be split over two tokens.
     std::string decodeBytes(const std::vector<int64_t>& ids, bool skipSpecial = true) const;
 
+    /// What the pre-tokenizer alone cuts (added tokens are not looked for).
+    std::vector<std::string> pieces(std::string_view text) const;
+
     std::optional<int64_t> tokenId(std::string_view name) const;
     /// The token as the file spells it (byte-level alphabet: "Ġthe"); empty for an unknown id.
     std::string tokenText(int64_t id) const;

@@ -45,9 +45,12 @@ struct Tokenizer::Data {
             return nullptr;
         return &tokens[static_cast<size_t>(id)];
     }
-    /// The words the merger works on; false (and fixed lengths for the rest) when a pattern exceeded its limit.
+    /// The words the merger works on; false (and fixed lengths for the rest) when a pattern exceeded its
+    /// limit.
     bool preTokenize(std::string_view text, std::deque<std::string>& store,
                      std::vector<std::string_view>& out) const;
+    /// False as above.
+    bool encode(std::string_view text, bool parseSpecial, std::vector<int64_t>& ids) const;
 };
 
 /// tokenizer.json and tokenizer_config.json to data (tokenizer_file.cpp).
