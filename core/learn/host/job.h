@@ -21,7 +21,9 @@ public:
 
     const RunSpec& spec() const { return m_bundle.spec(); }
     const Bundle& bundle() const { return m_bundle; }
-    const Json& parameters() const { return spec().parameters; }
+    /// Validated, with the manifest's defaults filled in.
+    const Json& parameters() const { return m_parameters; }
+    void setParameters(Json parameters) { m_parameters = std::move(parameters); } ///< by the worker, before validate
     EventWriter& events() { return *m_events; }
 
     /// The host thread reads control.jsonl every 100 ms; plugins ask at every micro-batch and decode step.
@@ -35,7 +37,7 @@ public:
 
     /// Resident jobs: next request, waiting up to idleMs; nullopt when idle too long or asked to leave.
     std::optional<Control> nextRequest(int idleMs);
-    /// Answers a request.
+    /// Answers a request. A payload too large for one event is written to samples/ by the event log.
     void acknowledge(const std::string& id, bool ok, const std::string& text = {}, const Json& payload = Json());
 
     void progress(int64_t step, int64_t of, double etaSeconds = -1);
@@ -43,12 +45,15 @@ public:
     void alert(const std::string& level, const std::string& name, const std::string& text, int64_t step);
 
     void startControlThread(); ///< called by the worker
-    void stopControlThread();
+    void stopControlThread();  ///< requests still waiting are refused
 
 private:
     struct State;
+    void handle(const Control& control);
+    void raise(Wish wish, const std::string& reason);
     Bundle m_bundle;
     std::unique_ptr<EventWriter> m_events;
+    Json m_parameters;
     std::atomic<Wish> m_wish{Wish::None};
     std::unique_ptr<State> m_state;
 };
