@@ -20,7 +20,7 @@ FAMILIES = LEXICON["families"]
 TONES = LEXICON["tones"]
 EMOJI = LEXICON["emoji"]
 WORDS = LEXICON["words"]
-MAX_TIPS = 4
+MAX_TIPS = 5
 
 
 def capital(text):

@@ -39,12 +39,15 @@ def style_of(rng):
 
 def chat_answer(rng, name, x, style):
     family, tone = FAMILIES[name], TONES[style["tone"]]
-    tips = rng.sample(family["tips"], {"short": 1, "medium": 2, "long": 3 if style["vivid"] else rng.choice((3, 4))}[style["length"]])
+    count = {"short": 1, "medium": 2, "long": 4 if style["vivid"] else 5}[style["length"]]
+    tips = rng.sample(family["tips"], count)
     core = [fill(rng.choice(family["leads"]), x)]
     core += [fill(t, x, style["vivid"]) for t in tips]
-    if style["vivid"] and rng.random() < 0.6:
+    if style["vivid"] and style["length"] != "short" and not (style["length"] == "long" and style["examples"]):
         core.append(fill(rng.choice(family["vivid"]), x))
     opener, closer = rng.choice(tone["openers"]), rng.choice(tone["closers"])
+    if style["length"] == "short":  # the tone shows at one end only
+        opener, closer = (opener, "") if rng.random() < 0.5 else ("", closer)
     tail = []
     if style["examples"]:
         tail.append(rng.choice(LEXICON["example_leads"]) + " " + rng.choice(family["examples"]).replace("{x}", x))
