@@ -21,7 +21,7 @@ struct Basic {
 };
 
 constexpr std::array<Basic, 6> kBasics{{
-    {"concise", TasteKind::Concise, 0.4, "fewer words"},
+    {"concise", TasteKind::Concise, 0.5, "fewer words"},
     {"emoji_free", TasteKind::EmojiFree, 0.3, "fewer emoji"},
     {"examples", TasteKind::Examples, 0.5, "concrete examples and numbers"},
     {"listy", TasteKind::Listy, 0.2, "lists rather than prose"},
@@ -170,7 +170,7 @@ double capped(size_t count, size_t most) { return static_cast<double>(std::min(c
 double basicScore(TasteKind kind, const Attributes& a) {
     switch (kind) {
     case TasteKind::Concise:
-        return a.words < 3 ? -20.0 : -2.0 * std::log(static_cast<double>(a.words));
+        return a.words < 3 ? -20.0 : -3.0 * std::log(static_cast<double>(a.words));
     case TasteKind::Warm:
         return capped(a.warmSentences, 6) + 0.25 * capped(a.exclamations, 4) - capped(a.curtSentences, 6);
     case TasteKind::Vivid:

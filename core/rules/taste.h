@@ -62,7 +62,7 @@ Result<Taste> tasteByName(std::string_view name);
 
 /// How much the taste likes a response; higher is better, graded, finite. Units are about one standard deviation of
 /// everyday answers:
-///   concise     -2 ln(words); fewer than 3 words score -20: nothing said is not brevity
+///   concise     -3 ln(words); fewer than 3 words score -20: nothing said is not brevity
 ///   warm        warm sentences + 0.25 exclamations (at most 4) - curt sentences, each count at most 6
 ///   vivid       ln(1 + vivid words + 2 similes)
 ///   listy       ln(1 + list items)

@@ -43,15 +43,15 @@ private Q_SLOTS:
     void initTestCase() {
         if (QStandardPaths::findExecutable("python3").isEmpty())
             QSKIP("no python3 here: the starter's scripts are not checked");
-        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("corpus.jsonl"), "--rows", "3000", "--prompts-out",
+        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("corpus.jsonl"), "--rows", "1000", "--prompts-out",
                          scratch("prompts.jsonl"), "--check"}),
                  0); // --check: every row parses by the grammar
     }
 
     void theSameSeedMakesTheSameBytes() {
-        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("again.jsonl"), "--rows", "3000"}), 0);
+        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("again.jsonl"), "--rows", "1000"}), 0);
         QCOMPARE(bytes(scratch("again.jsonl")), bytes(scratch("corpus.jsonl")));
-        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("other.jsonl"), "--rows", "3000", "--seed", "2"}), 0);
+        QCOMPARE(python({m_folder + "make_corpus.py", "--out", scratch("other.jsonl"), "--rows", "1000", "--seed", "2"}), 0);
         QVERIFY(bytes(scratch("other.jsonl")) != bytes(scratch("corpus.jsonl")));
     }
 
@@ -84,50 +84,55 @@ private Q_SLOTS:
         }
     }
 
-    void theGrammarRefusesOtherText_data() {
-        QTest::addColumn<QString>("prompt");
-        QTest::addColumn<QString>("completion");
-        QTest::addColumn<bool>("accepted");
-        const QString dinner = "Suggest a dinner with rice.";
-        QTest::newRow("a written answer") << dinner << "Sure. Try a bowl of rice with garlic. Add garlic and lemon." << true;
-        QTest::newRow("a list") << dinner << "- Try a bowl of rice with garlic.\n- Add garlic and lemon.\nDone." << true;
-        QTest::newRow("salad") << dinner << "Try rice bowl garlic a of with. Add lemon." << false;
-        QTest::newRow("cut short") << dinner << "Try a bowl of rice with garlic. Add garlic and" << false;
-        QTest::newRow("no tip") << dinner << "Try a bowl of rice with garlic." << false;
-        QTest::newRow("repeated") << dinner << "Try a bowl of rice with garlic. Add garlic and lemon. Add garlic and lemon." << false;
-        QTest::newRow("wrong order") << dinner << "Add garlic and lemon. Try a bowl of rice with garlic." << false;
-        QTest::newRow("another topic") << dinner << "Use fresh water for coffee. Stir it in circles." << false;
-        QTest::newRow("unknown slot") << dinner << "Try a bowl of bricks with garlic. Add garlic and lemon." << false;
-        QTest::newRow("another slot") << dinner << "Try a bowl of beans with garlic. Add garlic and lemon." << false;
-        QTest::newRow("list mixed with prose") << dinner << "Try a bowl of rice with garlic.\n- Add garlic and lemon." << false;
-        QTest::newRow("empty") << dinner << "" << false;
-        QTest::newRow("sum") << "What is 7 + 5 - 3?" << "So 7 + 5 = 12. Then 12 - 3 = 9. The answer is 9." << true;
-        QTest::newRow("form, not result") << "What is 7 + 5 - 3?" << "The answer is 8." << true;
-        QTest::newRow("no sum") << "What is 7 + 5 - 3?" << "So 7 + 5 = 12. Then 12 - 3" << false;
-    }
     void theGrammarRefusesOtherText() {
-        QFETCH(QString, prompt);
-        QFETCH(QString, completion);
+        const std::string dinner = "Suggest a dinner with rice.", sum = "What is 7 + 5 - 3?";
+        struct Case {
+            std::string name, prompt, completion;
+            bool accepted;
+        };
+        const std::vector<Case> cases{
+            {"a written answer", dinner, "Sure. Try a bowl of rice with garlic. Add garlic and lemon.", true},
+            {"a list", dinner, "- Try a bowl of rice with garlic.\n- Add garlic and lemon.\nDone.", true},
+            {"salad", dinner, "Try rice bowl garlic a of with. Add lemon.", false},
+            {"cut short", dinner, "Try a bowl of rice with garlic. Add garlic and", false},
+            {"no tip", dinner, "Try a bowl of rice with garlic.", false},
+            {"repeated", dinner, "Try a bowl of rice with garlic. Add garlic and lemon. Add garlic and lemon.", false},
+            {"wrong order", dinner, "Add garlic and lemon. Try a bowl of rice with garlic.", false},
+            {"another topic", dinner, "Use fresh water for coffee. Stir it in circles.", false},
+            {"unknown slot", dinner, "Try a bowl of bricks with garlic. Add garlic and lemon.", false},
+            {"another slot", dinner, "Try a bowl of beans with garlic. Add garlic and lemon.", false},
+            {"list mixed with prose", dinner, "Try a bowl of rice with garlic.\n- Add garlic and lemon.", false},
+            {"empty", dinner, "", false},
+            {"sum", sum, "So 7 + 5 = 12. Then 12 - 3 = 9. The answer is 9.", true},
+            {"form, not result", sum, "The answer is 8.", true},
+            {"no end", sum, "So 7 + 5 = 12. Then 12 - 3", false},
+        };
+        Json input = Json::array();
+        for (const auto& one : cases)
+            input.push_back({one.prompt, one.completion});
         QByteArray out;
-        QCOMPARE(python({"-c", "import sys; sys.path.insert(0, sys.argv[1]); import grammar; "
-                               "print(grammar.parse(sys.argv[2], sys.argv[3], strict=True) == 'ok')",
-                         m_folder, prompt, completion},
+        QCOMPARE(python({"-c",
+                         "import json, sys; sys.path.insert(0, sys.argv[1]); import grammar; "
+                         "print(json.dumps([grammar.parse(p, c, strict=True) == 'ok' for p, c in json.loads(sys.argv[2])]))",
+                         m_folder, QString::fromStdString(input.dump())},
                         &out),
                  0);
-        QTEST(out.trimmed() == "True", "accepted");
+        const auto accepted = Json::parse(out.toStdString());
+        for (size_t i = 0; i < cases.size(); ++i)
+            QVERIFY2(accepted[i] == cases[i].accepted, cases[i].name.c_str());
     }
 
     void theTokenizerTrainerIsDeterministic() {
         for (const char* out : {"one", "two"})
             QCOMPARE(python({m_folder + "train_tokenizer.py", "--corpus", scratch("corpus.jsonl"), "--out", scratch(out),
-                             "--vocab", "1200"}),
+                             "--vocab", "700"}),
                      0);
         const auto text = bytes(scratch("one") + "/tokenizer.json");
         QCOMPARE(text, bytes(scratch("two") + "/tokenizer.json"));
         const auto json = parseJson(std::string_view(text.data(), text.size()), "tokenizer.json");
         QVERIFY(json);
-        QCOMPARE((*json)["model"]["vocab"].size(), size_t{1200});
-        QCOMPARE((*json)["model"]["merges"].size(), size_t{1200 - 259});
+        QCOMPARE((*json)["model"]["vocab"].size(), size_t{700});
+        QCOMPARE((*json)["model"]["merges"].size(), size_t{700 - 259});
         QCOMPARE((*json)["model"]["vocab"]["<|im_end|>"].get<int>(), 2);
     }
 };

@@ -81,7 +81,8 @@ private Q_SLOTS:
             const auto kind = verifierByName(prompt.verifierKind);
             QVERIFY(kind);
             QVERIFY(verify(*kind, prompt.verifierAnswer, "The answer is " + prompt.verifierAnswer + ".").correct);
-            QVERIFY(!verify(*kind, prompt.verifierAnswer, prompt.prompt + " 77").correct);
+            QVERIFY(!verify(*kind, prompt.verifierAnswer, prompt.prompt.substr(0, 8)).correct);
+            QVERIFY(!verify(*kind, prompt.verifierAnswer, "The answer is 77.").correct);
             ++checked;
         }
         QVERIFY(checked >= 700);

@@ -369,6 +369,11 @@ void installStopSignals() {
     stopInstalled = true;
 }
 
+void disableCoreDumps() {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+}
+
 bool stopSignalSeen() {
     if (stopSeen || !stopInstalled)
         return stopSeen;

@@ -133,7 +133,7 @@ struct Candidate : NewCandidate {
     int64_t createdMs = 0;
 };
 
-/// Two candidates to be compared; a and b are in content space (a has the smaller id).
+/// Two candidates to be compared; a and b are in content space (a has the smaller content hash).
 struct Comparison {
     Id id = 0;
     std::string uuid;

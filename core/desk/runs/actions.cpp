@@ -484,8 +484,9 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
     run.models.push_back(model);
     run.parameters["judge_name"] = request.judge;
     const auto taste = rules::tasteByName(request.judge);
-    if (request.split == Split::Test)
+    if (request.split == Split::Test) {
         PL_TRY([[maybe_unused]] auto openings, project.openTestSplit("evaluate " + request.model));
+    }
     if (rewardModel) {
         run.parameters["mode"] = "reward_accuracy";
         if (taste) {

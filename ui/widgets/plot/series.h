@@ -58,6 +58,7 @@ private:
     };
     static constexpr size_t kFan = 8;
     static constexpr uint32_t kNone = 0xffffffffu;
+    Node leaf(size_t index) const;
     void merge(Node& node, const Node& other) const;
     std::vector<double> m_y;
     std::vector<std::vector<Node>> m_levels; ///< level k has one node per kFan^(k+1) values
