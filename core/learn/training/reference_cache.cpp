@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/learn/training/reference_cache.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "core/base/hash.h"
+#include "core/base/json.h"
+#include "core/base/os/files.h"
+
+namespace pl::learn {
+
+namespace {
+
+void hashRow(Sha256& digest, const TokenizedRow& row) {
+    const int64_t head[2] = {row.length(), row.start};
+    digest.update({reinterpret_cast<const char*>(head), sizeof head});
+    digest.update({reinterpret_cast<const char*>(row.ids.data()), row.ids.size() * sizeof(int64_t)});
+}
+
+} // namespace
+
+std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs) {
+    Sha256 digest;
+    digest.update("reference sums, version 1, fp32\n" + modelHash + "\n");
+    for (const auto& pair : pairs) {
+        hashRow(digest, pair.chosen);
+        hashRow(digest, pair.rejected);
+    }
+    return digest.hexDigest();
+}
+
+Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<TokenizedPair>& pairs, int64_t tokenBudget,
+                                        const std::function<bool()>& keepGoing) {
+    torch::NoGradGuard noGrad;
+    ReferenceLogps out;
+    const auto n = static_cast<int64_t>(pairs.size());
+    out.chosen = torch::zeros({n});
+    out.rejected = torch::zeros({n});
+    std::vector<size_t> all(pairs.size());
+    std::vector<int64_t> costs(pairs.size());
+    for (size_t i = 0; i < pairs.size(); ++i) {
+        all[i] = i;
+        costs[i] = 2 * pairs[i].longest();
+    }
+    for (const auto& micro : microBatches(all, costs, tokenBudget)) {
+        if (keepGoing && !keepGoing())
+            return fail(Code::Cancelled, "left while computing the reference's log-probabilities");
+        std::vector<const TokenizedRow*> rows;
+        for (const size_t i : micro)
+            rows.push_back(&pairs[i].chosen);
+        for (const size_t i : micro)
+            rows.push_back(&pairs[i].rejected);
+        const auto batch = rowBatch(rows, reference->device());
+        const auto sums = completionLogps(reference, batch.tokens, batch.starts).sums().to(torch::kFloat32).cpu().contiguous();
+        for (size_t k = 0; k < micro.size(); ++k) {
+            out.chosen.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[k];
+            out.rejected.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[micro.size() + k];
+        }
+    }
+    return out;
+}
+
+Status storeReference(const std::string& path, const std::string& key, const ReferenceLogps& logps) {
+    PL_CHECK(os::makeDirs(os::parentDir(path)));
+    PL_CHECK(writeSafetensors(path + ".safetensors", {{"chosen", logps.chosen}, {"rejected", logps.rejected}}));
+    PL_TRY(const auto digest, sha256File(path + ".safetensors"));
+    return os::writeFileAtomic(path + ".json",
+                               dumpJsonPretty({{"key", key}, {"sha256", digest}, {"pairs", logps.chosen.size(0)}}) + "\n");
+}
+
+Result<std::optional<ReferenceLogps>> loadReference(const std::string& path, const std::string& key, size_t pairs) {
+    const std::string about = path + ".json", tensors = path + ".safetensors";
+    // The description is written last: without it the tensors are a left-over.
+    if (!os::exists(about))
+        return std::optional<ReferenceLogps>();
+    const char* hint = "Remove the two files to have them computed again.";
+    PL_TRY(const auto json, readJsonFile(about));
+    PL_TRY(const auto storedKey, field<std::string>(json, "key", about));
+    if (storedKey != key)
+        return fail(Code::Corrupt, fmt::format("{} holds reference log-probabilities of another model or other pairs", about),
+                    hint);
+    PL_TRY(const auto digest, field<std::string>(json, "sha256", about));
+    PL_TRY(const auto actual, sha256File(tensors));
+    if (digest != actual)
+        return fail(Code::Corrupt, fmt::format("{} was changed after it was written", tensors), hint);
+    PL_TRY(const auto map, readSafetensors(tensors));
+    const auto chosen = map.find("chosen"), rejected = map.find("rejected");
+    const auto fits = [&](const auto& at) {
+        return at != map.end() && at->second.dim() == 1 && at->second.size(0) == static_cast<int64_t>(pairs) &&
+               at->second.dtype() == torch::kFloat32;
+    };
+    if (!fits(chosen) || !fits(rejected))
+        return fail(Code::Corrupt, fmt::format("{} does not hold one number for each of {} pairs", tensors, pairs), hint);
+    return std::optional<ReferenceLogps>(ReferenceLogps{chosen->second, rejected->second});
+}
+
+} // namespace pl::learn

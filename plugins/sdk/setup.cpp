@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/sdk/setup.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "core/base/os/files.h"
+#include "core/learn/sampling/sampler.h"
+#include "core/rules/statistics.h"
+
+namespace pl::sdk {
+
+namespace {
+
+constexpr size_t kSamplePrompts = 8;
+constexpr int64_t kSampleTokens = 128;
+
+} // namespace
+
+Result<ModelSpec> modelFor(learn::Job& job, const std::string& role) {
+    const auto* spec = job.spec().model(role);
+    if (!spec)
+        return fail(Code::InvalidInput, fmt::format("run {} names no model for the role '{}'", job.spec().name, role),
+                    "Choose a model for it and start again.");
+    return *spec;
+}
+
+Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options) {
+    if (job.spec().threads > 0)
+        at::set_num_threads(job.spec().threads);
+    PL_TRY(const auto spec, modelFor(job, role));
+    PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+    PL_TRY(auto encoder, learn::TextEncoder::load(spec.path));
+    learn::LoadedModel loaded;
+    if (options.fromScratch) {
+        const std::string path = os::joinPath(spec.path, "config.json");
+        PL_TRY(const auto json, readJsonFile(path));
+        PL_TRY(loaded.config, learn::ModelConfig::fromJson(json, path));
+        loaded.dir = spec.path;
+        loaded.model = learn::Decoder(loaded.config);
+        loaded.model->initialise(job.spec().seed);
+        loaded.model->to(device);
+    } else {
+        PL_TRY(loaded, learn::loadModel(spec.path, device, options.rewardHead, job.spec().seed));
+        if (!spec.hash.empty() && !loaded.hash.empty() && spec.hash != loaded.hash)
+            return fail(Code::Corrupt, fmt::format("the model in {} was changed since this run was made", spec.path),
+                        "Restore the model, or make a new run with it as it is now.");
+    }
+    PL_CHECK(encoder.checkFits(loaded.config, spec.path));
+    job.logLine("info", fmt::format("model {}: {} parameters, {} threads", spec.name.empty() ? spec.path : spec.name,
+                                    loaded.config.parameterCount(), at::get_num_threads()));
+    return Setup{std::move(loaded), std::move(encoder), device};
+}
+
+Result<int64_t> maxLength(const Json& parameters, const learn::ModelConfig& config) {
+    PL_TRY(const int64_t asked, field<int64_t>(parameters, "max_length", "the parameters"));
+    return config.maxPositions > 0 ? std::min(asked, config.maxPositions) : asked;
+}
+
+std::string dataFile(const learn::Job& job, const std::string& file) {
+    const auto path = job.bundle().dataPath(file);
+    return os::exists(path) ? path : std::string();
+}
+
+Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder, int64_t maxLength, bool softTies) {
+    PairData out;
+    const auto read = [&](const std::string& file, const std::string& split,
+                          std::vector<learn::TokenizedPair>& into) -> Status {
+        PL_TRY(auto rows, readPairs(job.bundle().dataPath(file)));
+        if (const auto ties = dataFile(job, "ties.jsonl"); softTies && !ties.empty()) {
+            PL_TRY(auto more, readTies(ties, split));
+            for (auto& row : more) {
+                row.softLabel = 0.5;
+                rows.push_back(std::move(row));
+            }
+        }
+        learn::TokenReport report;
+        auto pairs = learn::tokenizePairs(rows, encoder, maxLength, report);
+        if (!pairs)
+            return tl::unexpected<Error>(std::move(pairs).error().with("in " + file));
+        into = std::move(*pairs);
+        job.logLine(report.tooLong ? "warn" : "info", report.toString(file));
+        return {};
+    };
+    PL_CHECK(read("train.jsonl", "train", out.train));
+    if (out.train.empty())
+        return fail(Code::InvalidInput, "train.jsonl has no pair to train on",
+                    "Label more pairs, or raise max_length.");
+    if (!dataFile(job, "dev.jsonl").empty())
+        PL_CHECK(read("dev.jsonl", "dev", out.dev));
+    return out;
+}
+
+learn::RowBatch pairBatch(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
+                          const torch::Device& device) {
+    std::vector<const learn::TokenizedRow*> rows;
+    rows.reserve(indices.size() * 2);
+    for (const size_t i : indices)
+        rows.push_back(&pairs[i].chosen);
+    for (const size_t i : indices)
+        rows.push_back(&pairs[i].rejected);
+    return learn::rowBatch(rows, device);
+}
+
+std::vector<int64_t> pairCosts(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices) {
+    std::vector<int64_t> out;
+    for (const size_t i : indices)
+        out.push_back(2 * pairs[i].longest());
+    return out;
+}
+
+torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
+                     double learn::TokenizedPair::*member, const torch::Device& device) {
+    std::vector<float> values;
+    for (const size_t i : indices)
+        values.push_back(static_cast<float>(pairs[i].*member));
+    return torch::tensor(values, torch::kFloat32).to(device);
+}
+
+std::vector<size_t> allIndices(size_t n) {
+    std::vector<size_t> out(n);
+    std::iota(out.begin(), out.end(), size_t{0});
+    return out;
+}
+
+Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEncoder& encoder, int64_t step) {
+    const auto path = dataFile(job, "prompts.jsonl");
+    if (path.empty())
+        return {};
+    PL_TRY(const auto all, readPrompts(path));
+    std::vector<const PromptRow*> pinned;
+    for (const char* split : {"dev", "train"})
+        for (const auto& row : all)
+            if (row.split == split && pinned.size() < kSamplePrompts)
+                pinned.push_back(&row);
+    const int64_t room = model->config().maxPositions;
+    std::vector<std::vector<int64_t>> prompts;
+    std::vector<const PromptRow*> asked;
+    for (const auto* row : pinned) {
+        auto ids = encoder.promptIds(row->prompt);
+        if (room > 0 && static_cast<int64_t>(ids.size()) >= room)
+            continue;
+        prompts.push_back(std::move(ids));
+        asked.push_back(row);
+    }
+    if (prompts.empty())
+        return {};
+    size_t longest = 0;
+    for (const auto& ids : prompts)
+        longest = std::max(longest, ids.size());
+    learn::SamplingOptions options;
+    options.temperature = 0.7;
+    options.seed = job.spec().seed;
+    options.stopIds = {encoder.chat.endId()};
+    options.maxNewTokens = room > 0 ? std::min<int64_t>(kSampleTokens, room - static_cast<int64_t>(longest)) : kSampleTokens;
+    auto sampled = learn::sampleBatch(model, prompts, options, [&job] { return !job.mustLeave(); });
+    if (!sampled) {
+        if (sampled.error().code == Code::Cancelled)
+            return {};
+        return tl::unexpected<Error>(std::move(sampled).error());
+    }
+    for (size_t i = 0; i < sampled->size() && i < asked.size(); ++i) {
+        const auto& one = (*sampled)[i];
+        PL_CHECK(job.events().write(event::kSample, {{"step", step},
+                                                     {"prompt_id", asked[i]->id},
+                                                     {"prompt", asked[i]->prompt},
+                                                     {"response", encoder.tokenizer.decode(one.ids)},
+                                                     {"tokens", one.ids.size()},
+                                                     {"finished", one.finished}}));
+    }
+    return {};
+}
+
+void addRate(std::map<std::string, double>& values, const std::string& name, double successes, double n) {
+    const auto interval = rules::wilson(successes, n);
+    values[name] = n > 0 ? successes / n : std::nan("");
+    values[name + "_low"] = interval.low;
+    values[name + "_high"] = interval.high;
+    values[name + "_n"] = n;
+}
+
+} // namespace pl::sdk

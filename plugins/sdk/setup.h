@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/learn/host/job.h"
+#include "core/learn/models/decoder.h"
+#include "core/learn/training/text_data.h"
+
+namespace pl::sdk {
+
+/// A model of the run with what is needed to feed it.
+struct Setup {
+    learn::LoadedModel loaded;
+    learn::TextEncoder encoder;
+    torch::Device device = torch::kCPU;
+};
+
+struct SetupOptions {
+    bool rewardHead = false;
+    bool fromScratch = false; ///< only config and tokenizer of the folder; weights drawn from the run's seed
+};
+/// Sets threads, then loads the model given for `role`.
+Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options = {});
+/// The spec of a role; fails naming the role.
+Result<ModelSpec> modelFor(learn::Job& job, const std::string& role);
+/// The smaller of max_length and what the model has positions for.
+Result<int64_t> maxLength(const Json& parameters, const learn::ModelConfig& config);
+
+/// data/<file> of the bundle, empty when the run has none.
+std::string dataFile(const learn::Job& job, const std::string& file);
+
+/// train.jsonl and, with `ties` "soft", the train ties as soft labels of 1/2; dev.jsonl when present. What was dropped is
+/// logged.
+struct PairData {
+    std::vector<learn::TokenizedPair> train, dev;
+};
+Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder, int64_t maxLength, bool softTies);
+
+/// Chosen rows first, then the rejected ones, in one right-padded batch.
+learn::RowBatch pairBatch(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
+                          const torch::Device& device);
+/// Padded positions each pair costs.
+std::vector<int64_t> pairCosts(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices);
+/// One number of each pair as an fp32 tensor [n] on the device.
+torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
+                     double learn::TokenizedPair::*member, const torch::Device& device);
+/// 0, 1, ..., n - 1
+std::vector<size_t> allIndices(size_t n);
+
+/// Writes answers to the first few dev prompts of data/prompts.jsonl (if there) as sample events: always the same prompts
+/// and seed, so that one can watch them change.
+Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEncoder& encoder, int64_t step);
+
+/// Adds name, name_low, name_high (Wilson, 95 %) and name_n.
+void addRate(std::map<std::string, double>& values, const std::string& name, double successes, double n);
+
+} // namespace pl::sdk

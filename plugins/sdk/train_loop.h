@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/learn/host/job.h"
+#include "core/learn/models/decoder.h"
+#include "core/learn/training/checkpoint.h"
+#include "core/learn/training/optimizer.h"
+
+namespace pl::sdk {
+
+/// The parameters every trainer has (their names in manifest.json are the same in snake_case).
+struct LoopOptions {
+    int64_t steps = 0;
+    int64_t batchSize = 0;
+    int64_t microBatchTokens = 0;
+    double learningRate = 0;
+    learn::Schedule schedule = learn::Schedule::Cosine;
+    int64_t warmup = 0; ///< updates
+    double maxGradNorm = 1;
+    int64_t evalEvery = 0, saveEvery = 0, logEvery = 1, sampleEvery = 0; ///< steps; 0: never
+    learn::AdamWOptions optimizer;
+};
+/// Reads them; steps 0 means `epochs` over `examples`; eval_every and save_every 0 mean a tenth of the run.
+Result<LoopOptions> loopOptions(const Json& parameters, size_t examples);
+
+/// One number per metric of a micro-batch, as tensors of one element: copied to the host together.
+using MetricSums = std::vector<std::pair<std::string, torch::Tensor>>;
+
+/// The part of training that is the same everywhere: gradients are clipped and applied, the schedule followed, metrics
+/// averaged over a window and logged, checkpoints written and pruned, wishes of the desk obeyed, runs resumed exactly.
+///
+///     PL_TRY(auto loop, TrainLoop::start(job, model, dir, options, plan));
+///     while (loop->next()) {
+///         for (micro-batches of loop->step()) {
+///             if (loop->leaving()) break;
+///             loss.backward();
+///             loop->add({{"loss", loss.detach()}}, share);
+///         }
+///         PL_CHECK(loop->update());
+///         if (loop->evaluationDue()) PL_CHECK(loop->evaluated(evaluate(...), ...));
+///         PL_CHECK(loop->endStep());
+///     }
+///     return loop->finish();
+class TrainLoop {
+public:
+    /// Continues from the bundle's newest checkpoint when there is one (and says so with a rewind event). `modelDir` gives
+    /// the tokenizer files of checkpoints.
+    static Result<std::unique_ptr<TrainLoop>> start(learn::Job& job, learn::Decoder model, std::string modelDir,
+                                                    const LoopOptions& options, size_t examples);
+
+    /// Opens the next step; false after the last one, or when the run is to be left.
+    bool next();
+    /// The open step, from 1; 0 before the first.
+    int64_t step() const { return m_state.step; }
+    bool resumed() const { return m_resumed; }
+    /// Asked at every micro-batch: true when the desk wants the run to stop or pause. The open step is then given up and
+    /// its gradients thrown away, so that the checkpoint is a step boundary.
+    bool leaving();
+
+    /// Adds to the open step. A metric's value over the log window is (sum of sums) / (sum of weights).
+    void add(const MetricSums& sums, double weight);
+    void add(const std::string& name, double sum, double weight);
+    /// This micro-batch's share of the step's loss; the shares add up to it.
+    void addLoss(const torch::Tensor& share);
+    /// Real tokens that went through the model.
+    void addTokens(int64_t tokens);
+
+    /// Clips, steps the optimizer, logs when due. Diverged when loss or gradient are not finite.
+    Status update();
+
+    bool evaluationDue() const;
+    bool samplesDue() const;
+    /// Logs held-out metrics at the present step and remembers the best: `metric` decides, higher or lower is better, equal
+    /// values are decided by the lower `tieBreak`.
+    Status evaluated(const std::map<std::string, double>& values, const std::string& metric, bool higherIsBetter,
+                     const std::string& tieBreak = {});
+    /// Logs figures outside the window, such as baselines.
+    Status report(const std::map<std::string, double>& values);
+
+    /// Checkpoints when due or asked for, and progress.
+    Status endStep();
+    /// The last checkpoint; Cancelled when the run was left.
+    Status finish();
+
+private:
+    TrainLoop(learn::Job& job, learn::Decoder model, std::string modelDir, const LoopOptions& options, size_t examples);
+    Status save(const std::string& reason);
+    Status log(double learningRate);
+    double epoch() const;
+
+    learn::Job& m_job;
+    learn::Decoder m_model;
+    std::string m_modelDir;
+    LoopOptions m_options;
+    size_t m_examples;
+    learn::AdamW m_optimizer;
+    learn::TrainState m_state;
+    learn::MetricWindow m_open; ///< of the open step; joins m_state.window in update()
+    double m_openLoss = 0;
+    int64_t m_openTokens = 0;
+    bool m_abandoned = false;
+    bool m_resumed = false;
+    int64_t m_savedStep = -1;
+    // Speed and time left: wall clock, so not part of the state.
+    int64_t m_stepStartNs = 0;
+    double m_windowSeconds = 0, m_windowTokens = 0, m_secondsPerStep = 0;
+};
+
+} // namespace pl::sdk
