@@ -99,6 +99,8 @@ private Q_SLOTS:
         QVERIFY(!ChatTemplate::load(path));
         write(dir, "tokenizer_config.json", "{");
         QVERIFY(!ChatTemplate::load(path));
+        write(dir, "tokenizer_config.json", config("another"));
+        QVERIFY(!ChatTemplate::load(path));
         write(dir, "chat_template.jinja", text + "\n"); // comes first
         QVERIFY(ChatTemplate::load(path));
         write(dir, "chat_template.jinja", "{{ bos_token }}[INST]");

@@ -186,14 +186,14 @@ private Q_SLOTS:
         };
         QTest::newRow("spaces") << repeated(" ", 1 << 20);
         QTest::newRow("spaces, then a letter") << repeated(" ", 1 << 20) + "a";
-        QTest::newRow("one long word") << repeated("a", 1 << 20);
-        QTest::newRow("word without repetition") << repeated("thelistanddon", 1 << 20);
-        QTest::newRow("digits") << repeated("7", 1 << 20);
-        QTest::newRow("line ends") << repeated("\n", 1 << 20);
-        QTest::newRow("mixed space") << repeated(" \n\t", 1 << 20);
-        QTest::newRow("almost special tokens") << repeated("<|im_start|", 1 << 20);
-        QTest::newRow("broken bytes") << repeated("\xF0\x9F", 1 << 19);
-        QTest::newRow("zero bytes") << QByteArray(1 << 19, '\0');
+        QTest::newRow("one long word") << repeated("a", 1 << 18);
+        QTest::newRow("word without repetition") << repeated("thelistanddon", 1 << 18);
+        QTest::newRow("digits") << repeated("7", 1 << 18);
+        QTest::newRow("line ends") << repeated("\n", 1 << 18);
+        QTest::newRow("mixed space") << repeated(" \n\t", 1 << 18);
+        QTest::newRow("almost special tokens") << repeated("<|im_start|", 1 << 18);
+        QTest::newRow("broken bytes") << repeated("\xF0\x9F", 1 << 18);
+        QTest::newRow("zero bytes") << QByteArray(1 << 18, '\0');
     }
     void isQuickOnHostileText() {
         QFETCH(QByteArray, text);
@@ -457,7 +457,7 @@ private:
              "1 to 16"},
             {"Split without end", "/pre_tokenizer", splitOnly("a", "Isolated"), Code::Unsupported, "'Split'"},
             {"broken pattern", "/pre_tokenizer", split("a(", "Isolated"), Code::InvalidInput, "'a('"},
-            {"runaway pattern", "/pre_tokenizer", split("(a+)+$x", "Isolated"), Code::InvalidInput,
+            {"runaway pattern", "/pre_tokenizer", split("(?:a|aa)+[bc]", "Isolated"), Code::InvalidInput,
              "too many steps"},
             {"empty pattern", "/pre_tokenizer", split("", "Isolated"), Code::InvalidInput, "empty"},
             {"class intersection", "/pre_tokenizer", split("[\\p{L}&&[^a]]", "Isolated"), Code::Unsupported,
