@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <memory>
 
+#include <fmt/format.h>
+
 #include "app/cli/desk.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "core/base/os/process.h"
 
 namespace pl::cli {

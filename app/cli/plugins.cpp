@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <memory>
 
+#include <fmt/format.h>
+
 #include "app/cli/desk.h"
 #include "app/cli/plugin_template.h"
 #include "core/base/os/files.h"

@@ -62,7 +62,9 @@ const char* codeName(Code code);
 /// `PL_TRY(auto text, readFile(path));` declares text or returns the error to the caller.
 #define PL_TRY(decl, expr) PL_TRY_IMPL(PL_CONCAT(plTry_, __LINE__), decl, expr)
 #define PL_CHECK_IMPL(tmp, expr)                                                                                   \
-    if (auto tmp = (expr); !tmp)                                                                                   \
-    return tl::unexpected<::pl::Error>(std::move(tmp).error())
+    do {                                                                                                           \
+        if (auto tmp = (expr); !tmp)                                                                               \
+            return tl::unexpected<::pl::Error>(std::move(tmp).error());                                            \
+    } while (false)
 /// `PL_CHECK(writeFile(path, text));` for a Status.
 #define PL_CHECK(expr) PL_CHECK_IMPL(PL_CONCAT(plCheck_, __LINE__), expr)

@@ -79,9 +79,9 @@ bool stopLadder(Process& process, const std::vector<StopStep>& steps);
 
 /// Blocks SIGTERM and SIGINT in every thread and gives them to one flag: returns true once one has come.
 void installStopSignals();
+bool stopSignalSeen();
 /// No core file of this process and its children: it would hold weights and people's texts.
 void disableCoreDumps();
-bool stopSignalSeen();
 void sleepMs(int ms);
 
 struct Output {

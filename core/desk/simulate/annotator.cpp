@@ -76,12 +76,15 @@ Result<double> numberIn(const Json& value, const char* key, double low, double h
 Result<SimulatedPerson> personFromJson(const Json& value, const std::string& where) {
     if (!value.is_object())
         return fail(Code::InvalidInput, fmt::format("{} is not an object", where), "Write {\"name\", \"taste\", ...}.");
+    for (const char* key : {"name", "taste"})
+        if (!value.contains(key) || !value[key].is_string())
+            return fail(Code::InvalidInput, fmt::format("{}: \"{}\" is missing or not text", where, key),
+                        "Write {\"name\", \"taste\", ...}.");
     SimulatedPerson person;
-    PL_TRY(person.name, field<std::string>(value, "name", where));
+    person.name = value["name"].get<std::string>();
     if (person.name.empty() || person.name.size() > 100)
         return fail(Code::InvalidInput, fmt::format("{}: \"name\" must have 1 to 100 bytes", where), "Give a short name.");
-    PL_TRY(auto taste, field<std::string>(value, "taste", where));
-    auto found = rules::tasteByName(taste);
+    auto found = rules::tasteByName(value["taste"].get<std::string>());
     if (!found)
         return tl::unexpected<Error>(std::move(found.error()).with("while reading " + where));
     person.taste = std::move(*found);
