@@ -160,7 +160,7 @@ private Q_SLOTS:
             std::sort(scores.begin(), scores.end());
             scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
             QVERIFY2(sd > 0.7 && sd < 2.0, name);
-            QVERIFY2(scores.size() >= 6, name);
+            QVERIFY2(scores.size() >= 5, name);
         }
     }
 
