@@ -59,6 +59,8 @@ public:
     /// The open step, from 1; 0 before the first.
     int64_t step() const { return m_state.step; }
     bool resumed() const { return m_resumed; }
+    /// A trainer's own state: kept in checkpoints and restored before the first step.
+    Json& extra() { return m_state.extra; }
     /// Asked at every micro-batch: true when the desk wants the run to stop or pause. The open step is then given up and
     /// its gradients thrown away, so that the checkpoint is a step boundary.
     bool leaving();
