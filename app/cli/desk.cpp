@@ -2,7 +2,6 @@
 #include "app/cli/desk.h"
 
 #include <cstdio>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -71,7 +70,7 @@ Status Desk::record() {
 }
 
 Result<desk::RunInfo> Desk::wait(const std::string& run, bool report) {
-    const bool terminal = report && isatty(STDERR_FILENO);
+    const bool terminal = report && os::errorIsTerminal();
     for (;;) {
         // The state is read before the news is drained, so that an ended run's last events are in the database.
         const auto info = m_supervisor->find(run);

@@ -438,4 +438,6 @@ Result<Output> runToEnd(const SpawnOptions& options, int timeoutMs) {
     return output;
 }
 
+bool errorIsTerminal() { return isatty(STDERR_FILENO) == 1; }
+
 } // namespace pl::os

@@ -83,6 +83,8 @@ bool stopSignalSeen();
 /// No core file of this process and its children: it would hold weights and people's texts.
 void disableCoreDumps();
 void sleepMs(int ms);
+/// Is standard error a terminal a person looks at?
+bool errorIsTerminal();
 
 struct Output {
     ExitStatus status;
