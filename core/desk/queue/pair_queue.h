@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "core/desk/domain/types.h"
+
+namespace pl::desk {
+
+/// What the queue knows of a pair.
+struct PairInfo {
+    uint64_t hash = 0; ///< of its contents
+    Split split = Split::Train;
+    Id task = 0; ///< 0: every task
+};
+
+/// The first 64 bits of a hex digest.
+uint64_t hashPrefix(const std::string& sha);
+/// Which side a is on: a fair coin from (seed, contents, person, occasion), the same on every machine.
+bool drawAOnLeft(uint64_t seed, uint64_t pairHash, Id annotator, int occasion);
+
+/// One choice of the queue with the probability it had.
+struct QueuePick {
+    Id comparison = 0;
+    double propensity = 1;
+    const char* stratum = "fifo";
+};
+
+/// The unjudged pairs of one person in one task, in the order of a rule: fifo by age; random by a hash of seed and contents,
+/// which is a uniform draw without replacement, with propensity 1 / (pairs left).
+class PairQueue {
+public:
+    PairQueue(QueueRule rule, uint64_t seed) : m_rule(rule), m_seed(seed) {}
+    void add(Id comparison, const PairInfo& info);
+    void remove(Id comparison, const PairInfo& info);
+    size_t size() const { return m_open.size(); }
+    /// The first n that are not in `skip`.
+    std::vector<QueuePick> pick(size_t n, const std::set<Id>& skip) const;
+
+private:
+    uint64_t keyOf(Id comparison, const PairInfo& info) const;
+    QueueRule m_rule;
+    uint64_t m_seed;
+    std::set<std::pair<uint64_t, Id>> m_open;
+};
+
+} // namespace pl::desk

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sqlite3.h>
+
+#include "core/desk/store/impl.h"
+
+namespace pl::desk {
+
+namespace {
+
+Status validate(const Judgement& j) {
+    if (j.kind != EventKind::Vote && j.kind != EventKind::Skip && j.kind != EventKind::Flag)
+        return fail(Code::InvalidInput, "a judgement is a vote, a skip or a flag");
+    if (j.kind == EventKind::Vote && j.winner != Winner::Tie && j.tieKind != TieKind::None)
+        return fail(Code::InvalidInput, "only a tie has a kind of tie");
+    if (j.strength && (*j.strength < 1 || *j.strength > 3))
+        return fail(Code::InvalidInput, fmt::format("a strength of {} is outside 1 to 3", *j.strength));
+    if (j.strength && (j.kind != EventKind::Vote || j.winner == Winner::Tie))
+        return fail(Code::InvalidInput, "only a preference has a strength");
+    if (!j.attributes.is_object())
+        return fail(Code::InvalidInput, "attributes are an object");
+    for (const std::string* text : {&j.rationale, &j.flag, &j.skipReason})
+        if (!isUtf8(*text) || text->size() > (size_t{1} << 20))
+            return fail(Code::InvalidInput, "a text of the judgement is too long or not UTF-8");
+    for (const Json* payload : {&j.spans, &j.regions, &j.ranking})
+        if (!payload->is_null() && !(payload->is_object() && payload->contains("v")))
+            return fail(Code::InvalidInput, "spans, regions and rankings are objects with a version \"v\"");
+    return {};
+}
+
+/// The parts kept outside the hot table; null when there are none.
+Json detailsOf(const Judgement& j) {
+    Json details = Json::object();
+    if (!j.attributes.empty())
+        details["attributes"] = j.attributes;
+    if (!j.reasons.empty())
+        details["reasons"] = j.reasons;
+    if (!j.rationale.empty())
+        details["rationale"] = j.rationale;
+    if (!j.spans.is_null())
+        details["spans"] = j.spans;
+    if (!j.regions.is_null())
+        details["regions"] = j.regions;
+    if (!j.ranking.is_null())
+        details["ranking"] = j.ranking;
+    return details.empty() ? Json() : details;
+}
+
+std::optional<std::string> part(const Json& details, const char* key) {
+    if (details.is_null() || !details.contains(key))
+        return std::nullopt;
+    return details[key].is_string() ? details[key].get<std::string>() : dumpJson(details[key]);
+}
+
+} // namespace
+
+std::string digestOf(const DigestInput& in) {
+    const Json canonical{{"v", 1},
+                         {"uuid", in.uuid},
+                         {"kind", in.kind},
+                         {"task", in.task},
+                         {"guideline_version", in.guidelineVersion},
+                         {"comparison", in.comparison},
+                         {"annotator", in.annotator},
+                         {"occasion", in.occasion},
+                         {"target", in.target},
+                         {"supersedes", in.supersedes},
+                         {"provenance", in.provenance},
+                         {"winner", in.winner},
+                         {"tie_kind", in.tieKind},
+                         {"strength", in.strength},
+                         {"bad_a", in.badA},
+                         {"bad_b", in.badB},
+                         {"skip", in.skipSha},
+                         {"flag", in.flagSha},
+                         {"edited", in.editedSha},
+                         {"details", in.detailsSha},
+                         {"presentation", in.presentation},
+                         {"view", in.view},
+                         {"first_paint_ms", in.firstPaintMs},
+                         {"active_ms", in.activeMs},
+                         {"origin", in.origin},
+                         {"app_version", in.appVersion},
+                         {"time_ms", in.timeMs},
+                         {"mono_ns", in.monoNs},
+                         {"chain_seq", in.chainSeq},
+                         {"previous", in.previous}};
+    return sha256Hex(dumpJson(canonical));
+}
+
+// --- queue -----------------------------------------------------------------------------------------------------------
+
+void Project::Impl::loadPairs() {
+    if (pairsLoaded)
+        return;
+    pairs.clear();
+    queues.clear();
+    auto rows = query("SELECT x.id, x.sha, p.split, x.task_id FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
+                      "WHERE x.withdrawn = 0");
+    while (rows.step())
+        pairs[rows.integer(0)] = {hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))),
+                                  rows.null(3) ? 0 : rows.integer(3)};
+    pairsLoaded = true;
+}
+
+PairQueue& Project::Impl::queueFor(const NextOptions& options) {
+    loadPairs();
+    const int split = options.split ? static_cast<int>(*options.split) : -1;
+    const uint64_t drawSeed = options.rule == QueueRule::Fifo ? 0 : options.seed ? options.seed : seed;
+    const QueueKey key{options.task, options.annotator, options.rule, split, drawSeed};
+    const auto at = queues.find(key);
+    if (at != queues.end())
+        return at->second;
+    if (queues.size() > 16)
+        queues.clear();
+    PairQueue queue(options.rule, drawSeed);
+    for (const auto& [id, info] : pairs)
+        if ((info.task == 0 || info.task == options.task) && (split < 0 || split == static_cast<int>(info.split)) &&
+            !votes.find({options.task, id, options.annotator, 0}))
+            queue.add(id, info);
+    return queues.emplace(key, std::move(queue)).first->second;
+}
+
+Result<std::vector<LabelItem>> Project::next(const NextOptions& options) {
+    return m->guarded("choosing the next pair", [&]() -> Result<std::vector<LabelItem>> {
+        const PairQueue& queue = m->queueFor(options);
+        std::vector<LabelItem> items;
+        const std::set<Id> skip(options.skip.begin(), options.skip.end());
+        for (const QueuePick& pick : queue.pick(options.limit, skip)) {
+            PL_TRY(LabelItem item, m->itemIn(pick.comparison));
+            Presentation& shown = item.presentation;
+            shown.task = options.task;
+            shown.comparison = pick.comparison;
+            shown.annotator = options.annotator;
+            shown.session = options.session;
+            shown.seed = options.seed ? options.seed : m->seed;
+            shown.aOnLeft = drawAOnLeft(shown.seed, hashPrefix(item.comparison.sha), options.annotator, 0);
+            shown.rule = options.rule;
+            shown.propensity = pick.propensity;
+            shown.stratum = pick.stratum;
+            shown.blind = options.blind;
+            auto seen = m->query("SELECT 1 FROM exposures WHERE annotator_id = ? AND candidate_id IN (?, ?)");
+            shown.exposed = seen.bind(options.annotator, item.a.id, item.b.id).step();
+            items.push_back(std::move(item));
+        }
+        return items;
+    });
+}
+
+Result<std::optional<LabelItem>> Project::nextRepeat(const NextOptions& options, int minGap) {
+    return m->guarded("choosing a repeat", [&]() -> Result<std::optional<LabelItem>> {
+        std::vector<const CurrentVote*> mine;
+        std::set<Id> repeated(options.skip.begin(), options.skip.end());
+        for (const CurrentVote& vote : m->votes.rows()) {
+            if (vote.task != options.task || vote.annotator != options.annotator)
+                continue;
+            if (vote.occasion > 0)
+                repeated.insert(vote.comparison);
+            else if (vote.kind == EventKind::Vote && vote.shown)
+                mine.push_back(&vote);
+        }
+        std::sort(mine.begin(), mine.end(), [](auto* x, auto* y) { return x->event < y->event; });
+        const uint64_t draw = options.seed ? options.seed : m->seed;
+        const CurrentVote* best = nullptr;
+        uint64_t bestKey = 0;
+        for (size_t i = 0; i + static_cast<size_t>(std::max(0, minGap)) < mine.size(); ++i) {
+            const uint64_t key = mix64(draw ^ mix64(static_cast<uint64_t>(mine[i]->comparison)));
+            if (!repeated.count(mine[i]->comparison) && (!best || key < bestKey)) {
+                best = mine[i];
+                bestKey = key;
+            }
+        }
+        if (!best)
+            return std::optional<LabelItem>();
+        PL_TRY(LabelItem item, m->itemIn(best->comparison));
+        Presentation& shown = item.presentation;
+        shown.task = options.task;
+        shown.comparison = best->comparison;
+        shown.annotator = options.annotator;
+        shown.session = options.session;
+        shown.seed = draw;
+        shown.aOnLeft = drawAOnLeft(draw, hashPrefix(item.comparison.sha), options.annotator, 1);
+        shown.stratum = "repeat";
+        shown.blind = options.blind;
+        shown.repeat = true;
+        return std::optional<LabelItem>(std::move(item));
+    });
+}
+
+Result<int64_t> Project::remaining(Id task, Id annotator, std::optional<Split> split) {
+    return m->guarded("counting open pairs", [&]() -> Result<int64_t> {
+        NextOptions options;
+        options.task = task;
+        options.annotator = annotator;
+        options.split = split;
+        return static_cast<int64_t>(m->queueFor(options).size());
+    });
+}
+
+// --- presentations and events ----------------------------------------------------------------------------------------
+
+Result<Id> Project::Impl::presentIn(const Presentation& shown) {
+    if (!(shown.propensity > 0 && shown.propensity <= 1))
+        return fail(Code::InvalidInput, fmt::format("a propensity of {} is not in (0, 1]", shown.propensity));
+    PL_TRY(const Task task, taskIn(shown.task));
+    int64_t occasion = 0;
+    if (shown.repeat) {
+        auto row = query("SELECT coalesce(max(occasion), 0) + 1 FROM presentations "
+                         "WHERE comparison_id = ? AND annotator_id = ? AND task_id = ?");
+        row.bind(shown.comparison, shown.annotator, shown.task).step();
+        occasion = row.integer(0);
+    }
+    query("INSERT INTO presentations(task_id, guideline_version, comparison_id, annotator_id, session_id, occasion, "
+          "a_on_left, seed, rule, propensity, stratum, blind, exposed, shown_ms) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(shown.task, task.guidelineVersion, shown.comparison, shown.annotator, orNull(shown.session), occasion,
+              shown.aOnLeft, shown.seed, queueRuleName(shown.rule), shown.propensity, shown.stratum, shown.blind,
+              shown.exposed, shown.shownMs ? shown.shownMs : now())
+        .run();
+    return db->getLastInsertRowid();
+}
+
+Result<Id> Project::present(const Presentation& presentation) {
+    return m->write("recording a presentation", [&] { return m->presentIn(presentation); });
+}
+
+Result<Id> Project::Impl::appendEvent(const EventDraft& draft, std::string* uuidOut) {
+    static const Judgement none;
+    const Judgement& j = draft.judgement ? *draft.judgement : none;
+    const bool vote = draft.kind == EventKind::Vote;
+    const auto one = [&](const char* sql, Id id) -> std::string {
+        if (!id)
+            return {};
+        auto row = query(sql);
+        return row.bind(id).step() ? row.text(0) : std::string();
+    };
+    DigestInput in;
+    in.uuid = newUuid();
+    in.kind = eventKindName(draft.kind);
+    in.task = one("SELECT uuid FROM tasks WHERE id = ?", draft.task);
+    in.comparison = one("SELECT sha FROM comparisons WHERE id = ?", draft.comparison);
+    in.annotator = one("SELECT uuid FROM annotators WHERE id = ?", draft.annotator);
+    if (in.task.empty() || in.comparison.empty() || in.annotator.empty())
+        return fail(Code::NotFound, fmt::format("task {}, pair {} or person {} does not exist", draft.task,
+                                                draft.comparison, draft.annotator));
+    in.target = one("SELECT uuid FROM judgements WHERE id = ?", draft.target);
+    in.supersedes = one("SELECT uuid FROM judgements WHERE id = ?", draft.supersedes);
+    in.editedSha = one("SELECT sha FROM candidates WHERE id = ?", draft.edited);
+    in.provenance = provenanceName(draft.provenance);
+    in.guidelineVersion = draft.guidelineVersion;
+    in.occasion = draft.occasion;
+    TieKind tie = j.tieKind;
+    if (vote) {
+        in.winner = winnerName(j.winner);
+        if (j.winner == Winner::Tie && tie == TieKind::None)
+            tie = TieKind::Unspecified;
+        in.tieKind = tieKindName(tie);
+        in.strength = j.strength.value_or(0);
+    }
+    in.badA = j.badA;
+    in.badB = j.badB;
+    std::optional<std::string> skip;
+    if (draft.kind == EventKind::Skip)
+        skip = j.skipReason.empty() ? "unspecified" : j.skipReason;
+    in.skipSha = skip ? sha256Hex(*skip) : "";
+    in.flagSha = j.flag.empty() ? "" : sha256Hex(j.flag);
+    const Json details = draft.judgement ? detailsOf(j) : Json();
+    in.detailsSha = details.is_null() ? "" : sha256Hex(dumpJson(details));
+    if (draft.presentation) {
+        auto row = query("SELECT a_on_left, seed, rule, propensity, stratum, blind, exposed FROM presentations "
+                         "WHERE id = ?");
+        if (!row.bind(draft.presentation).step())
+            return fail(Code::NotFound, fmt::format("there is no presentation {}", draft.presentation));
+        in.presentation = Json::array({row.integer(0), row.integer(1), row.text(2), row.real(3), row.text(4),
+                                       row.integer(5), row.integer(6)});
+    }
+    in.view = draft.view;
+    in.firstPaintMs = draft.firstPaintMs;
+    in.activeMs = draft.activeMs;
+    in.origin = meta("origin");
+    in.appVersion = kVersion;
+    in.timeMs = now();
+    in.monoNs = monotonicNs();
+
+    auto head = chainHeads.find(draft.annotator);
+    if (head == chainHeads.end()) {
+        ChainHead last;
+        auto row = query("SELECT chain_seq, digest FROM judgements WHERE origin = ? AND annotator_id = ? "
+                         "ORDER BY chain_seq DESC LIMIT 1");
+        if (row.bind(in.origin, draft.annotator).step())
+            last = {row.integer(0), row.text(1)};
+        head = chainHeads.emplace(draft.annotator, last).first;
+    }
+    in.chainSeq = head->second.seq + 1;
+    in.previous = head->second.digest;
+    const std::string digest = digestOf(in);
+
+    query("INSERT INTO judgements(uuid, kind, task_id, guideline_version, comparison_id, annotator_id, occasion, "
+          "presentation_id, session_id, target_id, supersedes_id, provenance, winner, tie_kind, strength, bad_a, "
+          "bad_b, skip_reason, flag, edited_id, details_sha, view, first_paint_ms, active_ms, import_batch_id, origin, "
+          "app_version, time_ms, mono_ns, chain_seq, prev_digest, digest) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(in.uuid, in.kind, draft.task, draft.guidelineVersion, draft.comparison, draft.annotator, draft.occasion,
+              orNull(draft.presentation), orNull(draft.session), orNull(draft.target), orNull(draft.supersedes),
+              in.provenance, vote ? std::optional<std::string>(in.winner) : std::nullopt,
+              in.tieKind.empty() ? std::nullopt : std::optional<std::string>(in.tieKind),
+              vote ? j.strength : std::nullopt, in.badA, in.badB, skip,
+              j.flag.empty() ? std::nullopt : std::optional<std::string>(j.flag), orNull(draft.edited),
+              in.detailsSha.empty() ? std::nullopt : std::optional<std::string>(in.detailsSha), in.view,
+              in.firstPaintMs, in.activeMs, orNull(draft.importBatch), in.origin, in.appVersion, in.timeMs, in.monoNs,
+              in.chainSeq, in.previous, digest)
+        .run();
+    const Id id = db->getLastInsertRowid();
+    if (!details.is_null())
+        query("INSERT INTO judgement_details(event_id, attributes, reasons, rationale, spans, regions, ranking) "
+              "VALUES (?, ?, ?, ?, ?, ?, ?)")
+            .bind(id, part(details, "attributes"), part(details, "reasons"), part(details, "rationale"),
+                  part(details, "spans"), part(details, "regions"), part(details, "ranking"))
+            .run();
+    head->second = {in.chainSeq, digest};
+    if (uuidOut)
+        *uuidOut = in.uuid;
+    pending.changes.insert(Change::Votes);
+    return id;
+}
+
+Id Project::Impl::currentEvent(const VoteKey& key) {
+    auto row = query("SELECT event_id FROM current WHERE task_id = ? AND comparison_id = ? AND annotator_id = ? "
+                     "AND occasion = ?");
+    return row.bind(key.task, key.comparison, key.annotator, key.occasion).step() ? row.integer(0) : 0;
+}
+
+std::optional<CurrentVote> Project::Impl::currentOf(Id event) {
+    auto row = query("SELECT j.task_id, j.comparison_id, j.annotator_id, j.occasion, j.kind, j.winner, j.tie_kind, "
+                     "j.strength, j.bad_a, j.bad_b, j.flag, j.provenance, p.id, p.a_on_left, p.rule, j.active_ms "
+                     "FROM judgements j LEFT JOIN presentations p ON p.id = j.presentation_id WHERE j.id = ?");
+    if (!event || !row.bind(event).step())
+        return std::nullopt;
+    CurrentVote vote;
+    vote.task = row.integer(0);
+    vote.comparison = row.integer(1);
+    vote.annotator = row.integer(2);
+    vote.event = event;
+    vote.occasion = static_cast<int32_t>(row.integer(3));
+    vote.kind = stored(eventKindOf(row.text(4)));
+    vote.winner = row.null(5) ? Winner::Tie : stored(winnerOf(row.text(5)));
+    vote.tieKind = row.null(6) ? TieKind::None : stored(tieKindOf(row.text(6)));
+    vote.strength = static_cast<int8_t>(row.null(7) ? 0 : row.integer(7));
+    vote.badA = row.boolean(8);
+    vote.badB = row.boolean(9);
+    vote.flagged = !row.null(10);
+    vote.provenance = stored(provenanceOf(row.text(11)));
+    vote.shown = !row.null(12);
+    vote.aOnLeft = vote.shown ? row.boolean(13) : true;
+    vote.random = vote.shown && row.text(14) == "random";
+    vote.activeMs = static_cast<int32_t>(std::min<int64_t>(row.integer(15), INT32_MAX));
+    if (vote.kind == EventKind::Flag && !vote.flagged)
+        return std::nullopt;
+    return vote;
+}
+
+void Project::Impl::setCurrent(const VoteKey& key, Id event) {
+    query("DELETE FROM current WHERE task_id = ? AND comparison_id = ? AND annotator_id = ? AND occasion = ?")
+        .bind(key.task, key.comparison, key.annotator, key.occasion)
+        .run();
+    const auto vote = currentOf(event);
+    if (vote)
+        query("INSERT INTO current(task_id, comparison_id, annotator_id, occasion, event_id, kind, winner, tie_kind, "
+              "strength, bad_a, bad_b, flagged, provenance, shown, a_on_left, random, active_ms) "
+              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(vote->task, vote->comparison, vote->annotator, vote->occasion, vote->event,
+                  eventKindName(vote->kind),
+                  vote->kind == EventKind::Vote ? std::optional<std::string>(winnerName(vote->winner)) : std::nullopt,
+                  vote->tieKind == TieKind::None ? std::nullopt
+                                                 : std::optional<std::string>(tieKindName(vote->tieKind)),
+                  vote->strength ? std::optional<int>(vote->strength) : std::nullopt, vote->badA, vote->badB,
+                  vote->flagged, provenanceName(vote->provenance), vote->shown, vote->aOnLeft, vote->random,
+                  vote->activeMs)
+            .run();
+    pending.votes.push_back({key, vote});
+}
+
+Ack Project::Impl::ackFor(Id event, std::string uuid, Id comparison) {
+    Ack ack;
+    ack.event = event;
+    ack.uuid = std::move(uuid);
+    ack.comparison = comparison;
+    auto row = query("SELECT (SELECT value FROM counters WHERE name = 'events'), "
+                     "(SELECT value FROM counters WHERE name = 'current')");
+    row.step();
+    ack.judgements = row.integer(0);
+    ack.current = row.integer(1);
+    return ack;
+}
+
+Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
+    PL_CHECK(validate(input));
+    EventDraft draft;
+    {
+        auto row = query("SELECT p.task_id, p.guideline_version, p.comparison_id, p.annotator_id, p.session_id, "
+                         "p.occasion, n.kind FROM presentations p JOIN annotators n ON n.id = p.annotator_id "
+                         "WHERE p.id = ?");
+        if (!row.bind(input.presentation).step())
+            return fail(Code::NotFound, fmt::format("there is no presentation {}", input.presentation),
+                        "Record what is shown with present() first.");
+        draft.task = row.integer(0);
+        draft.guidelineVersion = static_cast<int>(row.integer(1));
+        draft.comparison = row.integer(2);
+        draft.annotator = row.integer(3);
+        draft.session = row.null(4) ? 0 : row.integer(4);
+        draft.occasion = static_cast<int>(row.integer(5));
+        draft.provenance = provenanceOf(stored(annotatorKindOf(row.text(6))));
+    }
+    draft.presentation = input.presentation;
+    draft.kind = input.kind;
+    draft.judgement = &input;
+    draft.view = input.view;
+    draft.firstPaintMs = input.firstPaintMs;
+    draft.activeMs = input.activeMs;
+    if (input.edited) {
+        PL_TRY(const Comparison pair, comparisonIn(draft.comparison));
+        NewCandidate edited;
+        edited.prompt = pair.prompt;
+        edited.content = *input.edited;
+        edited.provenance = draft.provenance;
+        edited.parent = input.kind == EventKind::Vote && input.winner == Winner::B ? pair.b : pair.a;
+        PL_TRY(draft.edited, addCandidateIn(edited, 0));
+    }
+    const VoteKey key{draft.task, draft.comparison, draft.annotator, draft.occasion};
+    draft.supersedes = currentEvent(key);
+    std::string uuid;
+    PL_TRY(const Id event, appendEvent(draft, &uuid));
+    setCurrent(key, event);
+    return ackFor(event, std::move(uuid), draft.comparison);
+}
+
+Result<Ack> Project::judge(const JudgementInput& input) {
+    return m->write("saving a vote", [&] { return m->judgeIn(input); });
+}
+
+Result<Ack> Project::presentAndJudge(const Presentation& presentation, const JudgementInput& input) {
+    return m->write("saving a vote", [&]() -> Result<Ack> {
+        JudgementInput complete = input;
+        PL_TRY(complete.presentation, m->presentIn(presentation));
+        return m->judgeIn(complete);
+    });
+}
+
+const std::vector<CurrentVote>& Project::currentVotes() const { return m->votes.rows(); }
+Counters Project::counters() const { return m->counts; }
+
+} // namespace pl::desk

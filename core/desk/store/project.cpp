@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/store/project.h"
+
+#include <sqlite3.h>
+
+#include "core/base/log.h"
+#include "core/desk/store/impl.h"
+#include "core/desk/store/schema.h"
+
+namespace pl::desk {
+
+namespace {
+
+constexpr const char* kDatabase = "project.db";
+/// Above this size the quick check at open is weekly.
+constexpr uint64_t kAlwaysCheckBytes = uint64_t{256} << 20;
+constexpr int64_t kWeekMs = int64_t{7} * 24 * 3600 * 1000;
+
+Status makeFolders(const std::string& dir) {
+    PL_CHECK(os::makeDirs(dir));
+    for (const char* name : {"datasets", "media", "runs", "models", "cache", "backups"})
+        PL_CHECK(os::makeDirs(os::joinPath(dir, name)));
+    return {};
+}
+
+std::string newestBackup(const std::string& dir) {
+    const auto names = os::listDir(os::joinPath(dir, "backups"));
+    std::string newest;
+    if (names)
+        for (const auto& name : *names)
+            if (name.size() > 3 && name.compare(name.size() - 3, 3, ".db") == 0)
+                newest = name;
+    return newest;
+}
+
+} // namespace
+
+bool isUtf8(const std::string& text) {
+    try {
+        Json(text).dump();
+        return true;
+    } catch (const Json::exception&) {
+        return false;
+    }
+}
+
+std::string headOf(const std::string& text, size_t characters) {
+    size_t at = 0;
+    for (size_t n = 0; at < text.size() && n < characters; ++n) {
+        ++at;
+        while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
+            ++at;
+    }
+    return text.substr(0, at);
+}
+
+// --- Impl ------------------------------------------------------------------------------------------------------------
+
+Project::Impl::~Impl() {
+    cache.reset();
+    db.reset();
+}
+
+void Project::Impl::rollback() {
+    pending = {};
+    chainHeads.clear();
+    if (db && !sqlite3_get_autocommit(db->getHandle()))
+        db->tryExec("ROLLBACK");
+}
+
+void Project::Impl::commitToMemory() {
+    for (const auto& [key, vote] : pending.votes) {
+        const bool open = votes.find({key.task, key.comparison, key.annotator, 0}) == nullptr;
+        if (vote)
+            votes.set(*vote);
+        else
+            votes.erase(key);
+        const bool openNow = votes.find({key.task, key.comparison, key.annotator, 0}) == nullptr;
+        if (!pairsLoaded || open == openNow || pending.dropQueues)
+            continue;
+        const auto info = pairs.find(key.comparison);
+        if (info == pairs.end())
+            continue;
+        for (auto& [which, queue] : queues) {
+            if (which.task != key.task || which.annotator != key.annotator)
+                continue;
+            if (which.split >= 0 && which.split != static_cast<int>(info->second.split))
+                continue;
+            if (openNow)
+                queue.add(key.comparison, info->second);
+            else
+                queue.remove(key.comparison, info->second);
+        }
+    }
+    if (pending.dropQueues) {
+        queues.clear();
+        pairs.clear();
+        pairsLoaded = false;
+    } else if (pairsLoaded) {
+        for (const auto& [id, info] : pending.newPairs) {
+            pairs[id] = info;
+            for (auto& [which, queue] : queues)
+                if ((info.task == 0 || info.task == which.task) &&
+                    (which.split < 0 || which.split == static_cast<int>(info.split)) &&
+                    !votes.find({which.task, id, which.annotator, 0}))
+                    queue.add(id, info);
+        }
+    }
+    changed = true;
+    const std::set<Change> changes = std::move(pending.changes);
+    pending = {};
+    try {
+        loadCounters();
+    } catch (const SQLite::Exception& e) {
+        log::warn("counters of {} could not be read again: {}", dir, e.what());
+    }
+    if (observer)
+        for (const Change change : changes)
+            observer(change);
+}
+
+void Project::Impl::loadCounters() {
+    auto rows = query("SELECT name, value FROM counters");
+    while (rows.step()) {
+        const std::string key = rows.text(0);
+        const int64_t value = rows.integer(1);
+        if (key == "prompts")
+            counts.prompts = value;
+        else if (key == "prompts_train")
+            counts.train = value;
+        else if (key == "prompts_dev")
+            counts.dev = value;
+        else if (key == "prompts_test")
+            counts.test = value;
+        else if (key == "candidates")
+            counts.candidates = value;
+        else if (key == "comparisons")
+            counts.comparisons = value;
+        else if (key == "events")
+            counts.events = value;
+        else if (key == "current")
+            counts.current = value;
+        else if (key == "skips")
+            counts.skips = value;
+        else if (key == "flags")
+            counts.flags = value;
+        else if (key == "runs")
+            counts.runs = value;
+        else if (key == "datasets")
+            counts.datasets = value;
+    }
+}
+
+std::string Project::Impl::meta(const std::string& key, const std::string& fallback) {
+    auto row = query("SELECT value FROM meta WHERE key = ?");
+    row.bind(key);
+    return row.step() ? row.text(0) : fallback;
+}
+
+void Project::Impl::setMeta(const std::string& key, const std::string& value) {
+    query("INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
+        .bind(key, value)
+        .run();
+}
+
+Status Project::Impl::connect(bool fresh) {
+    const std::string path = os::joinPath(dir, kDatabase);
+    return guarded("opening project " + dir, [&]() -> Status {
+        db = std::make_unique<SQLite::Database>(
+            path, SQLite::OPEN_READWRITE | (fresh ? SQLite::OPEN_CREATE : 0), 2000);
+        cache = std::make_unique<StatementCache>(*db);
+        int format = 0;
+        if (!fresh) {
+            db->exec("PRAGMA locking_mode = EXCLUSIVE");
+            if (applicationIdOf(*db) != kApplicationId)
+                return fail(Code::InvalidInput, fmt::format("{} is not a PairLab project", path),
+                            "Choose the folder that `pairlab-cli new` made.");
+            format = formatOf(*db);
+            const int known = static_cast<int>(migrations().size());
+            if (format > known) {
+                std::string writer = "a newer version";
+                try {
+                    writer = "PairLab " + meta("last_writer", "(newer)");
+                } catch (const SQLite::Exception&) {
+                    // A newer schema may have moved it.
+                }
+                cache->clear();
+                return fail(Code::NewerFormat,
+                            fmt::format("project {} was written by {} (format {}); this is PairLab {}, which reads up "
+                                        "to format {}",
+                                        dir, writer, format, kVersion, known),
+                            "Install the newer PairLab; the project was not changed.");
+            }
+        }
+        configureConnection(*db, options.durable);
+        if (!fresh) {
+            unclean = !meta("open_by").empty();
+            const int64_t lastCheck = std::stoll("0" + meta("last_check_ms"));
+            const uint64_t size = os::fileSize(path).value_or(0);
+            if (unclean || size <= kAlwaysCheckBytes || now() - lastCheck > kWeekMs) {
+                const auto problems = integrityProblems(*db, !unclean);
+                if (!problems.empty()) {
+                    const std::string backup = newestBackup(dir);
+                    return fail(Code::Corrupt,
+                                fmt::format("project {} is damaged: {}", path, problems.front()),
+                                backup.empty() ? "There is no backup of it yet."
+                                               : "Its newest backup is backups/" + backup +
+                                                     ": copy it over project.db to go back to it.");
+                }
+            }
+        }
+        outcome = fresh ? OpenOutcome::Created : OpenOutcome::Current;
+        if (format < static_cast<int>(migrations().size())) {
+            if (!fresh) {
+                outcome = OpenOutcome::Upgraded;
+                PL_CHECK(backup());
+            }
+            cache->clear();
+            PL_CHECK(migrate(*db, migrations(), format));
+        }
+        return {};
+    });
+}
+
+Status Project::Impl::loadVotes() {
+    votes.clear();
+    votes.reserve(static_cast<size_t>(counts.current + counts.skips));
+    auto rows = query("SELECT task_id, comparison_id, annotator_id, occasion, event_id, kind, winner, tie_kind, strength, "
+                      "bad_a, bad_b, flagged, provenance, shown, a_on_left, random, active_ms FROM current");
+    while (rows.step()) {
+        CurrentVote vote;
+        vote.task = rows.integer(0);
+        vote.comparison = rows.integer(1);
+        vote.annotator = rows.integer(2);
+        vote.occasion = static_cast<int32_t>(rows.integer(3));
+        vote.event = rows.integer(4);
+        vote.kind = stored(eventKindOf(rows.text(5)));
+        vote.winner = rows.null(6) ? Winner::Tie : stored(winnerOf(rows.text(6)));
+        vote.tieKind = rows.null(7) ? TieKind::None : stored(tieKindOf(rows.text(7)));
+        vote.strength = static_cast<int8_t>(rows.null(8) ? 0 : rows.integer(8));
+        vote.badA = rows.boolean(9);
+        vote.badB = rows.boolean(10);
+        vote.flagged = rows.boolean(11);
+        vote.provenance = stored(provenanceOf(rows.text(12)));
+        vote.shown = rows.boolean(13);
+        vote.aOnLeft = rows.boolean(14);
+        vote.random = rows.boolean(15);
+        vote.activeMs = static_cast<int32_t>(rows.integer(16));
+        votes.set(vote);
+    }
+    return {};
+}
+
+Status Project::Impl::load() {
+    return guarded("reading project " + dir, [&]() -> Status {
+        projectUuid = meta("uuid");
+        name = meta("name");
+        lastBackupMs = std::stoll("0" + meta("last_backup_ms"));
+        seed = hashSeed(0, projectUuid);
+        loadCounters();
+        PL_CHECK(loadVotes());
+        setMeta("open_by", fmt::format("{} ({})", options.program, kVersion));
+        setMeta("last_writer", kVersion);
+        if (unclean || outcome == OpenOutcome::Created)
+            setMeta("last_check_ms", std::to_string(now()));
+        changed = false;
+        return {};
+    });
+}
+
+// --- Project ---------------------------------------------------------------------------------------------------------
+
+Project::Project(std::unique_ptr<Impl> impl) : m(std::move(impl)) {}
+Project::Project(Project&&) noexcept = default;
+Project& Project::operator=(Project&& other) noexcept {
+    if (this != &other) {
+        if (m)
+            (void)close();
+        m = std::move(other.m);
+    }
+    return *this;
+}
+Project::~Project() {
+    if (m)
+        (void)close();
+}
+
+bool Project::isProject(const std::string& dir) { return os::exists(os::joinPath(dir, kDatabase)); }
+
+Result<Project> Project::create(const std::string& dir, ProjectOptions options) {
+    const std::string path = os::absolutePath(dir);
+    if (isProject(path))
+        return fail(Code::InvalidInput, fmt::format("{} already holds a project", path), "Open it instead.");
+    if (os::exists(path)) {
+        PL_TRY(const auto entries, os::listDir(path));
+        if (!entries.empty())
+            return fail(Code::InvalidInput, fmt::format("the folder {} is not empty", path),
+                        "Give the name of a new folder.");
+    }
+    PL_CHECK(makeFolders(path));
+    auto impl = std::make_unique<Impl>();
+    impl->dir = path;
+    impl->options = std::move(options);
+    PL_TRY(impl->lock, os::FileLock::tryAcquire(os::joinPath(path, "project.lock")));
+    PL_CHECK(impl->connect(true));
+    const std::string name = impl->options.name.empty() ? os::baseName(path) : impl->options.name;
+    PL_CHECK(impl->write("creating project " + path, [&]() -> Status {
+        impl->setMeta("uuid", newUuid());
+        impl->setMeta("origin", newUuid());
+        impl->setMeta("name", name);
+        impl->setMeta("created_ms", std::to_string(impl->now()));
+        return {};
+    }));
+    PL_CHECK(impl->load());
+    Project project(std::move(impl));
+    Task task;
+    task.name = "Helpfulness";
+    task.question = "Which answer helps more?";
+    task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
+    PL_CHECK(project.addTask(task));
+    return project;
+}
+
+Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
+    const std::string path = os::absolutePath(dir);
+    if (!os::isDir(path))
+        return fail(Code::NotFound, fmt::format("there is no folder {}", path),
+                    "Make a project with `pairlab-cli new`.");
+    if (!isProject(path))
+        return fail(Code::NotFound, fmt::format("{} is not a project: it has no {}", path, kDatabase),
+                    "Make one with `pairlab-cli new`.");
+    auto impl = std::make_unique<Impl>();
+    impl->dir = path;
+    impl->options = std::move(options);
+    auto lock = os::FileLock::tryAcquire(os::joinPath(path, "project.lock"));
+    if (!lock)
+        return tl::unexpected(std::move(lock).error().with("opening project " + path));
+    impl->lock = std::move(*lock);
+    PL_CHECK(impl->connect(false));
+    PL_CHECK(makeFolders(path));
+    PL_CHECK(impl->load());
+    return Project(std::move(impl));
+}
+
+Status Project::close() {
+    if (!m || m->closed)
+        return {};
+    Status backedUp;
+    if (m->options.backups && m->changed && m->counts.prompts > 0) {
+        const auto file = m->backup();
+        if (!file)
+            backedUp = tl::unexpected(file.error());
+    }
+    const Status done = m->guarded("closing project " + m->dir, [&]() -> Status {
+        m->setMeta("open_by", "");
+        m->cache->clear();
+        SQLite::Statement(*m->db, "PRAGMA wal_checkpoint(TRUNCATE)").executeStep();
+        return {};
+    });
+    m->closed = true;
+    m->cache.reset();
+    m->db.reset();
+    m->lock.reset();
+    if (!done)
+        return done;
+    return backedUp;
+}
+
+const std::string& Project::dir() const { return m->dir; }
+const std::string& Project::uuid() const { return m->projectUuid; }
+std::string Project::name() const { return m->name; }
+OpenOutcome Project::openOutcome() const { return m->outcome; }
+bool Project::wasUnclean() const { return m->unclean; }
+std::string Project::runsDir() const { return os::joinPath(m->dir, "runs"); }
+std::string Project::datasetsDir() const { return os::joinPath(m->dir, "datasets"); }
+std::string Project::modelsDir() const { return os::joinPath(m->dir, "models"); }
+std::string Project::mediaDir() const { return os::joinPath(m->dir, "media"); }
+std::string Project::cacheDir() const { return os::joinPath(m->dir, "cache"); }
+void Project::setObserver(std::function<void(Change)> observer) { m->observer = std::move(observer); }
+
+// --- settings --------------------------------------------------------------------------------------------------------
+
+Result<Json> Project::setting(const std::string& key, Json fallback) {
+    return m->guarded("reading setting " + key, [&]() -> Result<Json> {
+        auto row = m->query("SELECT value FROM settings WHERE key = ?");
+        row.bind(key);
+        return row.step() ? row.json(0) : fallback;
+    });
+}
+
+Status Project::setSetting(const std::string& key, const Json& value) {
+    return m->write("writing setting " + key, [&]() -> Status {
+        m->query("INSERT INTO settings(key, value) VALUES (?, ?) "
+                 "ON CONFLICT(key) DO UPDATE SET value = excluded.value")
+            .bind(key, value)
+            .run();
+        m->pending.changes.insert(Change::Settings);
+        return {};
+    });
+}
+
+// --- safety ----------------------------------------------------------------------------------------------------------
+
+Result<std::string> Project::backup() { return m->backup(); }
+
+Status Project::backupIfDue() {
+    if (!m->changed || m->now() - m->lastBackupMs < int64_t{10} * 60 * 1000)
+        return {};
+    const auto file = m->backup();
+    if (!file)
+        return tl::unexpected(file.error());
+    return {};
+}
+
+} // namespace pl::desk
