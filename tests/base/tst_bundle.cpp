@@ -34,14 +34,14 @@ void append(const std::string& path, std::string_view bytes) {
     std::ofstream(path, std::ios::app | std::ios::binary) << bytes;
 }
 
-std::string event(int seq, const std::string& type, const std::string& more = {}) {
+std::string eventLine(int seq, const std::string& type, const std::string& more = {}) {
     return "{\"seq\":" + std::to_string(seq) + ",\"t\":1,\"type\":\"" + type + "\"" + more + "}\n";
 }
 
-const std::string kStart = event(1, "run.start");
-const std::string kFinished = event(2, "run.end", R"(,"state":"finished","reason":"all steps done")");
-const std::string kPaused = event(2, "run.end", R"(,"state":"stopped","reason":"paused")");
-const std::string kStopped = event(2, "run.end", R"(,"state":"stopped","reason":"asked to stop")");
+const std::string kStart = eventLine(1, "run.start");
+const std::string kFinished = eventLine(2, "run.end", R"(,"state":"finished","reason":"all steps done")");
+const std::string kPaused = eventLine(2, "run.end", R"(,"state":"stopped","reason":"paused")");
+const std::string kStopped = eventLine(2, "run.end", R"(,"state":"stopped","reason":"asked to stop")");
 
 } // namespace
 
@@ -175,23 +175,23 @@ private Q_SLOTS:
         row("finished", kStart + kFinished, "finished", "all steps done");
         row("stopped", kStart + kStopped, "stopped", "asked to stop");
         row("paused", kStart + kPaused, "paused", "paused");
-        row("failed", kStart + event(2, "run.end", R"(,"state":"failed","reason":"NaN")"), "failed", "NaN");
+        row("failed", kStart + eventLine(2, "run.end", R"(,"state":"failed","reason":"NaN")"), "failed", "NaN");
         row("died", kStart, "failed", silent);
-        row("died after a resume", kStart + kPaused + event(3, "run.start"), "failed", silent);
-        row("finished after a resume", kStart + kPaused + event(3, "run.start") + kFinished, "finished", "all steps done");
+        row("died after a resume", kStart + kPaused + eventLine(3, "run.start"), "failed", silent);
+        row("finished after a resume", kStart + kPaused + eventLine(3, "run.start") + kFinished, "finished", "all steps done");
         row("an end that is torn", kStart + kFinished.substr(0, kFinished.size() - 1), "failed", silent);
-        row("a log line after the end", kStart + kFinished + event(3, "log"), "finished", "all steps done");
-        row("a sample that speaks of run.end", kStart + event(2, "sample", R"(,"response":"run.end state finished")"),
+        row("a log line after the end", kStart + kFinished + eventLine(3, "log"), "finished", "all steps done");
+        row("a sample that speaks of run.end", kStart + eventLine(2, "sample", R"(,"response":"run.end state finished")"),
             "failed", silent);
-        row("a state of the future", kStart + event(2, "run.end", R"(,"state":"evaporated")"), "failed", "evaporated");
-        row("a reason that is no text", kStart + event(2, "run.end", R"(,"state":"finished","reason":7)"), "finished", "");
+        row("a state of the future", kStart + eventLine(2, "run.end", R"(,"state":"evaporated")"), "failed", "evaporated");
+        row("a reason that is no text", kStart + eventLine(2, "run.end", R"(,"state":"finished","reason":7)"), "finished", "");
         std::string much;
         for (int i = 0; i < 20000; ++i)
-            much += event(i, "metrics", R"(,"values":{"loss":0.5})");
+            much += eventLine(i, "metrics", R"(,"values":{"loss":0.5})");
         row("an end behind much", kStart + much + kStopped, "stopped", "asked to stop");
         row("much and no end", kStart + much, "failed", silent);
         row("an end before much of a resumed run", kFinished + kStart + much, "failed", silent);
-        row("a line longer than the window", kStart + event(2, "log", ",\"x\":\"" + std::string(600000, 'x') + "\"") ,
+        row("a line longer than the window", kStart + eventLine(2, "log", ",\"x\":\"" + std::string(600000, 'x') + "\"") ,
             "failed", silent);
     }
     void saysHowARunEnded() {
@@ -211,7 +211,7 @@ private Q_SLOTS:
 
     void aHeldLockMeansRunningAndADeadWorkerMeansFailed() {
         TempDir dir;
-        dir.write("events.jsonl", kStart + kPaused + event(3, "run.start"));
+        dir.write("events.jsonl", kStart + kPaused + eventLine(3, "run.start"));
         {
             const auto lock = os::FileLock::tryAcquire(dir.path("lock"));
             PL_GOOD(lock);
@@ -278,11 +278,12 @@ private Q_SLOTS:
         dir.write("secret", "x");
         PL_GOOD(os::makeDirs(dir.path("checkpoints/step-000001")));
         const std::string where = dir.path("checkpoints/step-000001");
+        const auto listing = [](const char* name) { return dumpJson({{"step", 1}, {"files", {{name, kHash}}}}); };
         for (const std::string& text :
              {std::string("{}"), std::string("{"), std::string("[]"), std::string(R"({"step":1})"),
               std::string(R"({"step":"1","files":{}})"), std::string(R"({"step":1,"files":[]})"),
-              std::string(R"({"step":1,"files":{"a":"00"}})"), R"({"step":1,"files":{"../../secret":")" + kHash + "\"}}",
-              R"({"step":1,"files":{"/etc/passwd":")" + kHash + "\"}}", R"({"step":1,"files":{"":")" + kHash + "\"}}"}) {
+              std::string(R"({"step":1,"files":{"a":"00"}})"), listing("../../secret"), listing("/etc/passwd"),
+              listing("")}) {
             dir.write("checkpoints/step-000001/DONE", text);
             QVERIFY2(!verifyCheckpoint(where), text.c_str());
             QVERIFY2(completeCheckpoints(dir.path()).empty(), text.c_str());

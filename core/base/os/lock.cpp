@@ -42,13 +42,10 @@ Holder readHolder(const std::string& path) {
 }
 
 std::string programName() {
-    const auto text = readFile("/proc/self/comm", 4096);
-    std::string name = text ? *text : "program";
+    std::string name = program_invocation_short_name; // /proc/self/comm is cut at 15 characters
     for (char& c : name)
         if (c == '\n')
             c = ' ';
-    while (!name.empty() && name.back() == ' ')
-        name.pop_back();
     return name.empty() ? "program" : name;
 }
 
