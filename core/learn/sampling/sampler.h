@@ -16,6 +16,8 @@ struct SamplingOptions {
     int64_t batchSize = 64;
     uint64_t seed = 1;
     std::vector<int64_t> stopIds; ///< end tokens; the one that came is kept as the last id
+    /// Number of each prompt's random stream; empty: its index. Lets a part of the rows be sampled again, alone.
+    std::vector<uint64_t> streams;
     /// Truncated sampling changes the distribution: log-probabilities would not be the model's. GRPO refuses it.
     bool truncates() const { return temperature <= 0 || topK > 0 || topP < 1.0; }
 };
@@ -27,7 +29,8 @@ struct Sampled {
 };
 
 /// Samples one continuation for each prompt (token ids), batched with a key/value cache; finished rows are compacted away.
-/// Each row has its own random stream from (seed, row index), so results do not depend on the batch size.
+/// Each row has its own random stream from (seed, stream), so results do not depend on the batch size (but for the last
+/// bits of a matrix product, whose blocking does).
 /// `keepGoing` is asked at every decode step; false ends with what is finished (Code::Cancelled).
 Result<std::vector<Sampled>> sampleBatch(Decoder& model, const std::vector<std::vector<int64_t>>& prompts,
                                          const SamplingOptions& options,
