@@ -176,12 +176,12 @@ QString makeStyleSheet(bool dark) {
         names.append({u'$' + QLatin1StringView(name), QString::number(value)});
     };
     // Style sheet sizes are of the content: the border is taken off, and a focus border is one pixel wider.
-    derived("control_inner", size(Size::Control) - 2);
-    derived("control_focus", size(Size::Control) - 4);
-    derived("gap_m_focus", size(Size::GapM) - 1);
-    derived("gap_s_focus", size(Size::GapS) - 1);
-    derived("segment", size(Size::ControlSmall) - 2);
-    derived("segment_focus", size(Size::ControlSmall) - 4);
+    derived("control_inner", px(Size::Control) - 2);
+    derived("control_focus", px(Size::Control) - 4);
+    derived("gap_m_focus", px(Size::GapM) - 1);
+    derived("gap_s_focus", px(Size::GapS) - 1);
+    derived("segment", px(Size::ControlSmall) - 2);
+    derived("segment_focus", px(Size::ControlSmall) - 4);
     std::sort(names.begin(), names.end(),
               [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
     css.replace(u"%theme%"_s, dark ? u"dark"_s : u"light"_s);
@@ -202,7 +202,7 @@ void applyTheme(QApplication& app, ThemeMode mode, int reading) {
     if (first)
         QApplication::setStyle(QStyleFactory::create(u"Fusion"_s));
     QApplication::setPalette(makePalette(g_applied.dark));
-    QApplication::setFont(font(TextStyle::Body));
+    QApplication::setFont(textFont(TextStyle::Body));
     app.setStyleSheet(makeStyleSheet(g_applied.dark));
     // A style sheet hides palette changes from some widgets: tell every one, so that own painting follows.
     for (QWidget* widget : QApplication::allWidgets()) {
@@ -227,11 +227,11 @@ QColor color(Tone t) {
 QColor color(Tone t, bool dark) {
     return tone(t, dark);
 }
-int size(Size what) {
+int px(Size what) {
     return tokens().sizes[static_cast<size_t>(what)];
 }
 
-QFont font(TextStyle style) {
+QFont textFont(TextStyle style) {
     const StyleToken& token = tokens().styles[static_cast<size_t>(style)];
     QFont f;
     f.setFamilies(token.families);
@@ -337,7 +337,7 @@ private:
 
 } // namespace
 
-QIcon icon(const QString& name, Tone t) {
+QIcon themeIcon(const QString& name, Tone t) {
     QByteArray svg = svgOf(name);
     return svg.isEmpty() ? QIcon() : QIcon(new StrokeIcon(std::move(svg), t));
 }

@@ -37,9 +37,9 @@ int readingPx();
 QColor color(Tone tone);
 /// The same from a given theme, whatever is applied (reports, tests).
 QColor color(Tone tone, bool dark);
-int size(Size what);
+int px(Size what);
 /// The font of a style; Reading follows the reading size the user chose.
-QFont font(TextStyle style);
+QFont textFont(TextStyle style);
 /// Height of a line of that style, in pixels.
 int lineHeight(TextStyle style);
 /// False when Inter or JetBrains Mono is absent and a fallback is used.
@@ -64,7 +64,7 @@ void setReducedMotion(bool reduced);
 
 /// A stroke icon of resources/icons drawn in a colour of the current theme, sharp at any scale. Unknown names give an
 /// empty icon. The tone is looked up at paint time, so icons follow a theme change by themselves.
-QIcon icon(const QString& name, Tone tone = Tone::Text);
+QIcon themeIcon(const QString& name, Tone tone = Tone::Text);
 QPixmap iconPixmap(const QString& name, Tone tone, int px, qreal dpr);
 QStringList iconNames();
 

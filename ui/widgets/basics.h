@@ -91,16 +91,16 @@ private:
 };
 
 /// How something stands: icon and word, never colour alone.
-enum class Status { Neutral, Queued, Running, Paused, Done, Warning, Failed, Stopped, Info };
-QString statusIcon(Status status);
-Tone statusTone(Status status);
+enum class State { Neutral, Queued, Running, Paused, Done, Warning, Failed, Stopped, Info };
+QString statusIcon(State status);
+Tone statusTone(State status);
 
 class StatusChip : public QWidget {
     Q_OBJECT
 public:
-    explicit StatusChip(Status status = Status::Neutral, const QString& word = {}, QWidget* parent = nullptr);
-    void set(Status status, const QString& word);
-    Status status() const { return m_status; }
+    explicit StatusChip(State status = State::Neutral, const QString& word = {}, QWidget* parent = nullptr);
+    void set(State status, const QString& word);
+    State status() const { return m_status; }
     QString word() const { return m_word; }
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override { return sizeHint(); }
@@ -109,7 +109,7 @@ protected:
     void paintEvent(QPaintEvent* event) override;
 
 private:
-    Status m_status;
+    State m_status;
     QString m_word;
 };
 
@@ -160,7 +160,7 @@ class Banner : public QFrame {
 public:
     explicit Banner(QWidget* parent = nullptr);
     /// Shows it. Empty actions are hidden. The text is plain.
-    void show(Status status, const QString& text, const QString& action = {}, const QString& secondAction = {});
+    void show(State status, const QString& text, const QString& action = {}, const QString& secondAction = {});
     void setClosable(bool closable);
     QString text() const;
 
@@ -182,7 +182,7 @@ class InlineMessage : public QWidget {
     Q_OBJECT
 public:
     explicit InlineMessage(QWidget* parent = nullptr);
-    void setMessage(Status status, const QString& text, int ms = 0);
+    void setMessage(State status, const QString& text, int ms = 0);
     void clear();
     QString text() const;
 

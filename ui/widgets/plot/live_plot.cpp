@@ -21,11 +21,11 @@
 #include <QWheelEvent>
 
 #include <fmt/format.h>
-#include <qcustomplot.h>
 
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
 #include "ui/widgets/plot/plot_parts.h"
+#include "ui/widgets/plot/qcp.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -127,8 +127,8 @@ struct LivePlot::Private {
         reset = new IconButton(u"fit"_s, u"Show everything (0)"_s);
         more = new IconButton(u"more"_s, u"Smoothing, axes, save"_s);
         for (IconButton* button : {reset, more}) {
-            button->setFixedSize(size(Size::IconSmall) + size(Size::GapS), size(Size::IconSmall) + size(Size::GapS));
-            button->setIconSize(QSize(size(Size::IconSmall), size(Size::IconSmall)));
+            button->setFixedSize(px(Size::IconSmall) + px(Size::GapS), px(Size::IconSmall) + px(Size::GapS));
+            button->setIconSize(QSize(px(Size::IconSmall), px(Size::IconSmall)));
             button->setFocusPolicy(Qt::NoFocus);
         }
         QSizePolicy keep = reset->sizePolicy();
@@ -171,7 +171,7 @@ struct LivePlot::Private {
         QObject::connect(legend, &LegendBar::toggled, q,
                          [this](int i) { q->setSeriesVisible(i, !lines[static_cast<size_t>(i)]->visible); });
         // A drag by the user moves the ranges: redraw from the data of the new window.
-        QObject::connect(plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), q, [this] {
+        QObject::connect(plot->xAxis, static_cast<void (QCPAxis::*)(const QCPRange&)>(&QCPAxis::rangeChanged), q, [this] {
             if (!refreshing)
                 mark();
         });
@@ -211,7 +211,7 @@ struct LivePlot::Private {
             axisItem->setTickPen(QPen(lineColor, 1));
             axisItem->setSubTickPen(Qt::NoPen);
             axisItem->setTickLabelColor(textColor);
-            axisItem->setTickLabelFont(font(TextStyle::MonoCaption));
+            axisItem->setTickLabelFont(textFont(TextStyle::MonoCaption));
             axisItem->setTickLength(0, 4);
             axisItem->setSubTickLength(0, 0);
             axisItem->setTickLabelPadding(3);
@@ -219,7 +219,7 @@ struct LivePlot::Private {
             axisItem->grid()->setZeroLinePen(QPen(lineColor, 1));
             axisItem->grid()->setSubGridVisible(false);
             axisItem->setLabelColor(textColor);
-            axisItem->setLabelFont(font(TextStyle::Caption));
+            axisItem->setLabelFont(textFont(TextStyle::Caption));
         }
         plot->xAxis->grid()->setVisible(false);
         plot->yAxis->setBasePen(Qt::NoPen);
@@ -236,7 +236,7 @@ struct LivePlot::Private {
         QPen pen(color(Tone::Border), 1);
         pen.setDashPattern({1, 3});
         b.line->setPen(pen);
-        b.text->setFont(font(TextStyle::Caption));
+        b.text->setFont(textFont(TextStyle::Caption));
         b.text->setColor(color(Tone::Hint));
         b.text->setBrush(QBrush(color(Tone::Surface)));
         b.text->setPadding(QMargins(3, 0, 3, 0));
@@ -247,7 +247,7 @@ struct LivePlot::Private {
         QPen pen(c, 1);
         pen.setDashPattern({4, 3});
         a.line->setPen(pen);
-        a.mark->setFont(font(TextStyle::MonoCaption));
+        a.mark->setFont(textFont(TextStyle::MonoCaption));
         a.mark->setColor(color(Tone::Surface));
         a.mark->setBrush(QBrush(c));
         a.mark->setPen(Qt::NoPen);
@@ -684,9 +684,9 @@ struct LivePlot::Private {
         menu.addSeparator();
         QObject::connect(menu.addAction(u"Show everything"_s), &QAction::triggered, q, [this] { q->resetView(); });
         menu.addSeparator();
-        QObject::connect(menu.addAction(icon(u"image"_s), u"Save as PNG…"_s), &QAction::triggered, q,
+        QObject::connect(menu.addAction(themeIcon(u"image"_s), u"Save as PNG…"_s), &QAction::triggered, q,
                          [this] { save(true); });
-        QObject::connect(menu.addAction(icon(u"file"_s), u"Save values as CSV…"_s), &QAction::triggered, q,
+        QObject::connect(menu.addAction(themeIcon(u"file"_s), u"Save values as CSV…"_s), &QAction::triggered, q,
                          [this] { save(false); });
         menu.exec(at);
     }
@@ -935,7 +935,7 @@ QImage LivePlot::toImage(double scale) {
     if (!isVisible())
         grab(); // gives the layout its sizes
     redrawNow();
-    const int gap = size(Size::GapS), titleH = lineHeight(TextStyle::Body), legendH = lineHeight(TextStyle::Caption);
+    const int gap = px(Size::GapS), titleH = lineHeight(TextStyle::Body), legendH = lineHeight(TextStyle::Caption);
     const QSize inner = d->plot->size();
     const QSize whole(inner.width() + 2 * gap, inner.height() + titleH + legendH + 4 * gap);
     QImage image(whole * scale, QImage::Format_RGB32);
@@ -943,7 +943,7 @@ QImage LivePlot::toImage(double scale) {
     QPainter painter(&image);
     painter.scale(scale, scale);
     painter.setRenderHint(QPainter::Antialiasing);
-    painter.setFont(font(TextStyle::Strong));
+    painter.setFont(textFont(TextStyle::Strong));
     painter.setPen(color(Tone::Text));
     painter.drawText(QRect(gap, gap, inner.width(), titleH), Qt::AlignVCenter | Qt::AlignLeft,
                      title() + u"  "_s + d->by->text());
@@ -953,7 +953,7 @@ QImage LivePlot::toImage(double scale) {
     painter.drawPixmap(QRectF(gap, 2 * gap + titleH + legendH, inner.width(), inner.height()), chart,
                        QRectF(chart.rect()));
     if (!d->badge->text().isEmpty()) {
-        painter.setFont(font(TextStyle::Caption));
+        painter.setFont(textFont(TextStyle::Caption));
         painter.setPen(color(Tone::Error));
         painter.drawText(QRect(gap, gap, inner.width(), titleH), Qt::AlignVCenter | Qt::AlignRight, d->badge->text());
     }
@@ -1026,7 +1026,7 @@ QSize LivePlot::sizeHint() const {
     return {380, 260};
 }
 QSize LivePlot::minimumSizeHint() const {
-    return {220, size(Size::PlotMin)};
+    return {220, px(Size::PlotMin)};
 }
 
 void LivePlot::changeEvent(QEvent* event) {

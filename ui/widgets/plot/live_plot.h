@@ -78,9 +78,9 @@ public:
     std::vector<Reading> readingsAt(double x) const;
 
     QImage toImage(double scale = 2.0);
-    Status savePng(const QString& path, double scale = 2.0);
+    pl::Status savePng(const QString& path, double scale = 2.0);
     /// Every raw point of every series: series,step,tokens,time_s,value,low,high.
-    Status saveCsv(const QString& path) const;
+    pl::Status saveCsv(const QString& path) const;
     QString csv() const;
 
     /// Draws now (tests, export); returns ms.

@@ -66,28 +66,28 @@ QSize LegendBar::sizeHint() const {
 }
 
 std::vector<QRect> LegendBar::layOut(const QRect& rect, int* hidden) const {
-    const QFontMetrics metrics(font(TextStyle::Caption));
+    const QFontMetrics metrics(textFont(TextStyle::Caption));
     std::vector<QRect> out;
     int x = rect.left();
     *hidden = 0;
     const int moreWidth = metrics.horizontalAdvance(u"+99"_s);
     for (size_t i = 0; i < m_entries.size(); ++i) {
         const int text = metrics.horizontalAdvance(m_entries[i].label + m_entries[i].note);
-        const int width = kSample + size(Size::Grid) + text;
+        const int width = kSample + px(Size::Grid) + text;
         const bool last = i + 1 == m_entries.size();
-        const int room = rect.right() - x - (last ? 0 : moreWidth + size(Size::GapS));
+        const int room = rect.right() - x - (last ? 0 : moreWidth + px(Size::GapS));
         if (*hidden > 0 || (width > room && (i > 0 || room < 3 * kSample))) {
             ++*hidden;
             continue;
         }
         out.emplace_back(x, rect.top(), std::min(width, room), rect.height());
-        x += width + size(Size::GapM);
+        x += width + px(Size::GapM);
     }
     return out;
 }
 
 void LegendBar::draw(QPainter& p, const QRect& rect) const {
-    p.setFont(font(TextStyle::Caption));
+    p.setFont(textFont(TextStyle::Caption));
     int hidden = 0;
     const auto rects = layOut(rect, &hidden);
     int end = rect.left();
@@ -99,12 +99,12 @@ void LegendBar::draw(QPainter& p, const QRect& rect) const {
         QFont f = p.font();
         f.setStrikeOut(!entry.visible);
         p.setFont(f);
-        const QRect text = r.adjusted(kSample + size(Size::Grid), 0, 0, 0);
+        const QRect text = r.adjusted(kSample + px(Size::Grid), 0, 0, 0);
         p.drawText(text, Qt::AlignVCenter | Qt::AlignLeft,
                    QFontMetrics(f).elidedText(entry.label + entry.note, Qt::ElideMiddle, text.width()));
         f.setStrikeOut(false);
         p.setFont(f);
-        end = r.right() + size(Size::GapM);
+        end = r.right() + px(Size::GapM);
     }
     if (hidden > 0) {
         p.setPen(color(Tone::Hint));
@@ -177,9 +177,9 @@ void CursorOverlay::paintEvent(QPaintEvent*) {
     QPainter p(this);
     p.setRenderHint(QPainter::Antialiasing);
     if (m_showEmpty) {
-        p.setFont(font(TextStyle::Caption));
+        p.setFont(textFont(TextStyle::Caption));
         p.setPen(color(Tone::Hint));
-        p.drawText(rect().adjusted(size(Size::GapL), 0, -size(Size::GapL), 0), Qt::AlignCenter | Qt::TextWordWrap,
+        p.drawText(rect().adjusted(px(Size::GapL), 0, -px(Size::GapL), 0), Qt::AlignCenter | Qt::TextWordWrap,
                    m_empty);
         return;
     }
@@ -196,12 +196,12 @@ void CursorOverlay::paintEvent(QPaintEvent*) {
         p.drawEllipse(line.at, 3.5, 3.5);
     }
     // The read-out stands beside the line, on the side with more room.
-    const QFont caption = font(TextStyle::Caption), mono = font(TextStyle::MonoCaption);
+    const QFont caption = textFont(TextStyle::Caption), mono = textFont(TextStyle::MonoCaption);
     const QFontMetrics cm(caption), mm(mono);
-    const int gap = size(Size::GapS), lineH = lineHeight(TextStyle::Caption);
+    const int gap = px(Size::GapS), lineH = lineHeight(TextStyle::Caption);
     int labelW = cm.horizontalAdvance(m_head), valueW = 0;
     for (const CursorLine& line : m_lines) {
-        labelW = std::max(labelW, std::min(cm.horizontalAdvance(line.label), 180) + kSample + size(Size::Grid));
+        labelW = std::max(labelW, std::min(cm.horizontalAdvance(line.label), 180) + kSample + px(Size::Grid));
         valueW = std::max(valueW, mm.horizontalAdvance(line.value));
     }
     const int alertW = m_alert.isEmpty() ? 0 : std::min(cm.horizontalAdvance(m_alert), 260);
@@ -210,7 +210,7 @@ void CursorOverlay::paintEvent(QPaintEvent*) {
     const int height = rows * lineH + gap;
     const bool right = m_x - m_area.left() < m_area.width() / 2.0;
     const int left = right ? static_cast<int>(m_x) + gap : static_cast<int>(m_x) - gap - width;
-    QRect box(left, m_area.top() + size(Size::Grid), width, height);
+    QRect box(left, m_area.top() + px(Size::Grid), width, height);
     if (box.right() > this->width())
         box.moveRight(this->width() - 1);
     if (box.left() < 0)
@@ -225,7 +225,7 @@ void CursorOverlay::paintEvent(QPaintEvent*) {
     y += lineH;
     for (const CursorLine& line : m_lines) {
         drawSample(p, box.left() + gap, y + lineH / 2 + 1, line.color, line.dashed);
-        const int textLeft = box.left() + gap + kSample + size(Size::Grid);
+        const int textLeft = box.left() + gap + kSample + px(Size::Grid);
         const int textWidth = box.right() - gap - valueW - gap - textLeft;
         p.setFont(caption);
         p.setPen(color(Tone::Text));

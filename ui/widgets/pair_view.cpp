@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/widgets/pair_view.h"
+
+#include <algorithm>
+#include <array>
+
+#include <QEvent>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QVBoxLayout>
+#include <QVariantAnimation>
+
+#include "core/text/diff.h"
+#include "ui/theme/theme.h"
+#include "ui/widgets/basics.h"
+#include "ui/widgets/text_pane.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+QString textViewName(TextView view) {
+    return view == TextView::Markdown ? u"markdown"_s : view == TextView::Diff ? u"diff"_s : u"raw"_s;
+}
+
+namespace {
+
+/// The letter of a side, in its colour.
+class SideTag : public QWidget {
+public:
+    explicit SideTag(Side side) : m_side(side), m_text(side == Side::A ? u"A"_s : u"B"_s) {
+        setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+    }
+    void setText(const QString& text) {
+        m_text = text;
+        updateGeometry();
+        update();
+    }
+    QSize sizeHint() const override {
+        const int height = lineHeight(TextStyle::Body) + px(Size::Grid);
+        const QFontMetrics metrics(textFont(TextStyle::Body));
+        return {std::max(height, metrics.horizontalAdvance(m_text) + 2 * px(Size::GapS)), height};
+    }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        QPainter p(this);
+        p.setRenderHint(QPainter::Antialiasing);
+        p.setPen(Qt::NoPen);
+        p.setBrush(color(m_side == Side::A ? Tone::SideA : Tone::SideB));
+        p.drawRoundedRect(rect(), 4, 4);
+        p.setPen(color(Tone::Surface));
+        p.setFont(textFont(TextStyle::Body));
+        p.drawText(rect(), Qt::AlignCenter, m_text);
+    }
+
+private:
+    Side m_side;
+    QString m_text;
+};
+
+/// Surface with a line, and the tint of a vote over it.
+class SideFrame : public QFrame {
+public:
+    explicit SideFrame(Side side) : m_side(side) {
+        setLook(this, "pane");
+        auto* column = new QVBoxLayout(this);
+        column->setContentsMargins(1, px(Size::GapS), 1, 1);
+        column->setSpacing(px(Size::GapS));
+        auto* head = new QHBoxLayout;
+        head->setContentsMargins(px(Size::GapL), 0, px(Size::GapL), 0);
+        head->setSpacing(px(Size::GapS));
+        tag = new SideTag(side);
+        markLabel = new TextLabel({}, TextStyle::Caption, Tone::Error);
+        note = new TextLabel({}, TextStyle::Caption, Tone::Hint);
+        head->addWidget(tag);
+        head->addWidget(markLabel);
+        head->addStretch(1);
+        head->addWidget(note);
+        column->addLayout(head);
+        pane = new TextPane;
+        pane->setAccessibleName(side == Side::A ? u"Answer A"_s : u"Answer B"_s);
+        column->addWidget(pane, 1);
+        setMaximumWidth(px(Size::PaneMax));
+    }
+
+    void setTint(double strength) {
+        m_strength = strength;
+        update();
+    }
+    double tint() const { return m_strength; }
+
+    SideTag* tag;
+    TextLabel *markLabel, *note;
+    TextPane* pane;
+
+protected:
+    void paintEvent(QPaintEvent* event) override {
+        QFrame::paintEvent(event);
+        if (m_strength <= 0)
+            return;
+        QPainter p(this);
+        p.setRenderHint(QPainter::Antialiasing);
+        const QColor c = color(m_side == Side::A ? Tone::SideA : Tone::SideB);
+        p.setPen(QPen(mix(color(Tone::Line), c, m_strength), 2));
+        p.setBrush(mix(color(Tone::Surface), c, 0.18 * m_strength));
+        p.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), px(Size::Radius), px(Size::Radius));
+    }
+
+private:
+    Side m_side;
+    double m_strength = 0;
+};
+
+QString roleWord(const QString& role) {
+    if (role == u"system")
+        return u"System"_s;
+    if (role == u"assistant")
+        return u"Assistant"_s;
+    return u"User"_s;
+}
+
+} // namespace
+
+struct PairView::Private {
+    PairView* q;
+    QFrame* promptFrame;
+    TextPane* promptPane;
+    ElidedLabel* promptLine;
+    TextLabel* promptRole;
+    LinkButton* earlier;
+    IconButton* fold;
+    std::array<SideFrame*, 2> sides;
+    QHBoxLayout* row;
+    QWidget* dockHolder;
+    QWidget* dock = nullptr;
+    QVariantAnimation animation;
+    std::array<bool, 2> flashing{};
+    QString id;
+    QList<Turn> prompt;
+    std::array<QString, 2> text;
+    TextView view = TextView::Raw;
+    bool collapsed = false, allTurns = false;
+    int promptLines = 4;
+    std::array<bool, 2> paintedSide{true, true};
+    qint64 at = 0;
+    bool loading = false;
+
+    explicit Private(PairView* owner) : q(owner) {}
+
+    void build() {
+        auto* column = new QVBoxLayout(q);
+        setNoMargins(column, Size::GapS);
+        promptFrame = new QFrame;
+        setLook(promptFrame, "sunken");
+        auto* area = new QVBoxLayout(promptFrame);
+        area->setContentsMargins(0, px(Size::Grid), px(Size::Grid), px(Size::Grid));
+        area->setSpacing(0);
+        auto* head = new QHBoxLayout;
+        head->setContentsMargins(px(Size::GapL), 0, 0, 0);
+        head->setSpacing(px(Size::GapS));
+        promptRole = new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second);
+        promptLine = new ElidedLabel({}, TextStyle::Body);
+        promptLine->hide();
+        earlier = new LinkButton({});
+        earlier->hide();
+        earlier->setFocusPolicy(Qt::TabFocus);
+        fold = new IconButton(u"chevron_up"_s, u"Fold the prompt"_s);
+        fold->setFixedSize(px(Size::ControlSmall), px(Size::ControlSmall));
+        fold->setIconSize({px(Size::IconSmall), px(Size::IconSmall)});
+        fold->setFocusPolicy(Qt::TabFocus);
+        head->addWidget(promptRole);
+        head->addWidget(promptLine, 1);
+        head->addStretch(0);
+        head->addWidget(earlier);
+        head->addWidget(fold);
+        area->addLayout(head);
+        promptPane = new TextPane;
+        promptPane->setAccessibleName(u"Prompt"_s);
+        area->addWidget(promptPane);
+        column->addWidget(promptFrame);
+        row = new QHBoxLayout;
+        setNoMargins(row, Size::GapS);
+        row->addStretch(0);
+        for (const Side side : {Side::A, Side::B}) {
+            auto* frame = new SideFrame(side);
+            sides[static_cast<size_t>(side)] = frame;
+            row->addWidget(frame, 100);
+            frame->pane->setPaintListener([this, side](qint64 ns) { painted(side, ns); });
+        }
+        dockHolder = new QWidget;
+        auto* holder = new QVBoxLayout(dockHolder);
+        setNoMargins(holder, Size::GapS);
+        dockHolder->setMinimumWidth(px(Size::DockMin));
+        dockHolder->hide();
+        row->addWidget(dockHolder, 1);
+        row->addStretch(0);
+        column->addLayout(row, 1);
+        QObject::connect(fold, &QPushButton::clicked, q, [this] { q->setPromptCollapsed(!collapsed); });
+        QObject::connect(earlier, &QPushButton::clicked, q, [this] {
+            allTurns = !allTurns;
+            showPrompt();
+        });
+        animation.setStartValue(1.0);
+        animation.setEndValue(0.0);
+        QObject::connect(&animation, &QVariantAnimation::valueChanged, q, [this](const QVariant& v) {
+            for (size_t i = 0; i < 2; ++i)
+                sides[i]->setTint(flashing[i] ? v.toDouble() : 0);
+        });
+        sizePrompt();
+    }
+
+    void sizePrompt() {
+        promptPane->setFixedHeight(promptLines * lineHeight(TextStyle::Reading) + px(Size::Grid));
+        promptPane->setVisible(!collapsed);
+        promptLine->setVisible(collapsed);
+        fold->setIconName(collapsed ? u"chevron_down"_s : u"chevron_up"_s);
+        fold->setToolTip(collapsed ? u"Unfold the prompt"_s : u"Fold the prompt"_s);
+        fold->setAccessibleName(fold->toolTip());
+    }
+
+    void showPrompt() {
+        const qsizetype turns = prompt.size();
+        QString shown;
+        if (allTurns || turns <= 1) {
+            for (const Turn& turn : prompt)
+                shown += (turns > 1 ? roleWord(turn.role) + u": "_s : QString()) + turn.text + u"\n\n"_s;
+            shown.chop(2);
+        } else {
+            shown = prompt.last().text;
+        }
+        promptPane->setRaw(shown);
+        promptLine->setText(prompt.isEmpty() ? QString() : safeText(prompt.last().text.left(400)));
+        earlier->setVisible(turns > 1);
+        earlier->setText(allTurns ? u"Last turn only"_s : u"%1 earlier turns"_s.arg(turns - 1));
+    }
+
+    void showSides() {
+        std::array<QString, 2> notes;
+        if (view == TextView::Diff) {
+            const QByteArray a = text[0].toUtf8(), b = text[1].toUtf8();
+            std::vector<std::pair<size_t, size_t>> onlyA, onlyB;
+            const auto segments =
+                pl::text::diffWords({a.constData(), static_cast<size_t>(a.size())},
+                                    {b.constData(), static_cast<size_t>(b.size())});
+            for (const pl::text::DiffSegment& s : segments) {
+                if (s.kind == pl::text::DiffKind::OnlyA)
+                    onlyA.emplace_back(s.aBegin, s.aEnd);
+                if (s.kind == pl::text::DiffKind::OnlyB)
+                    onlyB.emplace_back(s.bBegin, s.bEnd);
+            }
+            sides[0]->pane->setMarked(text[0], onlyA, color(Tone::SideA));
+            sides[1]->pane->setMarked(text[1], onlyB, color(Tone::SideB));
+            notes.fill(u"word diff"_s);
+        } else {
+            for (size_t i = 0; i < 2; ++i) {
+                if (view == TextView::Markdown && sides[i]->pane->setMarkdownView(text[i])) {
+                    notes[i] = u"Markdown"_s;
+                    continue;
+                }
+                sides[i]->pane->setRaw(text[i]);
+                if (view == TextView::Markdown)
+                    notes[i] = u"too large for Markdown: shown raw"_s;
+            }
+        }
+        for (size_t i = 0; i < 2; ++i) {
+            if (text[i].isEmpty())
+                notes[i] = u"empty answer"_s;
+            sides[i]->note->setText(notes[i]);
+        }
+    }
+
+    void painted(Side side, qint64 ns) {
+        if (loading)
+            return;
+        const size_t i = static_cast<size_t>(side);
+        if (paintedSide[i])
+            return;
+        paintedSide[i] = true;
+        if (!paintedSide[0] || !paintedSide[1])
+            return;
+        at = ns;
+        // Leave the paint event first: a listener may change the pair.
+        QMetaObject::invokeMethod(
+            q, [this, shown = id, ns] { Q_EMIT q->painted(shown, ns); }, Qt::QueuedConnection);
+    }
+};
+
+PairView::PairView(QWidget* parent) : QWidget(parent), d(std::make_unique<Private>(this)) {
+    d->build();
+}
+
+PairView::~PairView() {
+    for (SideFrame* side : d->sides)
+        side->pane->setPaintListener({});
+}
+
+void PairView::setPair(const QString& id, const QList<Turn>& prompt, const QString& a, const QString& b) {
+    d->loading = true;
+    d->id = id;
+    d->prompt = prompt;
+    d->text = {a, b};
+    d->allTurns = false;
+    d->at = 0;
+    d->showPrompt();
+    d->showSides();
+    for (SideFrame* side : d->sides)
+        side->markLabel->clear();
+    d->loading = false;
+    d->paintedSide = {false, false};
+    for (SideFrame* side : d->sides)
+        side->pane->viewport()->update();
+}
+
+void PairView::setPair(const QString& id, const QString& prompt, const QString& a, const QString& b) {
+    setPair(id, QList<Turn>{{u"user"_s, prompt}}, a, b);
+}
+
+QString PairView::pairId() const {
+    return d->id;
+}
+
+void PairView::clear() {
+    setPair({}, QList<Turn>{}, {}, {});
+    d->paintedSide = {true, true};
+    for (SideFrame* side : d->sides)
+        side->note->clear();
+}
+
+TextView PairView::view() const {
+    return d->view;
+}
+
+void PairView::setView(TextView view) {
+    if (view == d->view)
+        return;
+    d->view = view;
+    d->showSides();
+    Q_EMIT viewChanged(view);
+}
+
+void PairView::toggleView(TextView view) {
+    setView(d->view == view ? TextView::Raw : view);
+}
+
+void PairView::setPromptCollapsed(bool collapsed) {
+    d->collapsed = collapsed;
+    d->sizePrompt();
+}
+bool PairView::isPromptCollapsed() const {
+    return d->collapsed;
+}
+void PairView::setPromptLines(int lines) {
+    d->promptLines = std::clamp(lines, 3, 8);
+    d->sizePrompt();
+}
+
+void PairView::setTags(const QString& a, const QString& b) {
+    d->sides[0]->tag->setText(a);
+    d->sides[1]->tag->setText(b);
+}
+void PairView::setMark(Side side, const QString& word) {
+    d->sides[static_cast<size_t>(side)]->markLabel->setText(word);
+}
+
+void PairView::scrollPages(int pages) {
+    for (SideFrame* side : d->sides) {
+        QScrollBar* bar = side->pane->verticalScrollBar();
+        // One line of the last page stays in sight.
+        bar->setValue(bar->value() + pages * std::max(1, bar->pageStep() - lineHeight(TextStyle::Reading)));
+    }
+}
+void PairView::scrollLines(int lines) {
+    for (SideFrame* side : d->sides) {
+        QScrollBar* bar = side->pane->verticalScrollBar();
+        bar->setValue(bar->value() + lines * lineHeight(TextStyle::Reading));
+    }
+}
+void PairView::scrollTo(Side side, double fraction) {
+    QScrollBar* bar = d->sides[static_cast<size_t>(side)]->pane->verticalScrollBar();
+    bar->setValue(static_cast<int>(fraction * bar->maximum()));
+}
+
+void PairView::flash(bool a, bool b) {
+    d->animation.stop();
+    for (SideFrame* side : d->sides)
+        side->setTint(0);
+    if (motionMs() <= 0)
+        return;
+    d->flashing = {a, b};
+    d->animation.setDuration(motionMs());
+    d->animation.start();
+}
+
+void PairView::setDock(QWidget* dock) {
+    delete d->dock;
+    d->dock = dock;
+    if (dock)
+        d->dockHolder->layout()->addWidget(dock);
+    QResizeEvent event(size(), size());
+    resizeEvent(&event);
+}
+bool PairView::isDockVisible() const {
+    return d->dockHolder->isVisibleTo(this);
+}
+
+qint64 PairView::paintedAt() const {
+    return d->at;
+}
+QString PairView::shownText(Side side) const {
+    return d->sides[static_cast<size_t>(side)]->pane->toPlainText();
+}
+TextPane* PairView::pane(Side side) const {
+    return d->sides[static_cast<size_t>(side)]->pane;
+}
+
+void PairView::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    const int panes = 2 * px(Size::PaneMax) + px(Size::GapS);
+    const bool room = width() >= panes + px(Size::GapS) + px(Size::DockMin);
+    d->dockHolder->setVisible(d->dock && room);
+    // Without a dock the panes stand in the middle of a wide window.
+    const int spare = width() > panes && !(d->dock && room) ? 1 : 0;
+    d->row->setStretch(0, spare);
+    d->row->setStretch(d->row->count() - 1, spare);
+}
+
+void PairView::keyPressEvent(QKeyEvent* event) {
+    switch (event->key()) {
+    case Qt::Key_PageDown:
+        scrollPages(1);
+        return;
+    case Qt::Key_PageUp:
+        scrollPages(-1);
+        return;
+    case Qt::Key_Down:
+        scrollLines(2);
+        return;
+    case Qt::Key_Up:
+        scrollLines(-2);
+        return;
+    case Qt::Key_Home:
+    case Qt::Key_End:
+        for (const Side side : {Side::A, Side::B})
+            scrollTo(side, event->key() == Qt::Key_End ? 1 : 0);
+        return;
+    default:
+        QWidget::keyPressEvent(event); // everything else is the page's
+    }
+}
+
+void PairView::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() != QEvent::PaletteChange && event->type() != QEvent::FontChange)
+        return;
+    d->promptPane->restyle();
+    for (SideFrame* side : d->sides)
+        side->pane->restyle();
+    d->sizePrompt();
+    d->showPrompt();
+    d->showSides();
+}
+
+} // namespace pl::ui

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/widgets/text_pane.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <QAbstractTextDocumentLayout>
+#include <QElapsedTimer>
+#include <QFontMetrics>
+#include <QKeyEvent>
+#include <QPainter>
+#include <QRegularExpression>
+#include <QScrollBar>
+#include <QTextBlock>
+#include <QTextCursor>
+#include <QTextDocumentFragment>
+#include <QTextList>
+
+#include "ui/theme/theme.h"
+#include "ui/widgets/pair_view.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+qint64 steadyNow() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+QVariant ClosedDocument::loadResource(int, const QUrl&) {
+    return {};
+}
+
+namespace {
+/// Characters that change or hide what is read: bidi controls, zero width ones (not the joiners emoji and Indic
+/// scripts need), and control characters.
+bool isHidden(QChar c) {
+    const ushort u = c.unicode();
+    if (u < 0x20)
+        return u != '\n' && u != '\t';
+    return u == 0x7f || (u >= 0x80 && u < 0xa0) || u == 0x200b || u == 0x200e || u == 0x200f ||
+        (u >= 0x202a && u <= 0x202e) || (u >= 0x2060 && u <= 0x2069) || u == 0xfeff || u == 0x61c || u == 0xfffc ||
+        u == 0x2028 || u == 0x2029;
+}
+
+QString mark(QChar c) {
+    return u"⟨U+%1⟩"_s.arg(c.unicode(), 4, 16, QChar(u'0')).toUpper();
+}
+
+/// Where to cut a string so that no surrogate pair is split.
+qsizetype safeCut(QStringView text, qsizetype at) {
+    return at > 0 && at < text.size() && text[at].isLowSurrogate() ? at - 1 : at;
+}
+
+/// Display text, and (optionally) for each UTF-16 index of the source its place in the display text.
+QString display(const QString& source, const TextLimits& limits, std::vector<qsizetype>* map) {
+    QString text = source;
+    QString tail;
+    if (text.size() > limits.maxChars) {
+        const qsizetype cut = safeCut(text, limits.maxChars);
+        tail = u"\n… %1 more characters are not shown"_s.arg(text.size() - cut);
+        text.truncate(cut);
+    }
+    QString out;
+    out.reserve(text.size() + 64);
+    if (map)
+        map->assign(static_cast<size_t>(source.size()) + 1, -1);
+    int line = 0;
+    for (qsizetype i = 0; i < text.size(); ++i) {
+        const QChar c = text[i];
+        if (map)
+            (*map)[static_cast<size_t>(i)] = out.size();
+        if (c == u'\r' && i + 1 < text.size() && text[i + 1] == u'\n')
+            continue;
+        if (isHidden(c)) {
+            out += mark(c);
+            line += 8;
+        } else {
+            out += c;
+            line = c == u'\n' ? 0 : line + 1;
+        }
+        // Layout of one endless line is quadratic: break it, at a place that splits no character.
+        if (line >= limits.maxLine && !c.isHighSurrogate()) {
+            out += u'\n';
+            line = 0;
+        }
+    }
+    if (map)
+        for (size_t i = static_cast<size_t>(text.size()); i < map->size(); ++i)
+            (*map)[i] = out.size();
+    return out + tail;
+}
+} // namespace
+
+QString safeText(const QString& text, const TextLimits& limits) {
+    return display(text, limits, nullptr);
+}
+
+// ---- Markdown
+
+namespace {
+
+QTextBlockFormat blockFormat(TextStyle style, double above) {
+    QTextBlockFormat format;
+    format.setLineHeight(lineHeight(style), QTextBlockFormat::MinimumHeight);
+    format.setTopMargin(above);
+    return format;
+}
+
+class MarkdownWriter {
+public:
+    MarkdownWriter(QTextDocument& document, const TextLimits& limits) : m_cursor(&document), m_limits(limits) {
+        m_plain.setFont(textFont(TextStyle::Reading));
+        m_plain.setForeground(color(Tone::Text));
+        m_code = m_plain;
+        QFont mono = textFont(TextStyle::Mono);
+        mono.setPixelSize(std::max(12, readingPx() - 2));
+        m_code.setFont(mono);
+        m_code.setBackground(color(Tone::Sunken));
+    }
+
+    /// False when out of time.
+    bool write(const QString& text) {
+        m_time.start();
+        const QStringList lines = text.split(u'\n');
+        QString paragraph;
+        int paragraphDepth = 0;
+        bool fence = false, afterBlank = false;
+        QString fenceMark;
+        const auto flush = [&] {
+            if (!paragraph.isEmpty()) {
+                block(blockFormat(TextStyle::Reading, m_any ? m_gap : 0), paragraphDepth, false);
+                inlines(paragraph, m_plain);
+                paragraph.clear();
+            }
+        };
+        for (const QString& raw : lines) {
+            if (m_time.elapsed() > m_limits.maxMs)
+                return false;
+            QString line = raw;
+            int quote = 0;
+            if (!fence) {
+                while (quote < m_limits.maxDepth && line.trimmed().startsWith(u'>')) {
+                    line = line.mid(line.indexOf(u'>') + 1);
+                    ++quote;
+                }
+            }
+            const QString trimmed = line.trimmed();
+            if (fence) {
+                if (trimmed.startsWith(fenceMark)) {
+                    fence = false;
+                    continue;
+                }
+                block(blockFormat(TextStyle::Mono, 0), 1, true);
+                m_cursor.insertText(line, m_code);
+                continue;
+            }
+            if (trimmed.startsWith(u"```") || trimmed.startsWith(u"~~~")) {
+                flush();
+                fence = true;
+                fenceMark = trimmed.left(3);
+                afterBlank = true;
+                continue;
+            }
+            if (trimmed.isEmpty()) {
+                flush();
+                afterBlank = true;
+                continue;
+            }
+            static const QRegularExpression heading(u"^(#{1,6})\\s+(.*?)\\s*#*$"_s);
+            static const QRegularExpression item(u"^(\\s*)([-*+]|\\d{1,9}[.)])\\s+(.*)$"_s);
+            static const QRegularExpression rule(u"^\\s*([-*_])(\\s*\\1){2,}\\s*$"_s);
+            if (const auto match = heading.match(trimmed); match.hasMatch()) {
+                flush();
+                QTextCharFormat format = m_plain;
+                QFont f = textFont(TextStyle::Reading);
+                f.setWeight(QFont::DemiBold);
+                f.setPixelSize(readingPx() + std::max(0, 5 - 2 * static_cast<int>(match.capturedLength(1) - 1)));
+                format.setFont(f);
+                block(blockFormat(TextStyle::Reading, m_any ? 1.5 * m_gap : 0), quote, false);
+                inlines(match.captured(2), format);
+            } else if (rule.match(line).hasMatch()) {
+                flush();
+                block(blockFormat(TextStyle::Reading, 0), quote, false);
+                QTextCharFormat format = m_plain;
+                format.setForeground(color(Tone::Hint));
+                m_cursor.insertText(u"———"_s, format);
+            } else if (const auto match2 = item.match(line); match2.hasMatch()) {
+                flush();
+                const int depth = quote + 1 + static_cast<int>(match2.capturedLength(1)) / 2;
+                const QString bullet = match2.captured(2).size() == 1 ? u"•"_s : match2.captured(2);
+                QTextBlockFormat format = blockFormat(TextStyle::Reading, afterBlank && m_any ? m_gap / 2 : 2);
+                const double hang = QFontMetricsF(m_plain.font()).horizontalAdvance(bullet + u"\u2002"_s);
+                format.setTextIndent(-hang);
+                block(format, depth, false);
+                m_cursor.insertText(bullet + u'\u2002', m_plain);
+                inlines(match2.captured(3), m_plain);
+            } else if (trimmed.startsWith(u'|')) {
+                flush();
+                block(blockFormat(TextStyle::Mono, 0), quote, true);
+                m_cursor.insertText(trimmed, m_code);
+            } else {
+                if (paragraph.isEmpty())
+                    paragraphDepth = quote;
+                else
+                    paragraph += raw.endsWith(u"  ") ? u'\n' : u' ';
+                paragraph += trimmed;
+            }
+            afterBlank = false;
+        }
+        flush();
+        return true;
+    }
+
+private:
+    void block(QTextBlockFormat format, int depth, bool code) {
+        depth = std::min(depth, m_limits.maxDepth);
+        format.setLeftMargin(depth * px(Size::GapL));
+        if (code)
+            format.setBackground(color(Tone::Sunken));
+        if (m_any)
+            m_cursor.insertBlock(format, m_plain);
+        else
+            m_cursor.setBlockFormat(format);
+        m_any = true;
+    }
+
+    /// `code`, **strong**, *emphasis*, [text](target). A mark that does not open or close by the flanking rules is
+    /// text: 2*3*4 and __init__ stay as they are.
+    void inlines(const QString& text, const QTextCharFormat& base) {
+        QTextCharFormat format = base;
+        bool strong = false, emphasis = false;
+        QString plain;
+        const auto put = [&] {
+            m_cursor.insertText(plain, format);
+            plain.clear();
+        };
+        const auto apply = [&] {
+            format = base;
+            if (strong)
+                format.setFontWeight(QFont::Bold);
+            if (emphasis)
+                format.setFontItalic(true);
+        };
+        for (qsizetype i = 0; i < text.size(); ++i) {
+            const QChar c = text[i];
+            const QChar before = i > 0 ? text[i - 1] : QChar(u' ');
+            if (c == u'\\' && i + 1 < text.size() && text[i + 1].isPunct()) {
+                plain += text[++i];
+                continue;
+            }
+            if (c == u'`') {
+                const qsizetype end = text.indexOf(u'`', i + 1);
+                if (end > i + 1) {
+                    put();
+                    m_cursor.insertText(text.mid(i + 1, end - i - 1), m_code);
+                    i = end;
+                    continue;
+                }
+            }
+            if (c == u'*' || c == u'_') {
+                const bool twice = i + 1 < text.size() && text[i + 1] == c;
+                const qsizetype next = i + (twice ? 2 : 1);
+                const QChar after = next < text.size() ? text[next] : QChar(u' ');
+                bool& state = twice ? strong : emphasis;
+                const bool opens = !state && !after.isSpace() && !before.isLetterOrNumber() &&
+                    closes(text, next, twice ? QString(2, c) : QString(c), c == u'_');
+                const bool ends = state && !before.isSpace() && (c == u'*' || !after.isLetterOrNumber());
+                if (opens || ends) {
+                    put();
+                    state = !state;
+                    apply();
+                    i = next - 1;
+                    continue;
+                }
+                if (twice) {
+                    plain += c;
+                    plain += c;
+                    ++i;
+                    continue;
+                }
+            }
+            if (c == u'[') {
+                static const QRegularExpression link(u"\\G\\[([^\\[\\]]{0,400})\\]\\(([^()\\s]{0,2000})\\)"_s);
+                const auto match = link.match(text, i, QRegularExpression::NormalMatch,
+                                              QRegularExpression::AnchorAtOffsetMatchOption);
+                if (match.hasMatch()) {
+                    put();
+                    QTextCharFormat under = format;
+                    under.setFontUnderline(true);
+                    m_cursor.insertText(match.captured(1), under);
+                    QTextCharFormat target = format;
+                    target.setForeground(color(Tone::Hint));
+                    m_cursor.insertText(u" ("_s + match.captured(2) + u')', target);
+                    i = match.capturedEnd() - 1;
+                    continue;
+                }
+            }
+            plain += c;
+        }
+        put();
+    }
+
+    /// Is there a closing mark within the next 2000 characters?
+    static bool closes(const QString& text, qsizetype from, const QString& markText, bool wordBorder) {
+        qsizetype at = from;
+        const qsizetype limit = std::min(text.size(), from + 2000);
+        while ((at = text.indexOf(markText, at)) >= 0 && at < limit) {
+            const qsizetype after = at + markText.size();
+            const bool border = after >= text.size() || !text[after].isLetterOrNumber();
+            if (at > from && !text[at - 1].isSpace() && (border || !wordBorder))
+                return true;
+            at = after;
+        }
+        return false;
+    }
+
+    QTextCursor m_cursor;
+    TextLimits m_limits;
+    QTextCharFormat m_plain, m_code;
+    QElapsedTimer m_time;
+    bool m_any = false;
+    const double m_gap = px(Size::GapS);
+};
+
+} // namespace
+
+bool renderMarkdown(QTextDocument& document, const QString& text, const TextLimits& limits, QString* why) {
+    const auto refuse = [&](const QString& reason) {
+        if (why)
+            *why = reason;
+        return false;
+    };
+    if (text.size() > limits.maxChars)
+        return refuse(u"longer than %1 KiB"_s.arg(limits.maxChars / 1024));
+    for (const QStringView line : QStringView(text).split(u'\n')) {
+        int depth = 0;
+        qsizetype indent = 0;
+        for (const QChar c : line) {
+            if (c == u'>')
+                ++depth;
+            else if (c == u' ')
+                ++indent;
+            else if (c == u'\t')
+                indent += 4;
+            else
+                break;
+        }
+        const bool item = indent < line.size() && (line.trimmed().startsWith(u'-') || line.trimmed().startsWith(u'*'));
+        if (depth > limits.maxDepth || (item && indent / 2 > limits.maxDepth))
+            return refuse(u"nested deeper than %1 levels"_s.arg(limits.maxDepth));
+    }
+    QTextDocument scratch;
+    scratch.setUndoRedoEnabled(false);
+    MarkdownWriter writer(scratch, limits);
+    if (!writer.write(safeText(text, limits)))
+        return refuse(u"it takes longer than %1 ms"_s.arg(limits.maxMs));
+    document.clear();
+    QTextCursor(&document).insertFragment(QTextDocumentFragment(&scratch));
+    return true;
+}
+
+// ---- TextPane
+
+TextPane::TextPane(QWidget* parent) : QTextEdit(parent) {
+    auto* closed = new ClosedDocument(this);
+    closed->setUndoRedoEnabled(false);
+    closed->setDocumentMargin(0);
+    setDocument(closed);
+    setReadOnly(true);
+    setAcceptRichText(false);
+    setAcceptDrops(false);
+    setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    setProperty("look", u"pane"_s);
+    setFrameShape(QFrame::NoFrame);
+    setWordWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
+    setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    setTabStopDistance(4 * QFontMetricsF(textFont(TextStyle::Reading)).horizontalAdvance(u' '));
+    restyle();
+}
+
+void TextPane::show(const QString& text) {
+    setExtraSelections({});
+    document()->clear();
+    QTextCursor cursor(document());
+    QTextBlockFormat format;
+    format.setLineHeight(lineHeight(TextStyle::Reading), QTextBlockFormat::MinimumHeight);
+    cursor.setBlockFormat(format);
+    QTextCharFormat chars;
+    chars.setFont(textFont(TextStyle::Reading));
+    cursor.insertText(text, chars);
+    moveCursor(QTextCursor::Start);
+    verticalScrollBar()->setValue(0);
+}
+
+void TextPane::setRaw(const QString& text) {
+    show(safeText(text));
+}
+
+bool TextPane::setMarkdownView(const QString& text) {
+    setExtraSelections({});
+    if (!renderMarkdown(*document(), text))
+        return false;
+    moveCursor(QTextCursor::Start);
+    verticalScrollBar()->setValue(0);
+    return true;
+}
+
+void TextPane::setMarked(const QString& text, const std::vector<std::pair<size_t, size_t>>& byteRanges,
+                         const QColor& tone) {
+    std::vector<qsizetype> map;
+    show(display(text, {}, &map));
+    // Byte offsets of UTF-8 to UTF-16 indices, walking the text once.
+    QList<ExtraSelection> selections;
+    size_t byte = 0;
+    qsizetype index = 0;
+    const auto advance = [&](size_t target) {
+        while (byte < target && index < text.size()) {
+            const QChar c = text[index];
+            if (c.isHighSurrogate() && index + 1 < text.size() && text[index + 1].isLowSurrogate()) {
+                byte += 4;
+                index += 2;
+                continue;
+            }
+            byte += c.unicode() < 0x80 ? 1 : c.unicode() < 0x800 ? 2 : 3;
+            ++index;
+        }
+        return map[static_cast<size_t>(index)];
+    };
+    constexpr qsizetype kMostMarks = 2000;
+    for (const auto& [begin, end] : byteRanges) {
+        const qsizetype from = advance(begin), to = advance(end);
+        if (to <= from || selections.size() >= kMostMarks)
+            continue;
+        ExtraSelection selection;
+        selection.cursor = QTextCursor(document());
+        selection.cursor.setPosition(static_cast<int>(from));
+        selection.cursor.setPosition(static_cast<int>(to), QTextCursor::KeepAnchor);
+        selection.format.setBackground(mix(color(Tone::Surface), tone, 0.18));
+        selection.format.setUnderlineStyle(QTextCharFormat::SingleUnderline);
+        selection.format.setUnderlineColor(tone);
+        selections.append(selection);
+    }
+    setExtraSelections(selections);
+}
+
+void TextPane::setTint(const QColor& tint, double strength) {
+    m_tint = tint;
+    m_tintStrength = strength;
+    viewport()->update();
+}
+
+void TextPane::setPaintListener(std::function<void(qint64)> listener) {
+    m_listener = std::move(listener);
+}
+
+int TextPane::columnWidth() const {
+    // An average line of text: the mean advance of English letters and spaces.
+    const QString sample = u"the quick brown fox jumps over the lazy dog and runs on "_s;
+    const QFontMetricsF metrics(textFont(TextStyle::Reading));
+    return static_cast<int>(metrics.horizontalAdvance(sample) / static_cast<double>(sample.size()) *
+                            px(Size::ReadingChars));
+}
+
+void TextPane::updateMargins() {
+    const int edge = px(Size::GapL);
+    const int spare = std::max(0, width() - 2 * edge - columnWidth());
+    setViewportMargins(edge, 0, std::min(spare + edge, std::max(edge, width() - edge - 40)), 0);
+}
+
+void TextPane::restyle() {
+    document()->setDefaultFont(textFont(TextStyle::Reading));
+    setFont(textFont(TextStyle::Reading));
+    updateMargins();
+}
+
+void TextPane::resizeEvent(QResizeEvent* event) {
+    updateMargins();
+    QTextEdit::resizeEvent(event);
+}
+
+void TextPane::paintEvent(QPaintEvent* event) {
+    QTextEdit::paintEvent(event);
+    if (m_listener)
+        m_listener(steadyNow());
+}
+
+void TextPane::keyPressEvent(QKeyEvent* event) {
+    if (event == QKeySequence::Copy || event == QKeySequence::SelectAll)
+        QTextEdit::keyPressEvent(event);
+    else
+        event->ignore(); // Space is a vote and the arrows scroll both panes: the page decides
+}
+
+} // namespace pl::ui
