@@ -22,5 +22,4 @@
         static const pl_plugin plugin = {sizeof(pl_plugin),  PL_ABI_MAJOR,     ID,         VERSION,                \
                                          PAIRLAB_BUILD_TAG, &plPluginValidate, &plPluginRun};                      \
         return &plugin;                                                                                            \
-    }                                                                                                              \
-    static_assert(true, "a semicolon may follow")
+    }
