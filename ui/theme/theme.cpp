@@ -21,15 +21,14 @@
 
 #include <nlohmann/json.hpp>
 
-namespace {
-void initResources() {
+/// Outside any namespace: the macro declares a global function.
+static void initResources() {
     static const bool once = [] {
         Q_INIT_RESOURCE(pairlab);
         return true;
     }();
     (void)once;
 }
-} // namespace
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;

@@ -263,6 +263,11 @@ private:
                 const qsizetype next = i + (twice ? 2 : 1);
                 const QChar after = next < text.size() ? text[next] : QChar(u' ');
                 bool& state = twice ? strong : emphasis;
+                if (twice && c == u'_') { // __init__ is far more often a name than strong text
+                    plain += u"__"_s;
+                    ++i;
+                    continue;
+                }
                 const bool opens = !state && !after.isSpace() && !before.isLetterOrNumber() &&
                     closes(text, next, twice ? QString(2, c) : QString(c), c == u'_');
                 const bool ends = state && !before.isSpace() && (c == u'*' || !after.isLetterOrNumber());
