@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "core/desk/store/impl.h"
+
+namespace pl::desk {
+
+namespace {
+
+constexpr const char* kFiles[] = {"train.jsonl", "dev.jsonl", "ties.jsonl", "unpaired.jsonl", "prompts.jsonl"};
+
+const char* aggregationName(Aggregation value) { return value == Aggregation::Majority ? "majority" : "each"; }
+const char* tiePolicyName(TiePolicy value) { return value == TiePolicy::Drop ? "drop" : "soft_label"; }
+
+bool wants(const DatasetFilter& filter, Split split) {
+    return std::find(filter.splits.begin(), filter.splits.end(), split) != filter.splits.end();
+}
+
+/// A string as it is; several turns as the list of turns that they are.
+Json promptValue(const std::string& content) {
+    if (!content.empty() && content[0] == '[') {
+        const Json turns = Json::parse(content, nullptr, false);
+        if (turns.is_array() && !turns.empty() && turns[0].is_object() && turns[0].contains("role"))
+            return turns;
+    }
+    return content;
+}
+
+/// What the votes on one pair come to.
+struct Verdict {
+    Winner winner = Winner::Tie;
+    TieKind tieKind = TieKind::Unspecified;
+    std::optional<int> strength;
+    bool badA = false, badB = false, cancelled = false;
+    int64_t votes = 0;
+    Id annotator = 0; ///< of a single vote
+    Provenance provenance = Provenance::Human;
+    std::string suffix; ///< of the row's id, when a pair gives several rows
+};
+
+Verdict verdictOf(const CurrentVote& vote) {
+    Verdict v;
+    v.winner = vote.winner;
+    v.tieKind = vote.tieKind;
+    if (vote.strength)
+        v.strength = vote.strength;
+    v.badA = vote.badA;
+    v.badB = vote.badB;
+    v.votes = 1;
+    v.annotator = vote.annotator;
+    v.provenance = vote.provenance;
+    return v;
+}
+
+Verdict majorityOf(const std::vector<const CurrentVote*>& votes) {
+    if (votes.size() == 1)
+        return verdictOf(*votes[0]);
+    Verdict v;
+    v.votes = static_cast<int64_t>(votes.size());
+    v.provenance = votes[0]->provenance;
+    int64_t n[3] = {}, badA = 0, badB = 0, sum = 0, strengths = 0;
+    std::map<TieKind, int> ties;
+    for (const CurrentVote* vote : votes) {
+        ++n[static_cast<int>(vote->winner)];
+        badA += vote->badA;
+        badB += vote->badB;
+        if (vote->winner == Winner::Tie)
+            ++ties[vote->tieKind];
+    }
+    const int64_t most = std::max({n[0], n[1], n[2]});
+    v.cancelled = (n[0] == most) + (n[1] == most) + (n[2] == most) > 1;
+    v.winner = n[0] == most ? Winner::A : n[1] == most ? Winner::B : Winner::Tie;
+    v.badA = 2 * badA > v.votes;
+    v.badB = 2 * badB > v.votes;
+    int best = 0;
+    for (const auto& [kind, count] : ties)
+        if (count > best) {
+            best = count;
+            v.tieKind = kind;
+        }
+    for (const CurrentVote* vote : votes)
+        if (vote->winner == v.winner && vote->strength) {
+            sum += vote->strength;
+            ++strengths;
+        }
+    if (strengths && v.winner != Winner::Tie)
+        v.strength = static_cast<int>((2 * sum + strengths) / (2 * strengths));
+    return v;
+}
+
+struct Frozen {
+    DatasetCounts counts;
+    std::map<std::string, std::string> files; ///< name -> bytes
+    std::vector<CurrentVote> votes;           ///< that went in
+};
+
+bool matches(const DatasetFilter& filter, const CurrentVote& vote) {
+    if (vote.occasion != 0 || (filter.task && vote.task != filter.task))
+        return false;
+    if (!filter.annotators.empty() &&
+        std::find(filter.annotators.begin(), filter.annotators.end(), vote.annotator) == filter.annotators.end())
+        return false;
+    if (!filter.provenances.empty() &&
+        std::find(filter.provenances.begin(), filter.provenances.end(), vote.provenance) == filter.provenances.end())
+        return false;
+    return !filter.randomStratumOnly || vote.random;
+}
+
+/// Fills the files (unless countsOnly) from the votes that count now.
+Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool countsOnly) {
+    Frozen out;
+    std::map<Id, std::vector<const CurrentVote*>> byPair;
+    std::set<Id> flagged;
+    for (const CurrentVote& vote : impl.votes.rows()) {
+        if (!matches(spec.filter, vote))
+            continue;
+        if (spec.filter.sinceMs > 0) {
+            auto row = impl.query("SELECT time_ms FROM judgements WHERE id = ?");
+            if (row.bind(vote.event).step() && row.integer(0) < spec.filter.sinceMs)
+                continue;
+        }
+        if (vote.flagged)
+            flagged.insert(vote.comparison);
+        if (vote.kind == EventKind::Skip)
+            ++out.counts.skips;
+        if (vote.kind == EventKind::Vote)
+            byPair[vote.comparison].push_back(&vote);
+    }
+
+    std::map<Id, std::pair<std::string, std::string>> people; // id -> name, uuid
+    {
+        auto rows = impl.query("SELECT id, name, uuid FROM annotators");
+        while (rows.step())
+            people[rows.integer(0)] = {rows.text(1), rows.text(2)};
+    }
+    std::map<std::string, std::map<std::string, std::string>> lines; // file -> sort key -> line
+    for (auto& [comparison, votes] : byPair) {
+        auto row = impl.query("SELECT x.sha, p.split, pc.text, ac.text, bc.text, a.kind FROM comparisons x "
+                              "JOIN prompts p ON p.id = x.prompt_id JOIN contents pc ON pc.id = p.content_id "
+                              "JOIN candidates a ON a.id = x.a_id JOIN candidates b ON b.id = x.b_id "
+                              "LEFT JOIN contents ac ON ac.id = a.content_id "
+                              "LEFT JOIN contents bc ON bc.id = b.content_id WHERE x.id = ? AND x.withdrawn = 0");
+        if (!row.bind(comparison).step())
+            continue;
+        out.counts.votes += static_cast<int64_t>(votes.size());
+        const Split split = stored(splitOf(row.text(1)));
+        if (!wants(spec.filter, split)) {
+            if (split == Split::Test)
+                out.counts.sealedTest += static_cast<int64_t>(votes.size());
+            continue;
+        }
+        if (flagged.count(comparison)) {
+            out.counts.flagged += static_cast<int64_t>(votes.size());
+            continue;
+        }
+        if (row.text(5) != "text")
+            return fail(Code::Unsupported, fmt::format("pair {} compares images", comparison),
+                        "Datasets of images are not offered yet: leave the pair out by a filter.");
+        std::sort(votes.begin(), votes.end(), [&](const CurrentVote* x, const CurrentVote* y) {
+            return std::tie(people[x->annotator].second, x->task) < std::tie(people[y->annotator].second, y->task);
+        });
+        std::vector<Verdict> verdicts;
+        if (spec.aggregation == Aggregation::Majority) {
+            verdicts.push_back(majorityOf(votes));
+        } else {
+            for (size_t i = 0; i < votes.size(); ++i) {
+                verdicts.push_back(verdictOf(*votes[i]));
+                if (votes.size() > 1)
+                    verdicts.back().suffix = fmt::format("-{}", i);
+            }
+        }
+        for (const CurrentVote* vote : votes)
+            out.votes.push_back(*vote);
+
+        const std::string base = row.text(0).substr(0, 32);
+        const Json prompt = promptValue(row.text(2));
+        const std::string a = row.text(3), b = row.text(4);
+        for (const Verdict& verdict : verdicts) {
+            const std::string id = base + verdict.suffix;
+            const std::string who = verdict.annotator ? people[verdict.annotator].first : std::string();
+            const auto unpaired = [&](const std::string& text, bool label, const char* side) {
+                ++out.counts.unpaired;
+                if (countsOnly)
+                    return;
+                Json line{{"id", id + "-" + side}, {"prompt", prompt}, {"completion", text}, {"label", label},
+                          {"split", splitName(split)}};
+                if (!who.empty())
+                    line["annotator"] = who;
+                lines["unpaired.jsonl"][id + "-" + side] = dumpJson(line);
+            };
+            const bool tie = verdict.winner == Winner::Tie && !verdict.cancelled;
+            const bool bothBad = tie && verdict.tieKind == TieKind::BothBad;
+            const bool bothGood = tie && verdict.tieKind == TieKind::BothGood;
+            if (bothBad || verdict.badA)
+                unpaired(a, false, "a");
+            else if (bothGood)
+                unpaired(a, true, "a");
+            if (bothBad || verdict.badB)
+                unpaired(b, false, "b");
+            else if (bothGood)
+                unpaired(b, true, "b");
+            if (verdict.cancelled) {
+                ++out.counts.disagreements;
+                continue;
+            }
+            if (tie) {
+                if (bothBad) {
+                    ++out.counts.bothBad;
+                } else if (verdict.tieKind == TieKind::Identical) {
+                    ++out.counts.identical;
+                } else {
+                    ++out.counts.ties;
+                    if (spec.tiePolicy == TiePolicy::Drop || countsOnly)
+                        continue;
+                    Json line{{"id", id},
+                              {"prompt", prompt},
+                              {"a", a},
+                              {"b", b},
+                              {"tie_kind", tieKindName(verdict.tieKind)},
+                              {"split", splitName(split)}};
+                    if (!who.empty())
+                        line["annotator"] = who;
+                    lines["ties.jsonl"][id] = dumpJson(line);
+                }
+                continue;
+            }
+            const char* file = split == Split::Train ? "train.jsonl"
+                               : split == Split::Dev ? "dev.jsonl"
+                                                     : "test.jsonl";
+            out.counts.train += split == Split::Train;
+            out.counts.dev += split == Split::Dev;
+            if (countsOnly)
+                continue;
+            const bool aWins = verdict.winner == Winner::A;
+            Json line{{"id", id},
+                      {"prompt", prompt},
+                      {"chosen", aWins ? a : b},
+                      {"rejected", aWins ? b : a},
+                      {"provenance", provenanceName(verdict.provenance)},
+                      {"votes", verdict.votes}};
+            if (!who.empty())
+                line["annotator"] = who;
+            if (verdict.strength) {
+                line["strength"] = *verdict.strength;
+                if (spec.marginFromStrength)
+                    line["margin"] = static_cast<double>(*verdict.strength);
+            }
+            if (verdict.annotator)
+                for (const CurrentVote* vote : votes)
+                    if (vote->annotator == verdict.annotator) {
+                        auto details = impl.query("SELECT attributes, rationale, spans, ranking FROM judgement_details "
+                                                  "WHERE event_id = ?");
+                        if (!details.bind(vote->event).step())
+                            continue;
+                        if (!details.null(0))
+                            line["attributes"] = details.json(0);
+                        if (!details.null(1))
+                            line["rationale"] = details.text(1);
+                        if (!details.null(2))
+                            line["spans"] = details.json(2);
+                        if (!details.null(3))
+                            line["ranking"] = details.json(3);
+                    }
+            lines[file][id] = dumpJson(line);
+        }
+    }
+
+    {
+        auto rows = impl.query("SELECT p.sha, p.uuid, c.text, p.split, p.kind, p.verifier_kind, p.verifier_answer "
+                               "FROM prompts p JOIN contents c ON c.id = p.content_id WHERE p.withdrawn = 0");
+        while (rows.step()) {
+            const Split split = stored(splitOf(rows.text(3)));
+            if (!wants(spec.filter, split))
+                continue;
+            ++out.counts.prompts;
+            if (countsOnly)
+                continue;
+            Json line{{"id", rows.text(1)}, {"prompt", promptValue(rows.text(2))}, {"split", splitName(split)}};
+            if (!rows.text(4).empty())
+                line["kind"] = rows.text(4);
+            if (!rows.text(5).empty())
+                line["verifier"] = {{"kind", rows.text(5)}, {"answer", rows.text(6)}};
+            lines["prompts.jsonl"][rows.text(0)] = dumpJson(line);
+        }
+    }
+    if (countsOnly)
+        return out;
+    for (const char* file : kFiles)
+        out.files[file];
+    for (const auto& [file, byKey] : lines) {
+        std::string& bytes = out.files[file];
+        for (const auto& [key, line] : byKey)
+            bytes += line + "\n";
+    }
+    return out;
+}
+
+Json filterJson(const DatasetSpec& spec) {
+    Json provenances = Json::array(), splits = Json::array();
+    for (const Provenance p : spec.filter.provenances)
+        provenances.push_back(provenanceName(p));
+    for (const Split s : spec.filter.splits)
+        splits.push_back(splitName(s));
+    return {{"task", spec.filter.task},
+            {"annotators", spec.filter.annotators},
+            {"provenances", provenances},
+            {"splits", splits},
+            {"since_ms", spec.filter.sinceMs},
+            {"random_stratum_only", spec.filter.randomStratumOnly},
+            {"margin_from_strength", spec.marginFromStrength}};
+}
+
+DatasetCounts countsOf(const Json& json) {
+    const auto n = [&](const char* key) { return json.value(key, int64_t{0}); };
+    DatasetCounts c;
+    c.votes = n("votes");
+    c.train = n("train");
+    c.dev = n("dev");
+    c.ties = n("ties");
+    c.bothBad = n("both_bad");
+    c.identical = n("identical");
+    c.unpaired = n("unpaired");
+    c.skips = n("skips");
+    c.disagreements = n("disagreements");
+    c.sealedTest = n("sealed_test");
+    c.flagged = n("flagged");
+    c.prompts = n("prompts");
+    return c;
+}
+
+constexpr const char* kDatasetColumns = "SELECT id, uuid, name, sha, filter, aggregation, tie_policy, counts, files, "
+                                        "created_ms, last_event_id FROM datasets ";
+
+DatasetInfo datasetOf(const Query& row, const std::string& folder) {
+    DatasetInfo info;
+    info.id = row.integer(0);
+    info.uuid = row.text(1);
+    info.name = row.text(2);
+    info.sha = row.text(3);
+    info.dir = os::joinPath(folder, info.sha);
+    const Json filter = row.json(4);
+    info.spec.name = info.name;
+    info.spec.filter.task = filter.value("task", Id{0});
+    info.spec.filter.annotators = filter.value("annotators", std::vector<Id>());
+    for (const auto& name : filter.value("provenances", std::vector<std::string>()))
+        info.spec.filter.provenances.push_back(stored(provenanceOf(name)));
+    info.spec.filter.splits.clear();
+    for (const auto& name : filter.value("splits", std::vector<std::string>()))
+        info.spec.filter.splits.push_back(stored(splitOf(name)));
+    info.spec.filter.sinceMs = filter.value("since_ms", int64_t{0});
+    info.spec.filter.randomStratumOnly = filter.value("random_stratum_only", false);
+    info.spec.marginFromStrength = filter.value("margin_from_strength", false);
+    info.spec.aggregation = row.text(5) == "each" ? Aggregation::Each : Aggregation::Majority;
+    info.spec.tiePolicy = row.text(6) == "drop" ? TiePolicy::Drop : TiePolicy::SoftLabel;
+    info.counts = countsOf(row.json(7));
+    info.files = row.json(8).get<std::map<std::string, std::string>>();
+    info.createdMs = row.integer(9);
+    info.lastEvent = row.integer(10);
+    return info;
+}
+
+} // namespace
+
+Result<DatasetCounts> Project::previewDataset(const DatasetSpec& spec) {
+    return m->guarded("previewing a dataset", [&]() -> Result<DatasetCounts> {
+        PL_TRY(const Frozen frozen, collect(*m, spec, true));
+        return frozen.counts;
+    });
+}
+
+Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
+    return m->write("freezing dataset " + spec.name, [&]() -> Result<DatasetInfo> {
+        PL_TRY(const Frozen frozen, collect(*m, spec, false));
+        std::map<std::string, std::string> shas;
+        for (const auto& [file, bytes] : frozen.files)
+            shas[file] = sha256Hex(bytes);
+        const std::string sha = sha256Hex(dumpJson(Json(shas)));
+        const std::string folder = os::joinPath(datasetsDir(), sha);
+        {
+            auto row = m->query(std::string(kDatasetColumns) + "WHERE sha = ?");
+            if (row.bind(sha).step()) {
+                m->discard = true;
+                return datasetOf(row, datasetsDir());
+            }
+        }
+        // Aside, then renamed: a folder with this name is always whole.
+        const std::string aside = os::joinPath(datasetsDir(), ".partial-" + sha);
+        PL_CHECK(os::removeTree(aside));
+        PL_CHECK(os::makeDirs(aside));
+        Json rows = Json::object();
+        for (const auto& [file, bytes] : frozen.files) {
+            PL_CHECK(os::writeFileAtomic(os::joinPath(aside, file), bytes));
+            rows[file] = {{"sha256", shas[file]}, {"rows", std::count(bytes.begin(), bytes.end(), '\n')}};
+        }
+        const Json manifest{{"manifest_version", 1},
+                            {"sha", sha},
+                            {"files", rows},
+                            {"filter", filterJson(spec)},
+                            {"aggregation", aggregationName(spec.aggregation)},
+                            {"tie_policy", tiePolicyName(spec.tiePolicy)},
+                            {"counts", frozen.counts.toJson()},
+                            {"project", m->projectUuid},
+                            {"app_version", kVersion}};
+        PL_CHECK(os::writeFileAtomic(os::joinPath(aside, "manifest.json"), dumpJsonPretty(manifest) + "\n"));
+        PL_CHECK(os::removeTree(folder));
+        PL_CHECK(os::renamePath(aside, folder));
+        PL_CHECK(os::fsyncPath(datasetsDir()));
+
+        std::string name = spec.name.empty() ? "dataset" : spec.name;
+        for (int n = 2;; ++n) {
+            auto taken = m->query("SELECT 1 FROM datasets WHERE name = ?");
+            if (!taken.bind(name).step())
+                break;
+            name = fmt::format("{} ({})", spec.name.empty() ? "dataset" : spec.name, n);
+        }
+        Json splits = Json::array();
+        for (const Split split : spec.filter.splits)
+            splits.push_back(splitName(split));
+        auto last = m->query("SELECT coalesce(max(id), 0) FROM judgements");
+        last.step();
+        m->query("INSERT INTO datasets(uuid, name, sha, filter, aggregation, tie_policy, splits, counts, files, "
+                 "last_event_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(newUuid(), name, sha, filterJson(spec), aggregationName(spec.aggregation),
+                  tiePolicyName(spec.tiePolicy), splits, frozen.counts.toJson(), Json(shas), last.integer(0), m->now())
+            .run();
+        const Id id = m->db->getLastInsertRowid();
+        for (const CurrentVote& vote : frozen.votes)
+            m->query("INSERT INTO dataset_rows(dataset_id, event_id, task_id, comparison_id, annotator_id) "
+                     "VALUES (?, ?, ?, ?, ?)")
+                .bind(id, vote.event, vote.task, vote.comparison, vote.annotator)
+                .run();
+        if (wants(spec.filter, Split::Test))
+            m->query("INSERT INTO test_openings(why, program, time_ms) VALUES (?, ?, ?)")
+                .bind("dataset " + name, m->options.program, m->now())
+                .run();
+        m->pending.changes.insert(Change::Datasets);
+        auto row = m->query(std::string(kDatasetColumns) + "WHERE id = ?");
+        row.bind(id).step();
+        return datasetOf(row, datasetsDir());
+    });
+}
+
+Result<std::vector<DatasetInfo>> Project::datasets() {
+    return m->guarded("reading datasets", [&]() -> Result<std::vector<DatasetInfo>> {
+        std::vector<DatasetInfo> all;
+        auto rows = m->query(std::string(kDatasetColumns) + "ORDER BY id DESC");
+        while (rows.step())
+            all.push_back(datasetOf(rows, datasetsDir()));
+        return all;
+    });
+}
+
+Result<DatasetInfo> Project::findDataset(const std::string& what) {
+    return m->guarded("looking for dataset " + what, [&]() -> Result<DatasetInfo> {
+        {
+            auto row = m->query(std::string(kDatasetColumns) + "WHERE name = ? OR CAST(id AS TEXT) = ?");
+            if (row.bind(what, what).step())
+                return datasetOf(row, datasetsDir());
+        }
+        if (what.size() >= 6) {
+            auto row = m->query(std::string(kDatasetColumns) + "WHERE substr(sha, 1, ?) = ? LIMIT 2");
+            if (row.bind(static_cast<int64_t>(what.size()), what).step()) {
+                DatasetInfo info = datasetOf(row, datasetsDir());
+                if (!row.step())
+                    return info;
+            }
+        }
+        return fail(Code::NotFound, fmt::format("there is no dataset \"{}\"", what),
+                    "`pairlab-cli dataset` lists them.");
+    });
+}
+
+Result<DatasetDrift> Project::datasetDrift(Id dataset) {
+    return m->guarded("comparing a dataset with the votes", [&]() -> Result<DatasetDrift> {
+        DatasetInfo info;
+        {
+            auto row = m->query(std::string(kDatasetColumns) + "WHERE id = ?");
+            if (!row.bind(dataset).step())
+                return fail(Code::NotFound, fmt::format("there is no dataset {}", dataset));
+            info = datasetOf(row, datasetsDir());
+        }
+        DatasetDrift drift;
+        std::set<std::tuple<Id, Id, Id>> known;
+        auto rows = m->query("SELECT event_id, task_id, comparison_id, annotator_id FROM dataset_rows "
+                             "WHERE dataset_id = ?");
+        rows.bind(dataset);
+        while (rows.step()) {
+            const VoteKey key{rows.integer(1), rows.integer(2), rows.integer(3), 0};
+            known.insert({key.task, key.comparison, key.annotator});
+            const CurrentVote* vote = m->votes.find(key);
+            drift.changed += !vote || vote->event != rows.integer(0);
+        }
+        for (const CurrentVote& vote : m->votes.rows()) {
+            if (vote.kind != EventKind::Vote || vote.event <= info.lastEvent || !matches(info.spec.filter, vote) ||
+                known.count({vote.task, vote.comparison, vote.annotator}))
+                continue;
+            auto row = m->query("SELECT p.split FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
+                                "WHERE x.id = ?");
+            drift.newer += row.bind(vote.comparison).step() &&
+                           wants(info.spec.filter, stored(splitOf(row.text(0))));
+        }
+        return drift;
+    });
+}
+
+} // namespace pl::desk

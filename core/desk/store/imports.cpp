@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/store/impl.h"
+
+namespace pl::desk {
+
+Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vector<ImportRow>& rows, bool dryRun) {
+    return m->write("importing " + meta.source, [&]() -> Result<ImportCounts> {
+        ImportCounts counts;
+        Id taskId = meta.task;
+        if (!taskId) {
+            auto row = m->query("SELECT id FROM tasks WHERE archived = 0 ORDER BY id LIMIT 1");
+            taskId = row.step() ? row.integer(0) : 0;
+        }
+        PL_TRY(const Task task, m->taskIn(taskId));
+        m->query("INSERT INTO import_batches(uuid, source, sha, format, created_ms) VALUES (?, ?, ?, ?, ?)")
+            .bind(newUuid(), meta.source, meta.sha, meta.format, m->now())
+            .run();
+        const Id batch = m->db->getLastInsertRowid();
+        Id annotator = 0;
+        for (const ImportRow& row : rows) {
+            ++counts.rows;
+            bool freshPrompt = false, freshA = false, freshB = false, freshPair = false, freshVote = false;
+            const auto named = [&](auto&& result) {
+                return std::move(result).map_error(
+                    [&](Error e) { return std::move(e).with(fmt::format("line {} of {}", row.line, meta.source)); });
+            };
+            PL_TRY(const Id prompt, named(m->addPromptIn(row.prompt, batch, &freshPrompt)));
+            if (row.chosen && row.rejected) {
+                const auto add = [&](const std::string& text, bool* fresh) -> Result<Id> {
+                    NewCandidate candidate;
+                    candidate.prompt = prompt;
+                    candidate.content = text;
+                    candidate.provenance = Provenance::Imported;
+                    candidate.uuid = uuidFromText(fmt::format("imported\n{}\n{}", prompt, candidateSha(text)));
+                    return m->addCandidateIn(candidate, batch, fresh);
+                };
+                PL_TRY(const Id chosen, named(add(*row.chosen, &freshA)));
+                PL_TRY(const Id rejected, named(add(*row.rejected, &freshB)));
+                PL_TRY(const Id pair, named(m->addPairIn({chosen, rejected, "imported", 0, 0}, batch, &freshPair)));
+                if (!pair)
+                    return fail(Code::InvalidInput,
+                                fmt::format("line {} of {}: both answers are identical", row.line, meta.source));
+                if (!annotator) {
+                    PL_TRY(annotator, m->annotatorIn(AnnotatorKind::Human, meta.annotatorName, Json::object()));
+                }
+                const VoteKey key{taskId, pair, annotator, 0};
+                if (!m->currentEvent(key)) {
+                    PL_TRY(const Comparison comparison, m->comparisonIn(pair));
+                    PL_TRY(const Candidate a, m->candidateIn(comparison.a));
+                    Judgement judgement;
+                    judgement.winner = row.tie                                      ? Winner::Tie
+                                       : a.sha == candidateSha(*row.chosen) ? Winner::A
+                                                                            : Winner::B;
+                    if (!row.tie)
+                        judgement.strength = row.strength;
+                    EventDraft draft;
+                    draft.task = taskId;
+                    draft.comparison = pair;
+                    draft.annotator = annotator;
+                    draft.guidelineVersion = task.guidelineVersion;
+                    draft.provenance = Provenance::Imported;
+                    draft.importBatch = batch;
+                    draft.judgement = &judgement;
+                    PL_TRY(const Id event, m->appendEvent(draft));
+                    m->setCurrent(key, event);
+                    freshVote = true;
+                }
+            }
+            counts.prompts += freshPrompt;
+            counts.candidates += freshA + freshB;
+            counts.pairs += freshPair;
+            counts.votes += freshVote;
+            counts.duplicates += !(freshPrompt || freshA || freshB || freshPair || freshVote);
+        }
+        m->query("UPDATE import_batches SET prompts = ?, candidates = ?, pairs = ?, votes = ? WHERE id = ?")
+            .bind(counts.prompts, counts.candidates, counts.pairs, counts.votes, batch)
+            .run();
+        m->pending.changes.insert(Change::Imports);
+        // A file that brings nothing new leaves no batch behind.
+        m->discard = dryRun || counts.duplicates == counts.rows;
+        return counts;
+    });
+}
+
+Result<std::vector<ImportBatch>> Project::importBatches() {
+    return m->guarded("reading imports", [&]() -> Result<std::vector<ImportBatch>> {
+        std::vector<ImportBatch> all;
+        auto rows = m->query("SELECT id, uuid, source, sha, format, created_ms, reverted_ms, prompts, candidates, pairs, "
+                             "votes FROM import_batches ORDER BY id DESC");
+        while (rows.step()) {
+            ImportBatch batch;
+            batch.id = rows.integer(0);
+            batch.uuid = rows.text(1);
+            batch.source = rows.text(2);
+            batch.sha = rows.text(3);
+            batch.format = rows.text(4);
+            batch.createdMs = rows.integer(5);
+            batch.revertedMs = rows.integer(6);
+            batch.prompts = rows.integer(7);
+            batch.candidates = rows.integer(8);
+            batch.pairs = rows.integer(9);
+            batch.votes = rows.integer(10);
+            all.push_back(std::move(batch));
+        }
+        return all;
+    });
+}
+
+Status Project::revertImport(Id batch) {
+    return m->write("taking back an import", [&]() -> Status {
+        auto row = m->query("SELECT reverted_ms FROM import_batches WHERE id = ?");
+        if (!row.bind(batch).step())
+            return fail(Code::NotFound, fmt::format("there is no import {}", batch));
+        if (row.integer(0))
+            return fail(Code::InvalidInput, fmt::format("import {} was taken back already", batch));
+        std::vector<Id> events;
+        {
+            auto rows = m->query("SELECT j.id FROM judgements j JOIN current c ON c.event_id = j.id "
+                                 "WHERE j.import_batch_id = ? ORDER BY j.id");
+            rows.bind(batch);
+            while (rows.step())
+                events.push_back(rows.integer(0));
+        }
+        for (const Id event : events) {
+            const auto vote = m->currentOf(event);
+            if (!vote)
+                continue;
+            EventDraft draft;
+            draft.task = vote->task;
+            draft.comparison = vote->comparison;
+            draft.annotator = vote->annotator;
+            draft.occasion = vote->occasion;
+            draft.kind = EventKind::Revert;
+            draft.provenance = Provenance::Imported;
+            draft.target = event;
+            draft.supersedes = event;
+            draft.importBatch = batch;
+            {
+                auto version = m->query("SELECT guideline_version FROM judgements WHERE id = ?");
+                version.bind(event).step();
+                draft.guidelineVersion = static_cast<int>(version.integer(0));
+            }
+            PL_CHECK(m->appendEvent(draft));
+            m->setCurrent(VoteTable::keyOf(*vote), 0);
+        }
+        // What something else uses stays.
+        m->query("UPDATE comparisons SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 "
+                 "AND NOT EXISTS (SELECT 1 FROM current c WHERE c.comparison_id = comparisons.id)")
+            .bind(batch)
+            .run();
+        m->query("UPDATE candidates SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 AND NOT EXISTS "
+                 "(SELECT 1 FROM comparisons x WHERE (x.a_id = candidates.id OR x.b_id = candidates.id) "
+                 "AND x.withdrawn = 0)")
+            .bind(batch)
+            .run();
+        m->query("UPDATE prompts SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 AND NOT EXISTS "
+                 "(SELECT 1 FROM candidates k WHERE k.prompt_id = prompts.id AND k.withdrawn = 0)")
+            .bind(batch)
+            .run();
+        m->query("UPDATE import_batches SET reverted_ms = ? WHERE id = ?").bind(m->now(), batch).run();
+        m->pending.dropQueues = true;
+        m->pending.changes.insert({Change::Imports, Change::Prompts, Change::Candidates, Change::Pairs});
+        return {};
+    });
+}
+
+} // namespace pl::desk
