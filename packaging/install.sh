@@ -58,6 +58,7 @@ common_option() {
         ;;
     --torch=*) TORCH_OPTION="${1#*=}" ;;
     --jobs)
+        [ -n "${2:-}" ] || die 2 "--jobs needs a number from 1."
         JOBS="${2:-}"
         TAKEN=2
         ;;
