@@ -179,6 +179,7 @@ QString makeStyleSheet(bool dark) {
     derived("control_focus", px(Size::Control) - 4);
     derived("gap_m_focus", px(Size::GapM) - 1);
     derived("gap_s_focus", px(Size::GapS) - 1);
+    derived("header_pad", px(Size::GapS) + 3); // where the text of a cell begins
     derived("segment", px(Size::ControlSmall) - 2);
     derived("segment_focus", px(Size::ControlSmall) - 4);
     std::sort(names.begin(), names.end(),

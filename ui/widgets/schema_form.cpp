@@ -494,6 +494,7 @@ struct SchemaForm::Private {
         grid->setVerticalSpacing(px(Size::Grid) / 2);
         grid->setColumnMinimumWidth(0, px(Size::FormLabel));
         grid->setColumnStretch(1, 1);
+        grid->setColumnMinimumWidth(2, px(Size::TileMin));
         auto* label = new TextLabel(p.label.empty() ? qs(p.name) : qs(p.label));
         label->setWordWrap(true);
         label->setFixedWidth(px(Size::FormLabel));
@@ -511,7 +512,7 @@ struct SchemaForm::Private {
         r.error = new TextLabel({}, TextStyle::Caption, Tone::Error);
         r.error->setWordWrap(true);
         r.error->hide();
-        grid->addWidget(label, 0, 0, Qt::AlignVCenter);
+        grid->addWidget(label, 0, 0, p.type == ParamType::Variants ? Qt::AlignTop : Qt::AlignVCenter);
         grid->addWidget(r.editor.widget, 0, 1);
         grid->addWidget(r.revert, 0, 2, Qt::AlignVCenter | Qt::AlignRight);
         if (!p.help.empty()) {

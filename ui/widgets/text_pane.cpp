@@ -376,7 +376,7 @@ TextPane::TextPane(QWidget* parent) : QTextEdit(parent) {
     setAcceptRichText(false);
     setAcceptDrops(false);
     setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    setProperty("look", u"pane"_s);
+    setProperty("look", u"text"_s);
     setFrameShape(QFrame::NoFrame);
     setWordWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);

@@ -112,7 +112,7 @@ Tile::Tile(const QString& caption, QWidget* parent) : QFrame(parent) {
 void Tile::setEstimate(const Estimate& estimate) {
     const EstimateText text = formatEstimate(estimate);
     m_value->setText(text.value);
-    m_value->setStyle(text.shown ? TextStyle::Number : TextStyle::Heading);
+    m_value->setStyle(text.shown ? TextStyle::Number : TextStyle::Body);
     m_value->setTone(text.shown ? Tone::Text : Tone::Hint);
     m_interval->setText(text.interval);
     m_basis->setText(text.basis);

@@ -137,8 +137,8 @@ struct LivePlot::Private {
         reset->hide();
         head->addWidget(title, 1);
         head->addWidget(badge);
-        head->addWidget(by);
         head->addWidget(reset);
+        head->addWidget(by);
         head->addWidget(more);
         column->addLayout(head);
         legend = new LegendBar;

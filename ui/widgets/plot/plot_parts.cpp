@@ -72,7 +72,7 @@ std::vector<QRect> LegendBar::layOut(const QRect& rect, int* hidden) const {
     *hidden = 0;
     const int moreWidth = metrics.horizontalAdvance(u"+99"_s);
     for (size_t i = 0; i < m_entries.size(); ++i) {
-        const int text = metrics.horizontalAdvance(m_entries[i].label + m_entries[i].note);
+        const int text = metrics.horizontalAdvance(m_entries[i].label + m_entries[i].note) + px(Size::Grid);
         const int width = kSample + px(Size::Grid) + text;
         const bool last = i + 1 == m_entries.size();
         const int room = rect.right() - x - (last ? 0 : moreWidth + px(Size::GapS));
@@ -201,7 +201,7 @@ void CursorOverlay::paintEvent(QPaintEvent*) {
     const int gap = px(Size::GapS), lineH = lineHeight(TextStyle::Caption);
     int labelW = cm.horizontalAdvance(m_head), valueW = 0;
     for (const CursorLine& line : m_lines) {
-        labelW = std::max(labelW, std::min(cm.horizontalAdvance(line.label), 180) + kSample + px(Size::Grid));
+        labelW = std::max(labelW, std::min(cm.horizontalAdvance(line.label), 180) + kSample + 2 * px(Size::Grid));
         valueW = std::max(valueW, mm.horizontalAdvance(line.value));
     }
     const int alertW = m_alert.isEmpty() ? 0 : std::min(cm.horizontalAdvance(m_alert), 260);
