@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/learn/rewards/reward_model_scorer.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/base/os/files.h"
+#include "core/learn/training/batches.h"
+
+namespace pl::learn {
+
+Result<RewardModelScorer> RewardModelScorer::load(const std::string& dir, const torch::Device& device) {
+    const std::string path = os::joinPath(dir, "config.json");
+    PL_TRY(const auto json, readJsonFile(path));
+    PL_TRY(const auto config, ModelConfig::fromJson(json, path));
+    if (!config.rewardHead)
+        return fail(Code::InvalidInput, fmt::format("{} is not a reward model: it has no reward head", dir),
+                    "Choose a run of the reward_model trainer.");
+    PL_TRY(auto model, loadModel(dir, device));
+    PL_TRY(auto encoder, TextEncoder::load(dir));
+    PL_CHECK(encoder.checkFits(model.config, dir));
+    model.model->eval();
+    return RewardModelScorer(std::move(model), std::move(encoder), device);
+}
+
+Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::string>& prompts,
+                                                     const std::vector<std::string>& responses,
+                                                     const std::function<bool()>& keepGoing, int64_t tokenBudget) {
+    torch::NoGradGuard noGrad;
+    std::vector<double> out(responses.size(), std::nan(""));
+    std::vector<TokenizedRow> rows;
+    rows.reserve(responses.size());
+    std::vector<size_t> fitting;
+    std::vector<int64_t> lengths; // of `fitting`
+    for (size_t i = 0; i < responses.size(); ++i) {
+        rows.push_back(m_encoder.row(prompts[i], responses[i]));
+        const int64_t room = m_model.config.maxPositions;
+        if (room > 0 && rows.back().length() > room)
+            continue;
+        fitting.push_back(i);
+        lengths.push_back(rows.back().length());
+    }
+    for (const auto& batch : microBatches(fitting, lengths, tokenBudget)) {
+        if (keepGoing && !keepGoing())
+            return fail(Code::Cancelled, "scoring was stopped");
+        std::vector<const TokenizedRow*> pointers;
+        for (const size_t i : batch)
+            pointers.push_back(&rows[i]);
+        const auto scores = m_model.model->scores(rowBatch(pointers, m_device).tokens).to(torch::kFloat64).cpu();
+        for (size_t k = 0; k < batch.size(); ++k)
+            out[batch[k]] = scores[static_cast<int64_t>(k)].item<double>();
+    }
+    return out;
+}
+
+} // namespace pl::learn

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/learn/rewards/rollout.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace pl::learn {
+
+std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder, int64_t room,
+                                         int64_t maxNewTokens, int64_t& tooLong) {
+    std::vector<RolloutPrompt> out;
+    tooLong = 0;
+    for (const auto& row : rows) {
+        auto ids = encoder.promptIds(row.prompt);
+        if (room > 0 && static_cast<int64_t>(ids.size()) + maxNewTokens > room)
+            ++tooLong;
+        else
+            out.push_back({row, std::move(ids)});
+    }
+    return out;
+}
+
+Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder, const std::vector<RolloutPrompt>& prompts,
+                                     const std::vector<size_t>& which, SamplingOptions options,
+                                     const std::function<bool()>& keepGoing, const std::function<void()>& done) {
+    std::vector<std::vector<int64_t>> ids;
+    ids.reserve(which.size());
+    for (const size_t i : which)
+        ids.push_back(prompts[i].ids);
+    options.stopIds = {encoder.chat.endId()};
+    PL_TRY(auto sampled, sampleBatch(model, ids, options, keepGoing, [&](size_t, const Sampled&) {
+               if (done)
+                   done();
+           }));
+    std::vector<Rollout> out;
+    out.reserve(sampled.size());
+    for (size_t i = 0; i < sampled.size(); ++i) {
+        auto& one = sampled[i];
+        if (one.ids.empty() || one.ids.size() != one.logps.size())
+            return fail(Code::Internal, fmt::format("the sampler gave {} tokens and {} log-probabilities for row {}",
+                                                    one.ids.size(), one.logps.size(), i));
+        Rollout rollout;
+        rollout.prompt = which[i];
+        rollout.tokens.ids = std::move(ids[i]);
+        rollout.tokens.start = static_cast<int64_t>(rollout.tokens.ids.size());
+        rollout.tokens.ids.insert(rollout.tokens.ids.end(), one.ids.begin(), one.ids.end());
+        rollout.text = encoder.tokenizer.decode(one.ids);
+        rollout.logps = std::move(one.logps);
+        rollout.finished = one.finished;
+        out.push_back(std::move(rollout));
+    }
+    return out;
+}
+
+std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts, const std::vector<Rollout>& rollouts) {
+    std::vector<RewardInput> out;
+    out.reserve(rollouts.size());
+    for (const auto& rollout : rollouts)
+        out.push_back({&prompts[rollout.prompt].row, rollout.text, rollout.tokens.completionLength(), rollout.finished});
+    return out;
+}
+
+Spread spreadOf(const std::vector<double>& values) {
+    Spread out;
+    for (const double value : values)
+        if (!std::isnan(value)) {
+            out.mean += value;
+            ++out.n;
+        }
+    out.mean = out.n ? out.mean / static_cast<double>(out.n) : std::nan("");
+    double squares = 0;
+    for (const double value : values)
+        if (!std::isnan(value))
+            squares += (value - out.mean) * (value - out.mean);
+    out.deviation = out.n > 1 ? std::sqrt(squares / static_cast<double>(out.n - 1)) : std::nan("");
+    return out;
+}
+
+std::map<std::string, double> rewardMetrics(const Rewards& rewards, size_t groupSize) {
+    std::map<std::string, double> out;
+    for (const auto& term : rewards.terms) {
+        const auto spread = spreadOf(term.raw);
+        out["rewards/" + term.name + "/mean"] = spread.mean;
+        out["rewards/" + term.name + "/std"] = spread.deviation;
+    }
+    const auto all = spreadOf(rewards.total);
+    out["reward"] = all.mean;
+    out["reward_std"] = all.deviation;
+    out["rewards/unscored"] = static_cast<double>(rewards.unscored);
+    size_t flat = 0;
+    for (size_t at = 0; at + groupSize <= rewards.total.size(); at += groupSize) {
+        double low = INFINITY, high = -INFINITY;
+        for (size_t i = at; i < at + groupSize; ++i)
+            if (!std::isnan(rewards.total[i])) {
+                low = std::min(low, rewards.total[i]);
+                high = std::max(high, rewards.total[i]);
+            }
+        // 1e-6 of the size of the rewards is what fp32 tells apart.
+        if (!(high - low > 1e-6 * std::max({1e-2, std::abs(low), std::abs(high)})))
+            flat += groupSize;
+    }
+    out["frac_reward_zero_std"] =
+        rewards.total.empty() ? std::nan("") : static_cast<double>(flat) / static_cast<double>(rewards.total.size());
+    return out;
+}
+
+std::map<std::string, double> completionMetrics(const std::vector<Rollout>& rollouts) {
+    double sum = 0, low = INFINITY, high = 0, terminated = 0, terminatedSum = 0;
+    for (const auto& rollout : rollouts) {
+        const auto n = static_cast<double>(rollout.tokens.completionLength());
+        sum += n;
+        low = std::min(low, n);
+        high = std::max(high, n);
+        if (rollout.finished) {
+            ++terminated;
+            terminatedSum += n;
+        }
+    }
+    const auto n = static_cast<double>(rollouts.size());
+    return {{"completions/mean_length", sum / n},
+            {"completions/min_length", low},
+            {"completions/max_length", high},
+            {"completions/clipped_ratio", 1 - terminated / n},
+            {"completions/mean_terminated_length", terminated > 0 ? terminatedSum / terminated : 0}};
+}
+
+} // namespace pl::learn

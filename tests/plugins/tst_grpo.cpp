@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// ctest: timeout=300
+// GRPO end to end on a tiny model: it learns what it is rewarded for, refuses what it cannot do, and resumes exactly.
+
+#include <torch/torch.h>
+
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include "tests/plugins/tiny_run.h"
+
+using namespace tiny;
+
+namespace {
+
+std::string prompts(int n, const char* split, bool verify = false) {
+    std::vector<Json> rows;
+    for (int i = 0; i < n; ++i) {
+        Json row = {{"id", split + std::to_string(i)}, {"prompt", std::string(1 + i % 5, static_cast<char>('a' + i))}, {"split", split}};
+        if (verify)
+            row["verifier"] = {{"kind", "copy"}, {"answer", "x"}};
+        rows.push_back(std::move(row));
+    }
+    return jsonLines(rows);
+}
+
+Json shortAnswers() {
+    return Json::array({{{"type", "length"}, {"target", 2}, {"scale", 16}}});
+}
+
+} // namespace
+
+class TestGrpo : public QObject {
+    Q_OBJECT
+private:
+    QTemporaryDir m_dir;
+    std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
+
+    Bundle bundle(const std::string& name, Json given, bool verify = false) {
+        Json parameters = {{"rewards", shortAnswers()}, {"steps", 6}, {"num_generations", 4}, {"prompts_per_step", 3},
+                           {"max_new_tokens", 16}, {"learning_rate", 0.003}, {"micro_batch_tokens", 120}, {"eval_prompts", 4}};
+        parameters.update(given);
+        return makeBundle(path(name), "grpo", {modelSpec("policy", path("model"))}, parameters,
+                          {{"prompts.jsonl", prompts(10, "train", verify)}, {"dev_prompts.jsonl", prompts(6, "dev", verify)}}, 11);
+    }
+
+    void refuses(const std::string& name, const Json& given, const char* word) {
+        const auto out = runPlugin(bundle(name, given).dir());
+        QCOMPARE(out.status, static_cast<int>(PL_ERR_CONFIG));
+        QVERIFY2(QString::fromStdString(out.message).contains(word), out.message.c_str());
+        QVERIFY(metric(path(name), "loss").empty());
+    }
+
+private Q_SLOTS:
+    void initTestCase() {
+        torch::set_num_threads(1);
+        makeModel(path("model"));
+    }
+
+    void learnsWhatItIsRewardedFor() {
+        const auto dir = bundle("learns", {{"steps", 30}, {"num_generations", 8}, {"prompts_per_step", 4}, {"learning_rate", 0.01},
+                                           {"micro_batch_tokens", 2048}, {"eval_every", 10}, {"monitor_taste", "concise"}})
+                             .dir();
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        const auto reward = metric(dir, "reward"), held = metric(dir, "eval_reward"), length = metric(dir, "completions/mean_length");
+        QCOMPARE(reward.size(), size_t{30});
+        const auto mean = [](const std::map<int64_t, double>& values, int64_t from, int64_t to) {
+            double sum = 0;
+            for (int64_t step = from; step <= to; ++step)
+                sum += values.at(step);
+            return sum / static_cast<double>(to - from + 1);
+        };
+        qInfo("reward %.3f -> %.3f, held out %.3f -> %.3f, length %.1f -> %.1f", mean(reward, 1, 3), mean(reward, 28, 30), held.at(0),
+              held.at(30), mean(length, 1, 3), mean(length, 28, 30));
+        QVERIFY(mean(reward, 28, 30) > mean(reward, 1, 3) + 0.3);
+        QVERIFY(held.at(30) > held.at(0) + 0.3);
+        QVERIFY(mean(length, 28, 30) < mean(length, 1, 3) - 4);
+        // The sampler's own log-probabilities are the old ones: ratio 1 on every first update.
+        const auto difference = metric(dir, "sampling/sampling_logp_difference/max");
+        QCOMPARE(difference.size(), size_t{30});
+        for (const auto& [step, value] : difference)
+            QVERIFY2(value <= 1e-4, qPrintable(QString("step %1: %2").arg(step).arg(value)));
+        for (const auto& [step, value] : metric(dir, "clip_ratio/region_mean"))
+            QCOMPARE(value, 0.0);
+        for (const char* name : {"reward_std", "rewards/length/mean", "rewards/length/std", "frac_reward_zero_std", "entropy", "loss",
+                                 "grad_norm", "learning_rate", "tokens_per_second", "completions/clipped_ratio", "gold/concise"})
+            QVERIFY2(metric(dir, name).size() == 30, name);
+        QVERIFY(metric(dir, "kl").empty()); // no reference without beta
+        QCOMPARE(count(dir, event::kAlert), size_t{0});
+        // The same dev prompts at every look, with their rewards.
+        std::map<int64_t, std::vector<std::string>> shown;
+        size_t rollouts = 0;
+        for (const auto& event : must(readEvents(dir + "/events.jsonl")))
+            if (event.type == event::kSample) {
+                QVERIFY(event.body["reward"].is_number());
+                if (event.body["tag"] == "dev")
+                    shown[event.body["step"]].push_back(event.body["prompt_id"]);
+                else
+                    ++rollouts;
+            }
+        QCOMPARE(shown.size(), size_t{4});
+        for (const auto& [step, ids] : shown)
+            QCOMPARE(ids, shown[0]);
+        QVERIFY(rollouts > 0);
+        QVERIFY(os::exists(dir + "/checkpoints/step-000030/DONE"));
+    }
+
+    void temperatureIsInTheRatioToo() {
+        const auto dir = bundle("warm", {{"temperature", 1.7}, {"steps", 2}}).dir();
+        QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
+        for (const auto& [step, value] : metric(dir, "sampling/sampling_logp_difference/max"))
+            QVERIFY(value <= 1e-4);
+    }
+
+    void klStartsAtZeroAndIsMeasured() {
+        const auto dir = bundle("kl", {{"beta", 0.05}, {"steps", 5}, {"learning_rate", 0.01}, {"warmup", 0.0}}).dir();
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        const auto kl = metric(dir, "kl");
+        QVERIFY(kl.at(1) < 1e-9);
+        QVERIFY(kl.at(5) > 1e-5);
+        QVERIFY(metric(dir, "eval_kl").at(5) > 1e-5);
+    }
+
+    void microBatchesDoNotChangeTheRun() {
+        const auto run = [&](const std::string& name, int tokens) {
+            const auto dir = bundle(name, {{"micro_batch_tokens", tokens}, {"steps", 2}, {"beta", 0.1}}).dir();
+            if (runPlugin(dir).status != PL_OK)
+                qFatal("%s", name.c_str());
+            return dir;
+        };
+        const auto small = run("one-row", 1), large = run("all-rows", 100000);
+        for (const char* name : {"loss", "grad_norm", "entropy", "kl", "reward"}) {
+            const auto a = metric(small, name), b = metric(large, name);
+            QCOMPARE(a.size(), size_t{2});
+            for (const auto& [step, value] : a)
+                QVERIFY2(std::abs(value - b.at(step)) < 1e-5 * std::max(1.0, std::abs(value)), name);
+        }
+    }
+
+    void severalUpdatesAGroupReuseItsAnswers() {
+        const auto dir = bundle("mu", {{"num_iterations", 3}, {"steps", 6}, {"learning_rate", 0.05}, {"warmup", 0.0}}).dir();
+        QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
+        QCOMPARE(metric(dir, "reward").size(), size_t{2}); // new answers at steps 1 and 4 only
+        QCOMPARE(metric(dir, "loss").size(), size_t{6});
+        const auto clipped = metric(dir, "clip_ratio/region_mean");
+        QCOMPARE(clipped.at(1), 0.0);
+        QCOMPARE(clipped.at(4), 0.0);
+        QVERIFY(clipped.at(3) > 0); // the policy has moved away from the one that wrote
+        QCOMPARE(metric(dir, "sampling/sampling_logp_difference/max").size(), size_t{2});
+    }
+
+    void resumedRunEqualsTheUninterruptedOne() {
+        // Two updates a group and an odd step of resumption: the unfinished group comes back with the checkpoint.
+        const Json given = {{"steps", 8}, {"num_iterations", 2}, {"save_every", 3}, {"eval_every", 4}, {"learning_rate", 0.01},
+                            {"log_every", 1}};
+        const auto whole = bundle("whole", given).dir(), cut = bundle("cut", given).dir();
+        QCOMPARE(runPlugin(whole).status, static_cast<int>(PL_OK));
+        QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
+        QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
+        for (const int from : {6, 3}) {
+            if (from == 3) {
+                must(os::removeTree(cut));
+                bundle("cut", given);
+                must(sendControl(cut, "checkpoint"));
+                QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
+            }
+            for (const auto& [step, name] : completeCheckpoints(cut))
+                if (step > from)
+                    must(os::removeTree(cut + "/checkpoints/" + os::baseName(name)));
+            torch::manual_seed(from);
+            QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
+            QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
+            QVERIFY(sameWeights(whole + "/checkpoints/step-000008/model.safetensors", cut + "/checkpoints/step-000008/model.safetensors"));
+        }
+    }
+
+    void aStopInTheMiddleOfAGroupIsResumedExactly() {
+        const Json given = {{"steps", 9}, {"num_iterations", 3}, {"save_every", 5}, {"eval_every", 100}, {"sample_every", 100},
+                            {"eval_prompts", 1}, {"learning_rate", 0.01}};
+        const auto whole = bundle("whole-group", given).dir(), cut = bundle("cut-group", given).dir();
+        QCOMPARE(runPlugin(whole).status, static_cast<int>(PL_OK));
+        QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
+        QVERIFY(os::exists(cut + "/checkpoints/step-000005/DONE")); // second update of the second group
+        must(os::removeTree(cut + "/checkpoints/step-000009"));
+        QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
+        QCOMPARE(count(cut, event::kRewind), size_t{1});
+        QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
+        QVERIFY(sameWeights(whole + "/checkpoints/step-000009/model.safetensors", cut + "/checkpoints/step-000009/model.safetensors"));
+    }
+
+    void maskedTruncatedRowsTeachNothing() {
+        // With one token allowed hardly any answer ends: nothing is trained on, and nothing breaks.
+        const auto dir = bundle("masked", {{"mask_truncated", true}, {"max_new_tokens", 1}, {"steps", 2}}).dir();
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        for (const auto& [step, value] : metric(dir, "loss"))
+            QVERIFY(std::isfinite(value));
+    }
+
+    void refusesSamplersThatTruncate() {
+        refuses("topk", {{"top_k", 20}}, "samplers that truncate the distribution are refused in GRPO");
+        refuses("topp", {{"top_p", 0.9}}, "samplers that truncate the distribution are refused in GRPO");
+        refuses("greedy", {{"temperature", 0.0}}, "samplers that truncate the distribution are refused in GRPO");
+    }
+
+    void refusesWhatCannotBeRewarded() {
+        refuses("empty", {{"rewards", Json::array()}}, "empty");
+        refuses("verifier", {{"rewards", Json::array({{{"type", "verifier"}}})}}, "verifier");
+        refuses("taste", {{"rewards", Json::array({{{"type", "rule"}, {"taste", "spicy"}}})}}, "spicy");
+        refuses("noref", {{"rewards", Json::array({{{"type", "reward_model"}, {"model", "run:1"}}})}}, "ref:run:1");
+        refuses("monitor", {{"monitor_taste", "spicy"}}, "spicy");
+    }
+
+    void unscoredAnswersDoNotStopTheRun() {
+        // Only every prompt with a verifier is scored; here none of the answers can be right, so no group differs.
+        const auto dir = bundle("verify", {{"rewards", Json::array({{{"type", "verifier"}}})}, {"steps", 2}}, true).dir();
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        QCOMPARE(metric(dir, "frac_reward_zero_std").at(1), 1.0);
+        QCOMPARE(metric(dir, "reward").at(1), 0.0);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestGrpo)
+#include "tst_grpo.moc"
