@@ -49,7 +49,9 @@ add_library(PairLab_Torch INTERFACE)
 add_library(PairLab::Torch ALIAS PairLab_Torch)
 target_include_directories(PairLab_Torch SYSTEM INTERFACE ${PAIRLAB_TORCH}/include
                                                           ${PAIRLAB_TORCH}/include/torch/csrc/api/include)
-target_compile_definitions(PairLab_Torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+# The wheel brings headers of its own {fmt}, which come before the system's; the library of the system has another version,
+# so what includes torch uses {fmt} from the headers alone.
+target_compile_definitions(PairLab_Torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 FMT_HEADER_ONLY=1)
 target_link_directories(PairLab_Torch INTERFACE ${PAIRLAB_TORCH}/lib)
 set(PAIRLAB_TORCH_CUDA none)
 if(EXISTS "${PAIRLAB_TORCH}/lib/libtorch_cuda.so")
