@@ -503,15 +503,18 @@ void TestWidgets::gallery() {
         shoot(grid, u"plots"_s, {1184, 640});
     }
     {
-        QScrollArea area;
+        QWidget w;
+        auto* outer = new QVBoxLayout(&w);
+        auto* area = new QScrollArea;
+        outer->addWidget(area);
         auto* form = new SchemaForm(galleryManifest());
         form->setModelChoices({{u"start"_s, u"Start model"_s, u"1.2 M parameters"_s}});
         form->setValues({{"beta", 0.3}, {"steps", 0}, {"rewards", pl::Json::array({{{"type", "length"}, {"weight", 0.5}}})}});
         form->setAdvancedOpen(true);
         form->setContentsMargins(px(Size::GapL), px(Size::GapL), px(Size::GapL), px(Size::GapL));
-        area.setWidget(form);
-        area.setWidgetResizable(true);
-        shoot(area, u"form"_s, {700, 860});
+        area->setWidget(form);
+        area->setWidgetResizable(true);
+        shoot(w, u"form"_s, {700, 860});
     }
     {
         QWidget w;
