@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Tick labels and pens of LivePlot. Included by live_plot_private.h alone.
+#pragma once
+
+#include "ui/widgets/plot/plot_parts.h"
+#include "ui/widgets/plot/qcp.h"
+
+namespace pl::ui {
+
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+inline constexpr int kFrameMs = 33;
+inline constexpr int kSlowFrameMs = 66;
+inline constexpr double kSlowReplotMs = 12;
+inline constexpr size_t kThinPoints = 1500;
+inline constexpr int kClickSlop = 4;
+inline constexpr int kMaxReadings = 10;
+
+class CompactTicker : public QCPAxisTicker {
+public:
+    XAxis axis = XAxis::Step;
+
+protected:
+    QString getTickLabel(double tick, const QLocale&, QChar, int) override { return tickText(tick, axis); }
+};
+
+class CompactLogTicker : public QCPAxisTickerLog {
+public:
+    XAxis axis = XAxis::Step;
+
+protected:
+    QString getTickLabel(double tick, const QLocale&, QChar, int) override { return tickText(tick, axis); }
+};
+
+inline QPen linePen(const QColor& color, double width, bool dashed) {
+    QPen pen(color, width, Qt::SolidLine, Qt::FlatCap, Qt::RoundJoin);
+    if (dashed)
+        pen.setDashPattern({4, 3});
+    return pen;
+}
+
+} // namespace pl::ui
