@@ -129,7 +129,8 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
     const auto shared = [&](const Tensor& t) { // [batch, kvHeads, time, dim]: each serves heads / kvHeads query heads
         return c.kvHeads == c.heads ? t : t.repeat_interleave(c.heads / c.kvHeads, 1);
     };
-    auto x = at::embedding(m.embedding, ids);
+    // As in transformers, the padding token's embedding takes no gradient from being read (a tied head still trains it).
+    auto x = at::embedding(m.embedding, ids, c.padTokenId);
     for (size_t i = 0; i < m.layers.size(); ++i) {
         const auto& layer = m.layers[i];
         const auto n = kernels::rmsNorm(x, layer.inputNorm, c.rmsNormEps);
