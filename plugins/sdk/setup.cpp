@@ -45,9 +45,6 @@ Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions
         loaded.model->to(device);
     } else {
         PL_TRY(loaded, learn::loadModel(spec.path, device, options.rewardHead, job.spec().seed));
-        if (!spec.hash.empty() && !loaded.hash.empty() && spec.hash != loaded.hash)
-            return fail(Code::Corrupt, fmt::format("the model in {} was changed since this run was made", spec.path),
-                        "Restore the model, or make a new run with it as it is now.");
     }
     PL_CHECK(encoder.checkFits(loaded.config, spec.path));
     job.logLine("info", fmt::format("model {}: {} parameters, {} threads", spec.name.empty() ? spec.path : spec.name,

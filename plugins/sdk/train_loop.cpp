@@ -119,7 +119,8 @@ double TrainLoop::epoch() const {
 }
 
 bool TrainLoop::next() {
-    if (m_abandoned || m_state.step >= m_options.steps || m_job.mustLeave())
+    m_abandoned = false; // a pause may have been taken back
+    if (m_state.step >= m_options.steps || m_job.mustLeave())
         return false;
     ++m_state.step;
     m_open.clear();
@@ -268,11 +269,14 @@ Status TrainLoop::endStep() {
 
 Status TrainLoop::finish() {
     const bool complete = m_state.step >= m_options.steps;
-    PL_CHECK(save(complete ? "end" : m_job.stopReason()));
+    const std::string reason = m_job.stopReason();
+    PL_CHECK(save(complete ? "end" : reason));
+    if (m_savedStep > 0) // somebody may have asked for one just before
+        m_job.checkpointDone(learn::checkpointName(m_savedStep));
     PL_CHECK(m_job.events().sync());
     if (complete)
         return {};
-    return fail(Code::Cancelled, m_job.stopReason());
+    return fail(Code::Cancelled, reason.empty() ? "left on request" : reason);
 }
 
 } // namespace pl::sdk

@@ -39,10 +39,30 @@ private Q_SLOTS:
         const auto fixture = read("adamw/" + name.toStdString() + ".json");
         auto loaded = loadModel(kGolden + "base", torch::kCPU);
         QVERIFY2(loaded, loaded ? "" : loaded.error().toString().c_str());
-        auto& model = loaded->model;
+        // transformers gives the input embedding a padding_idx: the real tokens in the fixture that have the padding id send no
+        // gradient into it. Ours do, so the two uses of the tied matrix are kept apart here and added without those.
+        QVERIFY(loaded->config.tiedEmbeddings);
+        auto config = loaded->config;
+        config.tiedEmbeddings = false;
+        Decoder model(config);
         NamedParameters parameters;
-        for (const auto& item : model->named_parameters())
-            parameters.emplace_back(item.key(), item.value());
+        torch::Tensor embedding, head;
+        {
+            torch::NoGradGuard noGrad;
+            const auto source = loaded->model->named_parameters();
+            for (const auto& item : model->named_parameters()) {
+                auto parameter = item.value();
+                if (item.key() == "lm_head.weight") {
+                    head = parameter;
+                    head.copy_(source["model.embed_tokens.weight"]);
+                    continue;
+                }
+                parameter.copy_(source[item.key()]);
+                parameters.emplace_back(item.key(), parameter);
+                if (item.key() == "model.embed_tokens.weight")
+                    embedding = parameter;
+            }
+        }
         AdamW optimizer(parameters, {fixture["betas"][0], fixture["betas"][1], fixture["eps"], fixture["weight_decay"]});
         const auto schedule = scheduleOf(fixture["schedule"].get<std::string>());
         const auto batchOf = [](const Json& step) {
@@ -64,14 +84,21 @@ private Q_SLOTS:
         int64_t update = 0;
         for (const auto& step : fixture["steps"]) {
             optimizer.zeroGrad();
+            head.mutable_grad() = torch::Tensor();
             const auto loss = lossOf(batchOf(step));
             loss.backward();
+            embedding.mutable_grad()[config.padTokenId].zero_();
+            embedding.mutable_grad() += head.grad();
             const double lr = fixture["lr"].get<double>() *
                               scheduleFactor(*schedule, update++, fixture["warmup_steps"], fixture["total_steps"]);
             QVERIFY(std::abs(loss.item<double>() - step["loss"].get<double>()) < 1e-4);
-            QVERIFY(std::abs(optimizer.clipGradients(fixture["max_grad_norm"]) - step["grad_norm_before_clip"].get<double>()) < 1e-3);
+            const double norm = optimizer.clipGradients(fixture["max_grad_norm"]), expectedNorm = step["grad_norm_before_clip"];
+            QVERIFY2(std::abs(norm - expectedNorm) < 1e-3,
+                     (std::to_string(update) + ": " + std::to_string(norm) + " " + std::to_string(expectedNorm)).c_str());
             QVERIFY(std::abs(lr - step["lr"].get<double>()) < 1e-12);
             optimizer.step(lr);
+            torch::NoGradGuard noGrad;
+            head.copy_(embedding);
         }
         const auto expected = readSafetensors(kGolden + "adamw/" + name.toStdString() + ".safetensors");
         QVERIFY(expected);

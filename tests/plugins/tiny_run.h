@@ -13,6 +13,7 @@
 #include "core/base/events.h"
 #include "core/base/hash.h"
 #include "core/base/manifest.h"
+#include "core/base/records.h"
 #include "core/base/os/files.h"
 #include "core/learn/host/job.h"
 #include "core/learn/host/plugin_abi.h"
