@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+#include "core/learn/host/plugin_entry.h"
+#include "core/learn/sampling/sampler.h"
+#include "core/text/chat_template.h"
+
+namespace pl {
+namespace {
+
+using learn::Job;
+
+constexpr const char* kRoles[] = {"policy", "policy_2", "policy_3"};
+constexpr size_t kMaxRequestPrompt = size_t{64} << 10;
+constexpr int64_t kMaxRequestCandidates = 64;
+
+struct Settings {
+    int64_t n = 2, maxNewTokens = 128, topK = 0, batchSize = 64, idleSeconds = 300;
+    double temperature = 1, topP = 1;
+
+    Json sampling() const {
+        return {{"temperature", temperature}, {"top_k", topK}, {"top_p", topP}, {"max_new_tokens", maxNewTokens}};
+    }
+};
+
+Result<Settings> settingsOf(const Json& parameters) {
+    Settings s;
+    PL_TRY(s.n, fieldOr<int64_t>(parameters, "n", s.n, "the parameters"));
+    PL_TRY(s.maxNewTokens, fieldOr<int64_t>(parameters, "max_new_tokens", s.maxNewTokens, "the parameters"));
+    PL_TRY(s.topK, fieldOr<int64_t>(parameters, "top_k", s.topK, "the parameters"));
+    PL_TRY(s.batchSize, fieldOr<int64_t>(parameters, "batch_size", s.batchSize, "the parameters"));
+    PL_TRY(s.idleSeconds, fieldOr<int64_t>(parameters, "idle_s", s.idleSeconds, "the parameters"));
+    PL_TRY(s.temperature, fieldOr<double>(parameters, "temperature", s.temperature, "the parameters"));
+    PL_TRY(s.topP, fieldOr<double>(parameters, "top_p", s.topP, "the parameters"));
+    return s;
+}
+
+/// One model that writes.
+struct Writer {
+    ModelSpec spec;
+    learn::LoadedModel loaded;
+    text::Tokenizer tokenizer;
+    text::ChatTemplate chat;
+
+    std::vector<int64_t> promptIds(const std::string& prompt) const {
+        return chat.renderIds(tokenizer, {{"user", prompt}}, true);
+    }
+    std::vector<int64_t> stopIds() const {
+        std::set<int64_t> ids(loaded.config.eosTokenIds.begin(), loaded.config.eosTokenIds.end());
+        ids.insert(chat.endId());
+        return {ids.begin(), ids.end()};
+    }
+    /// The answer without its end token; broken UTF-8 becomes U+FFFD.
+    std::string content(const learn::Sampled& sampled) const {
+        std::vector<int64_t> ids = sampled.ids;
+        if (sampled.finished)
+            ids.pop_back();
+        return tokenizer.decode(ids);
+    }
+};
+
+Result<std::vector<Writer>> loadWriters(Job& job) {
+    PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+    std::vector<Writer> writers;
+    for (const char* role : kRoles) {
+        const ModelSpec* spec = job.spec().model(role);
+        if (!spec)
+            continue;
+        PL_TRY(auto loaded, learn::loadModel(spec->path, device));
+        if (loaded.config.rewardHead)
+            return fail(Code::InvalidInput, fmt::format("the model '{}' ({}) is a reward model, which writes nothing",
+                                                        spec->name, role),
+                        "Choose a language model.");
+        PL_TRY(auto tokenizer, text::Tokenizer::load(spec->path));
+        PL_TRY(auto chat, text::ChatTemplate::load(spec->path, tokenizer));
+        if (tokenizer.vocabSize() > loaded.config.vocabSize)
+            return fail(Code::Corrupt, fmt::format("{}: the tokenizer knows {} ids, the model {}", spec->path,
+                                                   tokenizer.vocabSize(), loaded.config.vocabSize),
+                        "Take model and tokenizer from the same place.");
+        writers.push_back({*spec, std::move(loaded), std::move(tokenizer), std::move(chat)});
+    }
+    return writers;
+}
+
+Json modelJson(const ModelSpec& spec) {
+    return {{"role", spec.role}, {"name", spec.name}, {"hash", spec.hash}, {"path", spec.path}};
+}
+
+double sumOf(const std::vector<float>& values) {
+    double sum = 0;
+    for (const float value : values)
+        sum += static_cast<double>(value);
+    return sum;
+}
+
+/// What one candidate is, in events and in answers to requests.
+Json candidateJson(const Writer& writer, const learn::Sampled& sampled, const Json& params, uint64_t seed, int64_t index) {
+    return {{"content", writer.content(sampled)},
+            {"model", modelJson(writer.spec)},
+            {"params", params},
+            {"seed", seed},
+            {"index", index},
+            {"tokens", sampled.ids.size()},
+            {"finished", sampled.finished},
+            {"logp", jsonNumber(sumOf(sampled.logps))}};
+}
+
+learn::SamplingOptions samplingOf(const Settings& s, const Writer& writer, uint64_t seed) {
+    learn::SamplingOptions options;
+    options.temperature = s.temperature;
+    options.topK = s.topK;
+    options.topP = s.topP;
+    options.maxNewTokens = s.maxNewTokens;
+    options.batchSize = s.batchSize;
+    // Models draw from different streams, or two equal checkpoints would write the same answers.
+    options.seed = hashSeed(seed, writer.spec.role);
+    options.stopIds = writer.stopIds();
+    return options;
+}
+
+/// Running figures over all models.
+struct Tally {
+    int64_t done = 0, total = 0, tokens = 0, finished = 0, fresh = 0;
+    int64_t startNs = monotonicNs();
+
+    double seconds() const { return static_cast<double>(monotonicNs() - startNs) * 1e-9; }
+    void report(Job& job) {
+        job.progress(done, total, fresh > 0 ? seconds() / static_cast<double>(fresh) * static_cast<double>(total - done) : -1);
+    }
+    Status metrics(Job& job) const {
+        if (fresh == 0)
+            return {};
+        const double count = static_cast<double>(fresh);
+        return job.events().metrics(done, 0, tokens,
+                                    {{"completions/mean_length", static_cast<double>(tokens) / count},
+                                     {"completions/clipped_ratio", 1.0 - static_cast<double>(finished) / count},
+                                     {"tokens_per_second", static_cast<double>(tokens) / std::max(seconds(), 1e-9)},
+                                     {"num_tokens", static_cast<double>(tokens)}});
+    }
+};
+
+using Key = std::tuple<std::string, std::string, int64_t>; ///< prompt, role, index
+
+/// What an earlier attempt at this run has written: it is not written again.
+Result<std::set<Key>> alreadyWritten(const Job& job) {
+    std::set<Key> keys;
+    PL_TRY(const auto events, readEvents(job.bundle().eventsPath()));
+    for (const Event& event : events) {
+        if (event.type != event::kCandidate || !event.body.contains("model") || !event.body["model"].is_object())
+            continue;
+        const auto id = fieldOr<std::string>(event.body, "prompt_id", "", "an event");
+        const auto role = fieldOr<std::string>(event.body["model"], "role", "", "an event");
+        const auto index = fieldOr<int64_t>(event.body, "index", -1, "an event");
+        if (id && role && index)
+            keys.emplace(*id, *role, *index);
+    }
+    return keys;
+}
+
+/// Answers wanted of one model, in the order of the prompts.
+struct Work {
+    std::vector<std::vector<int64_t>> prompts;
+    std::vector<size_t> rows; ///< of the prompt list
+    std::vector<int64_t> indices;
+    std::vector<uint64_t> streams;
+};
+
+Work workFor(Job& job, const Writer& writer, const std::vector<PromptRow>& prompts, const Settings& s,
+             const std::set<Key>& written, Tally& tally) {
+    Work work;
+    int64_t tooLong = 0;
+    for (size_t row = 0; row < prompts.size(); ++row) {
+        const auto ids = writer.promptIds(prompts[row].prompt);
+        if (static_cast<int64_t>(ids.size()) + s.maxNewTokens > writer.loaded.config.maxPositions) {
+            ++tooLong;
+            tally.total -= s.n;
+            continue;
+        }
+        for (int64_t i = 0; i < s.n; ++i) {
+            if (written.count({prompts[row].id, writer.spec.role, i})) {
+                ++tally.done;
+                continue;
+            }
+            work.prompts.push_back(ids);
+            work.rows.push_back(row);
+            work.indices.push_back(i);
+            // From the prompt's own name: other prompts beside it change nothing.
+            work.streams.push_back(hashSeed(static_cast<uint64_t>(i), prompts[row].id));
+        }
+    }
+    if (tooLong > 0)
+        job.alert("warn", "prompts_too_long",
+                  fmt::format("{} of {} prompts leave no room for {} new tokens in the {} positions of '{}' and were left out",
+                              tooLong, prompts.size(), s.maxNewTokens, writer.loaded.config.maxPositions, writer.spec.name),
+                  0);
+    return work;
+}
+
+Status writeAnswers(Job& job, Writer& writer, const std::vector<PromptRow>& prompts, const Settings& s, const Work& work,
+                    Tally& tally) {
+    auto options = samplingOf(s, writer, job.spec().seed);
+    options.streams = work.streams;
+    Status written;
+    const auto sampled = learn::sampleBatch(
+        writer.loaded.model, work.prompts, options,
+        [&] {
+            if (job.wish() == Job::Wish::Checkpoint)
+                job.checkpointDone("events.jsonl"); // every finished answer is there already
+            return written && !job.mustLeave();
+        },
+        [&](size_t i, const learn::Sampled& sample) {
+            if (!written)
+                return;
+            const PromptRow& prompt = prompts[work.rows[i]];
+            Json fields = candidateJson(writer, sample, s.sampling(), job.spec().seed, work.indices[i]);
+            fields["prompt_id"] = prompt.id;
+            fields["prompt"] = prompt.prompt;
+            written = job.events().write(event::kCandidate, std::move(fields));
+            ++tally.done;
+            ++tally.fresh;
+            tally.tokens += static_cast<int64_t>(sample.ids.size());
+            tally.finished += sample.finished ? 1 : 0;
+            tally.report(job);
+        });
+    PL_CHECK(written);
+    if (!sampled)
+        return tl::unexpected<Error>(sampled.error().code == Code::Cancelled ? Error{Code::Cancelled, job.stopReason(), {}, {}}
+                                                                              : sampled.error());
+    return tally.metrics(job);
+}
+
+/// One request of the playground: {"prompt", "n", "temperature", "max_new_tokens", "top_k", "top_p", "models", "seed"}.
+Result<Json> answer(Job& job, std::vector<Writer>& writers, Settings s, const Json& payload) {
+    const std::string what = "the request";
+    PL_TRY(const std::string prompt, field<std::string>(payload, "prompt", what));
+    if (prompt.empty() || prompt.size() > kMaxRequestPrompt)
+        return fail(Code::InvalidInput, fmt::format("{}: the prompt is empty or longer than {} bytes", what, kMaxRequestPrompt));
+    PL_TRY(s.n, fieldOr<int64_t>(payload, "n", 1, what));
+    PL_TRY(s.temperature, fieldOr<double>(payload, "temperature", s.temperature, what));
+    PL_TRY(s.topK, fieldOr<int64_t>(payload, "top_k", s.topK, what));
+    PL_TRY(s.topP, fieldOr<double>(payload, "top_p", s.topP, what));
+    PL_TRY(s.maxNewTokens, fieldOr<int64_t>(payload, "max_new_tokens", s.maxNewTokens, what));
+    PL_TRY(const int64_t seed, fieldOr<int64_t>(payload, "seed", static_cast<int64_t>(job.spec().seed), what));
+    if (s.n < 1 || s.n > kMaxRequestCandidates)
+        return fail(Code::InvalidInput, fmt::format("{}: n is {}, outside 1..{}", what, s.n, kMaxRequestCandidates));
+    std::vector<Writer*> chosen;
+    if (payload.contains("models")) {
+        if (!payload["models"].is_array() || payload["models"].empty())
+            return fail(Code::InvalidInput, fmt::format("{}: models is not a list of roles", what));
+        for (const Json& role : payload["models"]) {
+            const auto it = std::find_if(writers.begin(), writers.end(),
+                                         [&](const Writer& writer) { return Json(writer.spec.role) == role; });
+            if (it == writers.end())
+                return fail(Code::NotFound, fmt::format("{}: there is no model {} here", what, dumpJson(role)));
+            chosen.push_back(&*it);
+        }
+    } else {
+        for (Writer& writer : writers)
+            chosen.push_back(&writer);
+    }
+    Json candidates = Json::array();
+    for (Writer* writer : chosen) {
+        const auto ids = writer->promptIds(prompt);
+        const int64_t room = writer->loaded.config.maxPositions - static_cast<int64_t>(ids.size());
+        if (room < 1)
+            return fail(Code::InvalidInput, fmt::format("{}: the prompt has {} tokens, '{}' takes {}", what, ids.size(),
+                                                        writer->spec.name, writer->loaded.config.maxPositions));
+        auto options = samplingOf(s, *writer, static_cast<uint64_t>(seed));
+        options.maxNewTokens = std::min(options.maxNewTokens, room);
+        const std::vector<std::vector<int64_t>> rows(static_cast<size_t>(s.n), ids);
+        PL_TRY(const auto sampled, learn::sampleBatch(writer->loaded.model, rows, options, [&] { return !job.mustLeave(); }));
+        for (size_t i = 0; i < sampled.size(); ++i)
+            candidates.push_back(candidateJson(*writer, sampled[i], s.sampling(), static_cast<uint64_t>(seed),
+                                               static_cast<int64_t>(i)));
+    }
+    return Json{{"candidates", candidates}};
+}
+
+Status serve(Job& job, std::vector<Writer>& writers, const Settings& s) {
+    job.logLine("info", fmt::format("ready for requests; leaving after {} s without one", s.idleSeconds));
+    int64_t lastNs = monotonicNs();
+    int64_t answered = 0;
+    for (;;) {
+        if (job.mustLeave())
+            return fail(Code::Cancelled, job.stopReason());
+        if (job.wish() == Job::Wish::Checkpoint)
+            job.checkpointDone("events.jsonl");
+        const int64_t leftMs = s.idleSeconds * 1000 - (monotonicNs() - lastNs) / 1'000'000;
+        if (leftMs <= 0)
+            break;
+        const auto request = job.nextRequest(static_cast<int>(std::min<int64_t>(leftMs, 1000)));
+        if (!request)
+            continue;
+        const auto result = answer(job, writers, s, request->payload);
+        if (result)
+            job.acknowledge(request->id, true, {}, *result);
+        else
+            job.acknowledge(request->id, false, result.error().toString());
+        ++answered;
+        lastNs = monotonicNs();
+    }
+    job.logLine("info", fmt::format("no request for {} s: leaving after {} answers", s.idleSeconds, answered));
+    return {};
+}
+
+Status validate(Job& job) {
+    PL_CHECK(settingsOf(job.parameters()));
+    for (const ModelSpec& model : job.spec().models)
+        if (std::find(std::begin(kRoles), std::end(kRoles), model.role) == std::end(kRoles))
+            return fail(Code::InvalidInput, fmt::format("the role '{}' is not one of policy, policy_2, policy_3", model.role));
+    if (job.spec().resident)
+        return {};
+    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
+    if (prompts.empty())
+        return fail(Code::InvalidInput, fmt::format("{} holds no prompts", job.bundle().dataPath("prompts.jsonl")),
+                    "Add prompts to the project.");
+    std::set<std::string> ids;
+    for (const PromptRow& prompt : prompts)
+        if (!ids.insert(prompt.id).second)
+            return fail(Code::InvalidInput, fmt::format("the prompt id '{}' stands twice in prompts.jsonl", prompt.id));
+    return {};
+}
+
+Status run(Job& job) {
+    PL_TRY(const Settings s, settingsOf(job.parameters()));
+    PL_TRY(auto writers, loadWriters(job));
+    if (job.spec().resident)
+        return serve(job, writers, s);
+    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
+    PL_TRY(const auto written, alreadyWritten(job));
+    Tally tally;
+    tally.total = static_cast<int64_t>(prompts.size() * writers.size()) * s.n;
+    job.logLine("info", fmt::format("{} prompts, {} models, {} answers each", prompts.size(), writers.size(), s.n));
+    for (Writer& writer : writers) {
+        const Work work = workFor(job, writer, prompts, s, written, tally);
+        PL_CHECK(writeAnswers(job, writer, prompts, s, work, tally));
+    }
+    if (tally.total == 0)
+        return fail(Code::InvalidInput, "every prompt is too long for its model", "Lower max_new_tokens.");
+    job.progress(tally.total, tally.total, 0);
+    return {};
+}
+
+} // namespace
+} // namespace pl
+
+PAIRLAB_PLUGIN("generate_text", "1.0.0", &pl::validate, &pl::run);
