@@ -28,6 +28,11 @@ Json shortAnswers() {
     return Json::array({{{"type", "length"}, {"target", 2}, {"scale", 16}}});
 }
 
+/// Differs between nearly all answers, so every step has gradients.
+Json fewWords() {
+    return Json::array({{{"type", "rule"}, {"taste", "concise"}, {"weight", 0.1}}, {{"type", "length"}, {"target", 2}, {"scale", 16}}});
+}
+
 } // namespace
 
 class TestGrpo : public QObject {
@@ -37,7 +42,7 @@ private:
     std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
 
     Bundle bundle(const std::string& name, Json given, bool verify = false) {
-        Json parameters = {{"rewards", shortAnswers()}, {"steps", 6}, {"num_generations", 4}, {"prompts_per_step", 3},
+        Json parameters = {{"rewards", fewWords()}, {"steps", 6}, {"num_generations", 4}, {"prompts_per_step", 3},
                            {"max_new_tokens", 16}, {"learning_rate", 0.003}, {"micro_batch_tokens", 120}, {"eval_prompts", 4}};
         parameters.update(given);
         return makeBundle(path(name), "grpo", {modelSpec("policy", path("model"))}, parameters,
@@ -58,7 +63,7 @@ private Q_SLOTS:
     }
 
     void learnsWhatItIsRewardedFor() {
-        const auto dir = bundle("learns", {{"steps", 30}, {"num_generations", 8}, {"prompts_per_step", 4}, {"learning_rate", 0.01},
+        const auto dir = bundle("learns", {{"rewards", shortAnswers()}, {"steps", 30}, {"num_generations", 8}, {"prompts_per_step", 4}, {"learning_rate", 0.01},
                                            {"micro_batch_tokens", 2048}, {"eval_every", 10}, {"monitor_taste", "concise"}})
                              .dir();
         const auto out = runPlugin(dir);

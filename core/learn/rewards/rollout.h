@@ -48,7 +48,7 @@ struct Spread {
 Spread spreadOf(const std::vector<double>& values);
 
 /// TRL's reward, reward_std (over the whole batch), rewards/<term>/mean and /std, and frac_reward_zero_std (rows in groups
-/// whose scored rewards do not differ). Unscored rows are left out of each and counted in rewards/unscored.
+/// whose scored rewards do not differ; also when rewards are scaled by the batch, unlike TRL). Unscored rows are left out of each and counted in rewards/unscored.
 std::map<std::string, double> rewardMetrics(const Rewards& rewards, size_t groupSize);
 /// TRL's completions/mean_length, min_length, max_length, clipped_ratio and mean_terminated_length (0 without any).
 std::map<std::string, double> completionMetrics(const std::vector<Rollout>& rollouts);
