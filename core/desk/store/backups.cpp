@@ -3,6 +3,7 @@
 #include <ctime>
 #include <set>
 
+#include <SQLiteCpp/Backup.h>
 #include <sqlite3.h>
 
 #include "core/base/log.h"

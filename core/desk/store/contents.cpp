@@ -292,13 +292,12 @@ Result<Id> Project::Impl::addCandidateIn(const NewCandidate& candidate, Id batch
         if (!known.bind(candidate.prompt).step())
             return fail(Code::NotFound, fmt::format("there is no prompt {}", candidate.prompt));
     }
-    const std::optional<int64_t> content =
-        image ? std::nullopt : std::optional<int64_t>(ensureContent(candidate.content));
+    const Id content = image ? 0 : ensureContent(candidate.content);
     query("INSERT INTO candidates(uuid, prompt_id, kind, sha, content_id, media_sha, provenance, model_name, "
           "model_hash, run_id, checkpoint, step, params, seed, tokens, finished, logp, parent_id, import_batch_id, "
           "created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(candidate.uuid.empty() ? newUuid() : candidate.uuid, candidate.prompt, image ? "image" : "text", sha,
-              content, image ? std::optional<std::string>(candidate.content) : std::nullopt,
+              orNull(content), image ? std::optional<std::string>(candidate.content) : std::nullopt,
               provenanceName(candidate.provenance), candidate.modelName, candidate.modelHash, orNull(candidate.run),
               candidate.checkpoint, candidate.step, candidate.params, candidate.seed, candidate.tokens,
               candidate.finished, candidate.logp, orNull(candidate.parent), orNull(batch), now())

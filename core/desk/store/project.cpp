@@ -339,6 +339,11 @@ Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
     PL_CHECK(impl->connect(false));
     PL_CHECK(makeFolders(path));
     PL_CHECK(impl->load());
+    if (impl->options.maxPages > 0)
+        PL_CHECK(impl->guarded("limiting project " + path, [&]() -> Status {
+            impl->query(fmt::format("PRAGMA max_page_count = {}", impl->options.maxPages)).run();
+            return {};
+        }));
     return Project(std::move(impl));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct ProjectOptions {
     std::function<int64_t()> clock; ///< ms since the epoch; pl::nowMs when empty
     bool backups = true;
     bool durable = true; ///< false: synchronous=OFF, for tests that write a lot
+    int64_t maxPages = 0; ///< the database may not grow beyond this (PRAGMA max_page_count); 0: as far as the disk goes
 };
 
 /// How opening went (after Mixxx's schema manager).
@@ -183,6 +185,12 @@ public:
     /// The compact table; valid until the next call that writes.
     const std::vector<CurrentVote>& currentVotes() const;
     Counters counters() const;
+    /// Characters and models of the two answers of every pair that carries a vote.
+    struct PairFacts {
+        int64_t lengthA = 0, lengthB = 0;
+        std::string modelA, modelB;
+    };
+    Result<std::map<Id, PairFacts>> pairFacts();
 
     // --- runs ---
     /// The next run number, for the folder's name; then insertRun with that id.

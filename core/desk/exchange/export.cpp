@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/exchange/export.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+
+namespace pl::desk {
+
+Json ExportReport::toJson() const {
+    return {{"file", file},         {"dataset", dataset}, {"rows", rows},   {"ties", ties},
+            {"unpaired", unpaired}, {"files", files},     {"notes", notes}, {"counts", counts.toJson()}};
+}
+
+Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
+    PL_TRY(const DatasetInfo dataset, project.freezeDataset(spec));
+    ExportReport report;
+    report.file = out;
+    report.dataset = dataset.sha;
+    report.counts = dataset.counts;
+    std::string bytes;
+    for (const char* split : {"train", "dev", "test"}) {
+        const std::string path = os::joinPath(dataset.dir, std::string(split) + ".jsonl");
+        if (!os::exists(path))
+            continue;
+        PL_CHECK(forEachJsonLine(path, [&](const Json& row, size_t) -> Status {
+            Json line = row;
+            line["split"] = split;
+            bytes += dumpJson(line) + "\n";
+            ++report.rows;
+            return {};
+        }));
+    }
+    if (report.rows == 0 && dataset.counts.ties + dataset.counts.unpaired == 0)
+        return fail(Code::InvalidInput, "there is no vote to export", "Label some pairs, or widen the filter.");
+    PL_CHECK(os::writeFileAtomic(out, bytes));
+    report.files.push_back(out);
+    Json hashes{{os::baseName(out), sha256Hex(bytes)}};
+    const auto beside = [&](const char* name, int64_t& rows) -> Status {
+        PL_TRY(const std::string text, os::readFile(os::joinPath(dataset.dir, name)));
+        rows = std::count(text.begin(), text.end(), '\n');
+        if (!rows)
+            return {};
+        const std::string path = out + "." + name;
+        PL_CHECK(os::writeFileAtomic(path, text));
+        report.files.push_back(path);
+        hashes[os::baseName(path)] = sha256Hex(text);
+        return {};
+    };
+    PL_CHECK(beside("ties.jsonl", report.ties));
+    PL_CHECK(beside("unpaired.jsonl", report.unpaired));
+    const DatasetCounts& n = dataset.counts;
+    const auto note = [&](int64_t count, const char* what) {
+        if (count)
+            report.notes.push_back(fmt::format("{} {}", count, what));
+    };
+    note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"
+                                                   : "ties are in .ties.jsonl: TRL would train a tie as a preference");
+    note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");
+    note(n.identical, "pairs called identical carry no preference");
+    note(n.disagreements, "pairs whose votes cancel out were left out");
+    note(n.sealedTest, "votes on sealed test prompts were kept back");
+    note(n.flagged, "votes on flagged pairs were left out");
+    note(n.skips, "skips carry no preference");
+    const Json manifest{{"manifest_version", 1}, {"format", "trl"},          {"dataset", dataset.sha},
+                        {"files", hashes},       {"counts", n.toJson()},     {"notes", report.notes},
+                        {"project", project.uuid()}};
+    const std::string path = out + ".manifest.json";
+    PL_CHECK(os::writeFileAtomic(path, dumpJsonPretty(manifest) + "\n"));
+    report.files.push_back(path);
+    return report;
+}
+
+} // namespace pl::desk
