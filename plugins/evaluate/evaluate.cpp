@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Measures a model: win rate against another, right answers on verifiable prompts, or a reward model's ranking accuracy.
+// Measures a model: win rate against another, right answers on verifiable prompts, or a reward model's
+// ranking accuracy.
 #include <algorithm>
 #include <cmath>
 
@@ -58,7 +59,8 @@ Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     if (p.mode == "reward_accuracy") {
         if (dataFile(job, "pairs.jsonl").empty())
-            return fail(Code::NotFound, "the run has no data/pairs.jsonl", "Label pairs of this split, or generate some.");
+            return fail(Code::NotFound, "the run has no data/pairs.jsonl",
+                        "Label pairs of this split, or generate some.");
         return {};
     }
     if (dataFile(job, "prompts.jsonl").empty())
@@ -87,8 +89,10 @@ Status write(learn::Job& job, const Report& report) {
     return job.events().sync();
 }
 
-/// A share of `count` comparisons over `units` prompts. Answers to one prompt are alike, so the interval counts prompts.
-void addShare(std::map<std::string, double>& values, const std::string& name, double share, double units, double count) {
+/// A share of `count` comparisons over `units` prompts. Answers to one prompt are alike, so the interval
+/// counts prompts.
+void addShare(std::map<std::string, double>& values, const std::string& name, double share, double units,
+              double count) {
     const auto interval = rules::wilson(share * units, units);
     values[name] = units > 0 ? share : std::nan("");
     values[name + "_low"] = units > 0 ? interval.low : std::nan("");
@@ -96,15 +100,17 @@ void addShare(std::map<std::string, double>& values, const std::string& name, do
     values[name + "_n"] = count;
 }
 
-// --- reward models -------------------------------------------------------------------------------------------------
+// --- reward models
+// -------------------------------------------------------------------------------------------------
 
 struct Ranking {
     double correct = 0, n = 0, ties = 0, notScored = 0, margins = 0;
 };
 
-/// Strictly higher score of the chosen side; a tie is a miss. Pairs labelled as ties are no question of ranking. A pair
-/// with a score that is no number is in no figure but notScored.
-Result<Ranking> rank(learn::Job& job, learn::RewardModelScorer& scorer, const std::vector<PairRow>& all, bool showProgress) {
+/// Strictly higher score of the chosen side; a tie is a miss. Pairs labelled as ties are no question of
+/// ranking. A pair with a score that is no number is in no figure but notScored.
+Result<Ranking> rank(learn::Job& job, learn::RewardModelScorer& scorer, const std::vector<PairRow>& all,
+                     bool showProgress) {
     std::vector<const PairRow*> pairs;
     for (const auto& pair : all)
         if (!pair.tie && pair.softLabel != 0.5)
@@ -160,11 +166,13 @@ Status rewardAccuracy(learn::Job& job, const Parameters& p) {
     report.units = ranking.n;
     report.judge = {{"name", p.judgeName.empty() ? "votes" : p.judgeName}, {"kind", "labels"}};
     if (ranking.notScored > 0)
-        job.alert("warn", "not_scored", fmt::format("{} pairs have a score that is not a number.", ranking.notScored), 1);
+        job.alert("warn", "not_scored",
+                  fmt::format("{} pairs have a score that is not a number.", ranking.notScored), 1);
     return write(job, report);
 }
 
-// --- answers -------------------------------------------------------------------------------------------------------
+// --- answers
+// -------------------------------------------------------------------------------------------------------
 
 /// What one model wrote, answer k to prompt i at i * samplesPerPrompt + k.
 struct Answers {
@@ -173,8 +181,8 @@ struct Answers {
     std::vector<Rollout> rollouts;
 };
 
-Result<Answers> answer(learn::Job& job, const Parameters& p, const std::string& role, const std::vector<RolloutPrompt>& prompts,
-                       int64_t doneBefore, int64_t ofAll) {
+Result<Answers> answer(learn::Job& job, const Parameters& p, const std::string& role,
+                       const std::vector<RolloutPrompt>& prompts, int64_t doneBefore, int64_t ofAll) {
     Answers out;
     PL_TRY(out.setup, setUp(job, role));
     PL_TRY(const auto spec, modelFor(job, role));
@@ -187,8 +195,9 @@ Result<Answers> answer(learn::Job& job, const Parameters& p, const std::string& 
     const auto own = learn::encodePrompts(rows, out.setup->encoder, out.setup->loaded.config.maxPositions,
                                           p.sampling.maxNewTokens, tooLong);
     if (tooLong > 0)
-        return fail(Code::InvalidInput, fmt::format("{} prompts leave no room for {} new tokens in {}", tooLong,
-                                                    p.sampling.maxNewTokens, spec.name.empty() ? spec.path : spec.name),
+        return fail(Code::InvalidInput,
+                    fmt::format("{} prompts leave no room for {} new tokens in {}", tooLong,
+                                p.sampling.maxNewTokens, spec.name.empty() ? spec.path : spec.name),
                     "Lower max_new_tokens.");
     std::vector<size_t> which;
     for (size_t i = 0; i < own.size(); ++i)
@@ -196,16 +205,18 @@ Result<Answers> answer(learn::Job& job, const Parameters& p, const std::string& 
     auto options = p.sampling;
     options.seed = hashSeed(job.spec().seed, "evaluate"); // the same for both models
     int64_t done = doneBefore;
-    PL_TRY(out.rollouts, learn::rollOut(out.setup->loaded.model, out.setup->encoder, own, which, options,
-                                        [&job] { return !job.mustLeave(); },
-                                        [&] {
-                                            if (++done % 16 == 0)
-                                                job.progress(done, ofAll);
-                                        }));
+    PL_TRY(out.rollouts, learn::rollOut(
+                             out.setup->loaded.model, out.setup->encoder, own, which, options,
+                             [&job] { return !job.mustLeave(); },
+                             [&] {
+                                 if (++done % 16 == 0)
+                                     job.progress(done, ofAll);
+                             }));
     return out;
 }
 
-void addAnswers(std::map<std::string, double>& values, const std::vector<Rollout>& rollouts, const std::string& suffix) {
+void addAnswers(std::map<std::string, double>& values, const std::vector<Rollout>& rollouts,
+                const std::string& suffix) {
     double tokens = 0, finished = 0;
     for (const auto& r : rollouts) {
         tokens += static_cast<double>(r.tokens.completionLength());
@@ -216,8 +227,9 @@ void addAnswers(std::map<std::string, double>& values, const std::vector<Rollout
     values["finished" + suffix] = finished / n;
 }
 
-/// KL(policy || against) estimated on the policy's own answers: k1 = log p - log q and k3 = q/p - 1 - log(q/p), summed over an
-/// answer ("kl", "kl_k3") and per token ("kl_token", "kl_k3_token"). Only for answers from the full distribution.
+/// KL(policy || against) estimated on the policy's own answers: k1 = log p - log q and k3 = q/p - 1 -
+/// log(q/p), summed over an answer ("kl", "kl_k3") and per token ("kl_token", "kl_k3_token"). Only for
+/// answers from the full distribution.
 void addKl(std::map<std::string, double>& values, Answers& policy, Answers& against, double temperature) {
     torch::NoGradGuard noGrad;
     std::vector<int64_t> lengths;
@@ -229,8 +241,10 @@ void addKl(std::map<std::string, double>& values, Answers& policy, Answers& agai
         for (const size_t i : micro)
             rows.push_back(&policy.rollouts[i].tokens);
         const auto batch = learn::rowBatch(rows, policy.setup->device);
-        const auto p = learn::completionLogps(policy.setup->loaded.model, batch.tokens, batch.starts, false, temperature);
-        const auto q = learn::completionLogps(against.setup->loaded.model, batch.tokens, batch.starts, false, temperature);
+        const auto p = learn::completionLogps(policy.setup->loaded.model, batch.tokens, batch.starts, false,
+                                              temperature);
+        const auto q = learn::completionLogps(against.setup->loaded.model, batch.tokens, batch.starts, false,
+                                              temperature);
         const auto d = (q.logps - p.logps).to(torch::kFloat64); // 0 where masked
         k1 -= d.sum().item<double>();
         k3 += (torch::exp(d) - d - 1).sum().item<double>();
@@ -243,7 +257,8 @@ void addKl(std::map<std::string, double>& values, Answers& policy, Answers& agai
     values["kl_k3_token"] = k3 / tokens;
 }
 
-Result<std::vector<double>> judgeScores(learn::Job& job, const Parameters& p, learn::RewardModelScorer* scorer,
+Result<std::vector<double>> judgeScores(learn::Job& job, const Parameters& p,
+                                        learn::RewardModelScorer* scorer,
                                         const std::vector<RolloutPrompt>& prompts, const Answers& answers) {
     if (scorer) {
         std::vector<std::string> asked, texts;
@@ -251,7 +266,8 @@ Result<std::vector<double>> judgeScores(learn::Job& job, const Parameters& p, le
             asked.push_back(prompts[r.prompt].row.prompt);
             texts.push_back(r.text);
         }
-        return scorer->score(asked, texts, [&job] { return !job.mustLeave(); }, kTokenBudget);
+        return scorer->score(
+            asked, texts, [&job] { return !job.mustLeave(); }, kTokenBudget);
     }
     std::vector<double> out;
     for (const auto& r : answers.rollouts)
@@ -259,7 +275,8 @@ Result<std::vector<double>> judgeScores(learn::Job& job, const Parameters& p, le
     return out;
 }
 
-Status showSample(learn::Job& job, const RolloutPrompt& prompt, const Rollout& r, double score, const char* tag) {
+Status showSample(learn::Job& job, const RolloutPrompt& prompt, const Rollout& r, double score,
+                  const char* tag) {
     return job.events().write(event::kSample, {{"step", 1},
                                                {"prompt_id", prompt.row.id},
                                                {"prompt", prompt.row.prompt},
@@ -270,8 +287,8 @@ Status showSample(learn::Job& job, const RolloutPrompt& prompt, const Rollout& r
                                                {"tag", tag}});
 }
 
-void addGold(std::map<std::string, double>& values, const rules::Taste& taste, const std::vector<RolloutPrompt>& prompts,
-             const Answers& policy, const Answers* against) {
+void addGold(std::map<std::string, double>& values, const rules::Taste& taste,
+             const std::vector<RolloutPrompt>& prompts, const Answers& policy, const Answers* against) {
     const auto scores = [&](const Answers& answers) {
         std::vector<double> out;
         for (const auto& r : answers.rollouts)
@@ -290,23 +307,25 @@ void addGold(std::map<std::string, double>& values, const rules::Taste& taste, c
 
 enum class Winner { A, B, Tie, NotScored };
 
-Winner compare(const Parameters& p, bool byRule, const std::string& prompt, const Rollout& a, const Rollout& b, double scoreA,
-               double scoreB) {
+Winner compare(const Parameters& p, bool byRule, const std::string& prompt, const Rollout& a,
+               const Rollout& b, double scoreA, double scoreB) {
     if (!std::isfinite(scoreA) || !std::isfinite(scoreB))
         return Winner::NotScored;
     if (a.text == b.text)
         return Winner::Tie;
     if (byRule) {
         const auto preferred = rules::prefer(*p.taste, prompt, a.text, b.text);
-        return preferred == rules::Preference::A ? Winner::A : preferred == rules::Preference::B ? Winner::B : Winner::Tie;
+        return preferred == rules::Preference::A   ? Winner::A
+               : preferred == rules::Preference::B ? Winner::B
+                                                   : Winner::Tie;
     }
     return scoreA > scoreB ? Winner::A : scoreA < scoreB ? Winner::B : Winner::Tie;
 }
 
 /// Compares answer with answer, writes outcomes, and adds the win rate.
-Status addWinRate(learn::Job& job, const Parameters& p, const std::vector<RolloutPrompt>& prompts, const Answers& policy,
-                  const Answers& against, const std::vector<double>& scores, const std::vector<double>& scoresAgainst,
-                  Report& report) {
+Status addWinRate(learn::Job& job, const Parameters& p, const std::vector<RolloutPrompt>& prompts,
+                  const Answers& policy, const Answers& against, const std::vector<double>& scores,
+                  const std::vector<double>& scoresAgainst, Report& report) {
     const bool byRule = p.judge == "rule";
     std::vector<double> wins(prompts.size(), 0), compared(prompts.size(), 0);
     double ties = 0, notScored = 0, count = 0;
@@ -323,17 +342,21 @@ Status addWinRate(learn::Job& job, const Parameters& p, const std::vector<Rollou
         wins[a.prompt] += winner == Winner::A ? 1.0 : winner == Winner::Tie ? 0.5 : 0.0;
         ties += winner == Winner::Tie;
         const auto side = [](const Answers& from, const Rollout& r) {
-            return Json{{"model", from.name}, {"response", r.text}, {"tokens", r.tokens.completionLength()}, {"finished", r.finished}};
+            return Json{{"model", from.name},
+                        {"response", r.text},
+                        {"tokens", r.tokens.completionLength()},
+                        {"finished", r.finished}};
         };
-        PL_CHECK(job.events().write(event::kOutcome,
-                                    {{"prompt_id", prompt.id},
-                                     {"prompt", prompt.prompt},
-                                     {"a", side(policy, a)},
-                                     {"b", side(against, b)},
-                                     {"winner", winner == Winner::A ? "a" : winner == Winner::B ? "b" : "tie"},
-                                     {"score_a", jsonNumber(scores[i])},
-                                     {"score_b", jsonNumber(scoresAgainst[i])},
-                                     {"judge", report.judge}}));
+        PL_CHECK(job.events().write(event::kOutcome, {{"prompt_id", prompt.id},
+                                                      {"prompt", prompt.prompt},
+                                                      {"a", side(policy, a)},
+                                                      {"b", side(against, b)},
+                                                      {"winner", winner == Winner::A   ? "a"
+                                                                 : winner == Winner::B ? "b"
+                                                                                       : "tie"},
+                                                      {"score_a", jsonNumber(scores[i])},
+                                                      {"score_b", jsonNumber(scoresAgainst[i])},
+                                                      {"judge", report.judge}}));
     }
     double share = 0, units = 0;
     for (size_t i = 0; i < prompts.size(); ++i)
@@ -398,7 +421,8 @@ Status winRate(learn::Job& job, const Parameters& p) {
         report.values["reward_mean_against"] = rules::mean(scoresAgainst);
         PL_CHECK(addWinRate(job, p, prompts, policy, against, scores, scoresAgainst, report));
         if (p.sampling.truncates())
-            job.logLine("info", "no KL: it needs answers from the full distribution (temperature above 0, no top-k or top-p)");
+            job.logLine("info", "no KL: it needs answers from the full distribution (temperature above 0, no "
+                                "top-k or top-p)");
         else if (policy.setup->encoder.tokenizer.hash() != against.setup->encoder.tokenizer.hash())
             job.logLine("info", "no KL: the two models have different tokenizers");
         else
@@ -411,21 +435,27 @@ Status winRate(learn::Job& job, const Parameters& p) {
     if (p.taste)
         addGold(report.values, *p.taste, prompts, policy, pairwise ? &against : nullptr);
     for (size_t i = 0; i < policy.rollouts.size(); ++i) {
-        PL_CHECK(showSample(job, prompts[policy.rollouts[i].prompt], policy.rollouts[i], scores[i], "policy"));
+        PL_CHECK(
+            showSample(job, prompts[policy.rollouts[i].prompt], policy.rollouts[i], scores[i], "policy"));
         if (pairwise)
-            PL_CHECK(showSample(job, prompts[against.rollouts[i].prompt], against.rollouts[i], scoresAgainst[i], "against"));
+            PL_CHECK(showSample(job, prompts[against.rollouts[i].prompt], against.rollouts[i],
+                                scoresAgainst[i], "against"));
     }
     if (report.values["nan_count"] > 0)
-        job.alert("warn", "not_scored", fmt::format("The judge gave {} comparisons a score that is not a number.",
-                                                    report.values["nan_count"]), 1);
+        job.alert("warn", "not_scored",
+                  fmt::format("The judge gave {} comparisons a score that is not a number.",
+                              report.values["nan_count"]),
+                  1);
     job.progress(all, all);
     return write(job, report);
 }
 
-// --- verifier ------------------------------------------------------------------------------------------------------
+// --- verifier
+// ------------------------------------------------------------------------------------------------------
 
 /// Right answers; one that was cut off is a miss.
-Result<std::vector<double>> verdicts(const std::vector<RolloutPrompt>& prompts, const std::vector<Rollout>& rollouts) {
+Result<std::vector<double>> verdicts(const std::vector<RolloutPrompt>& prompts,
+                                     const std::vector<Rollout>& rollouts) {
     std::vector<double> out;
     for (const auto& r : rollouts) {
         const auto& row = prompts[r.prompt].row;
@@ -439,12 +469,15 @@ void addAccuracies(std::map<std::string, double>& values, const std::vector<Roll
                    const std::vector<double>& right, int64_t perPrompt, const std::string& suffix) {
     std::map<std::string, std::pair<double, double>> byKind; // right, of
     for (size_t i = 0; i < right.size(); ++i)
-        for (const auto& name : {std::string("accuracy"), "accuracy_" + prompts[i / static_cast<size_t>(perPrompt)].row.verifierKind}) {
+        for (const auto& name :
+             {std::string("accuracy"),
+              "accuracy_" + prompts[i / static_cast<size_t>(perPrompt)].row.verifierKind}) {
             byKind[name].first += right[i];
             byKind[name].second += 1;
         }
     for (const auto& [name, counts] : byKind)
-        addShare(values, name + suffix, counts.first / counts.second, counts.second / static_cast<double>(perPrompt), counts.second);
+        addShare(values, name + suffix, counts.first / counts.second,
+                 counts.second / static_cast<double>(perPrompt), counts.second);
 }
 
 Status verifier(learn::Job& job, const Parameters& p) {
@@ -464,7 +497,8 @@ Status verifier(learn::Job& job, const Parameters& p) {
         addAccuracies(report.values, prompts, right, p.samplesPerPrompt, suffix);
         addAnswers(report.values, answers.rollouts, suffix);
         for (size_t i = 0; i < answers.rollouts.size(); ++i)
-            PL_CHECK(showSample(job, prompts[answers.rollouts[i].prompt], answers.rollouts[i], right[i], role));
+            PL_CHECK(
+                showSample(job, prompts[answers.rollouts[i].prompt], answers.rollouts[i], right[i], role));
     }
     for (const char* part : {"", "_low", "_high", "_n"})
         report.values[std::string("eval_accuracy") + part] = report.values[std::string("accuracy") + part];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Group relative policy optimisation: several answers to each prompt, each compared with its group's mean reward.
+// Group relative policy optimisation: several answers to each prompt, each compared with its group's mean
+// reward.
 #include <algorithm>
 #include <cmath>
 
@@ -42,15 +43,18 @@ struct Parameters {
         PL_TRY(out.sampling.topP, field<double>(p, "top_p", what));
         PL_TRY(out.sampling.maxNewTokens, field<int64_t>(p, "max_new_tokens", what));
         if (out.sampling.truncates())
-            return fail(Code::InvalidInput,
-                        fmt::format("samplers that truncate the distribution are refused in GRPO (temperature {}, top_k {}, "
-                                    "top_p {}): the ratio would compare probabilities of two different distributions",
-                                    out.sampling.temperature, out.sampling.topK, out.sampling.topP),
-                        "Set top_k=0, top_p=1 and a temperature above 0.");
+            return fail(
+                Code::InvalidInput,
+                fmt::format(
+                    "samplers that truncate the distribution are refused in GRPO (temperature {}, top_k {}, "
+                    "top_p {}): the ratio would compare probabilities of two different distributions",
+                    out.sampling.temperature, out.sampling.topK, out.sampling.topP),
+                "Set top_k=0, top_p=1 and a temperature above 0.");
         PL_TRY(out.generations, field<int64_t>(p, "num_generations", what));
         if (out.generations < 2)
-            return fail(Code::InvalidInput, fmt::format("num_generations is {}: an answer alone has no group to be compared with",
-                                                        out.generations),
+            return fail(Code::InvalidInput,
+                        fmt::format("num_generations is {}: an answer alone has no group to be compared with",
+                                    out.generations),
                         "Set it to 2 or more; 8 is usual.");
         PL_TRY(out.promptsPerStep, field<int64_t>(p, "prompts_per_step", what));
         PL_TRY(out.iterations, field<int64_t>(p, "num_iterations", what));
@@ -157,7 +161,8 @@ Status checkTerms(learn::Job& job, const std::vector<PromptRow>& prompts) {
     const bool verifiable = std::any_of(prompts.begin(), prompts.end(),
                                         [](const PromptRow& row) { return !row.verifierKind.empty(); });
     if (onlyVerifier && !verifiable)
-        return fail(Code::InvalidInput, "the only reward is the verifier, but no prompt has an answer to verify",
+        return fail(Code::InvalidInput,
+                    "the only reward is the verifier, but no prompt has an answer to verify",
                     "Train on prompts with a verifier (kind verify), or add another reward term.");
     return {};
 }
@@ -173,16 +178,19 @@ Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     PL_TRY(const auto prompts, promptsOf(job, "prompts.jsonl"));
     if (prompts.empty())
-        return fail(Code::NotFound, "the run has no prompts to answer", "Import prompts, or choose another kind of prompt.");
+        return fail(Code::NotFound, "the run has no prompts to answer",
+                    "Import prompts, or choose another kind of prompt.");
     PL_CHECK(Parameters::of(job.parameters(), prompts.size()));
     return checkTerms(job, prompts);
 }
 
 /// Log-probabilities recorded by the sampler, [n, longest] padded with 0.
-torch::Tensor recordedLogps(const std::vector<const Rollout*>& rows, int64_t longest, const torch::Device& device) {
+torch::Tensor recordedLogps(const std::vector<const Rollout*>& rows, int64_t longest,
+                            const torch::Device& device) {
     auto out = torch::zeros({static_cast<int64_t>(rows.size()), longest}, torch::kFloat32);
     for (size_t i = 0; i < rows.size(); ++i)
-        std::copy(rows[i]->logps.begin(), rows[i]->logps.end(), out.data_ptr<float>() + static_cast<int64_t>(i) * longest);
+        std::copy(rows[i]->logps.begin(), rows[i]->logps.end(),
+                  out.data_ptr<float>() + static_cast<int64_t>(i) * longest);
     return out.to(device);
 }
 
@@ -204,7 +212,8 @@ public:
         PL_TRY(m_setup, setUp(m_job, "policy"));
         PL_TRY(m_prompts, encoded("prompts.jsonl", 0));
         if (m_prompts.empty())
-            return fail(Code::InvalidInput, "no prompt leaves room for max_new_tokens in the model's positions",
+            return fail(Code::InvalidInput,
+                        "no prompt leaves room for max_new_tokens in the model's positions",
                         "Lower max_new_tokens.");
         PL_TRY(m_devPrompts, encoded("dev_prompts.jsonl", m_p.evalPrompts));
         learn::RewardContext context;
@@ -216,12 +225,14 @@ public:
         };
         PL_TRY(m_composer, learn::RewardComposer::make(m_job.parameters().at("rewards"), context));
         if (m_p.needsReference()) {
-            PL_TRY(const auto spec, modelFor(m_job, m_job.spec().model("reference") ? "reference" : "policy"));
+            PL_TRY(const auto spec,
+                   modelFor(m_job, m_job.spec().model("reference") ? "reference" : "policy"));
             PL_TRY(auto loaded, learn::loadModel(spec.path, m_setup->device));
             PL_CHECK(m_setup->encoder.checkFits(loaded.config, spec.path));
             m_reference = loaded.model;
         }
-        PL_TRY(m_loop, TrainLoop::start(m_job, m_setup->loaded.model, m_setup->loaded.dir, m_p.loop, m_prompts.size()));
+        PL_TRY(m_loop, TrainLoop::start(m_job, m_setup->loaded.model, m_setup->loaded.dir, m_p.loop,
+                                        m_prompts.size()));
         if (m_loop->extra().contains("group")) {
             PL_TRY(m_group, groupFromJson(m_loop->extra()["group"], m_prompts.size()));
             computeAdvantages(m_group, m_p);
@@ -265,17 +276,20 @@ private:
         int64_t tooLong = 0;
         auto out = learn::encodePrompts(rows, m_setup->encoder, m_setup->loaded.config.maxPositions,
                                         m_p.sampling.maxNewTokens, tooLong);
-        m_job.logLine(tooLong ? "warn" : "info",
-                      fmt::format("{}: {} of {} prompts used{}", file, out.size(), rows.size(),
-                                  tooLong ? fmt::format("; {} leave no room for max_new_tokens", tooLong) : ""));
+        m_job.logLine(
+            tooLong ? "warn" : "info",
+            fmt::format("{}: {} of {} prompts used{}", file, out.size(), rows.size(),
+                        tooLong ? fmt::format("; {} leave no room for max_new_tokens", tooLong) : ""));
         return out;
     }
 
-    Result<std::vector<Rollout>> sample(learn::Decoder& policy, const std::vector<learn::RolloutPrompt>& prompts,
+    Result<std::vector<Rollout>> sample(learn::Decoder& policy,
+                                        const std::vector<learn::RolloutPrompt>& prompts,
                                         const std::vector<size_t>& which, uint64_t seed) {
         auto options = m_p.sampling;
         options.seed = seed;
-        return learn::rollOut(policy, m_setup->encoder, prompts, which, options, [this] { return !m_job.mustLeave(); });
+        return learn::rollOut(policy, m_setup->encoder, prompts, which, options,
+                              [this] { return !m_job.mustLeave(); });
     }
 
     /// Samples and scores the next group of answers.
@@ -291,10 +305,13 @@ private:
         group.rewards = rewards.total;
         computeAdvantages(group, m_p);
         if (rewards.nonFinite)
-            m_job.alert("warn", "reward_not_finite",
-                        fmt::format("{} answers got an infinite reward and were left out.", rewards.nonFinite), m_loop->step());
+            m_job.alert(
+                "warn", "reward_not_finite",
+                fmt::format("{} answers got an infinite reward and were left out.", rewards.nonFinite),
+                m_loop->step());
         if (rewards.unscored == static_cast<int64_t>(group.rollouts.size()))
-            m_job.alert("warn", "nothing_scored", "No reward term could score any answer of this step.", m_loop->step());
+            m_job.alert("warn", "nothing_scored", "No reward term could score any answer of this step.",
+                        m_loop->step());
         auto values = learn::rewardMetrics(rewards, static_cast<size_t>(m_p.generations));
         values.merge(learn::completionMetrics(group.rollouts));
         if (m_p.taste)
@@ -305,8 +322,8 @@ private:
         return {};
     }
 
-    /// Gradients of one update from the present group. On the first one the ratio must be 1: old log-probabilities are the
-    /// sampler's, from the same weights.
+    /// Gradients of one update from the present group. On the first one the ratio must be 1: old
+    /// log-probabilities are the sampler's, from the same weights.
     Status learn(learn::Decoder& policy, bool first) {
         std::vector<size_t> rows;
         std::vector<int64_t> lengths;
@@ -339,7 +356,8 @@ private:
             torch::Tensor reference;
             if (!m_reference.is_empty()) {
                 torch::NoGradGuard noGrad;
-                reference = learn::completionLogps(m_reference, batch.tokens, batch.starts, false, temperature).logps;
+                reference =
+                    learn::completionLogps(m_reference, batch.tokens, batch.starts, false, temperature).logps;
             }
             const auto old = recordedLogps(rollouts, now.logps.size(1), m_setup->device);
             const auto a = torch::tensor(advantages, torch::kFloat32).to(m_setup->device);
@@ -369,7 +387,8 @@ private:
             m_loop->add("sampling/sampling_logp_difference/max", worst, 1);
             if (!(worst <= kRatioAlarm))
                 m_job.alert("error", "sampler_mismatch",
-                            fmt::format("The sampler's log-probabilities differ from the trainer's by up to {:.3g} a token, so the "
+                            fmt::format("The sampler's log-probabilities differ from the trainer's by up to "
+                                        "{:.3g} a token, so the "
                                         "ratio of the first update is not 1. Do not trust this run.",
                                         worst),
                             m_loop->step());
@@ -379,10 +398,14 @@ private:
 
     Status showSample(const learn::RolloutPrompt& prompt, const Rollout& r, double reward, double advantage,
                       const char* tag) {
-        Json json{{"step", m_loop->step()},   {"prompt_id", prompt.row.id},
-                  {"prompt", prompt.row.prompt}, {"response", r.text},
-                  {"tokens", r.tokens.completionLength()}, {"finished", r.finished},
-                  {"reward", jsonNumber(reward)}, {"tag", tag}};
+        Json json{{"step", m_loop->step()},
+                  {"prompt_id", prompt.row.id},
+                  {"prompt", prompt.row.prompt},
+                  {"response", r.text},
+                  {"tokens", r.tokens.completionLength()},
+                  {"finished", r.finished},
+                  {"reward", jsonNumber(reward)},
+                  {"tag", tag}};
         if (!std::isnan(advantage))
             json["advantage"] = advantage;
         return m_job.events().write(event::kSample, std::move(json));
@@ -398,14 +421,16 @@ private:
         if (m_loop->samplesDue() && m_loop->step() > 0)
             for (size_t i = 0; i < std::min(kShownRollouts, m_group.rollouts.size()); ++i) {
                 const auto& r = m_group.rollouts[i];
-                PL_CHECK(showSample(m_prompts[r.prompt], r, m_group.rewards[i], m_group.advantages[i], "rollout"));
+                PL_CHECK(
+                    showSample(m_prompts[r.prompt], r, m_group.rewards[i], m_group.advantages[i], "rollout"));
             }
         return {};
     }
 
     Status evaluate() {
         auto& policy = m_setup->loaded.model;
-        PL_TRY(const auto rollouts, sample(policy, m_devPrompts, allIndices(m_devPrompts.size()), hashSeed(m_job.spec().seed, "eval")));
+        PL_TRY(const auto rollouts, sample(policy, m_devPrompts, allIndices(m_devPrompts.size()),
+                                           hashSeed(m_job.spec().seed, "eval")));
         PL_TRY(const auto rewards, m_composer->score(learn::rewardInputs(m_devPrompts, rollouts)));
         std::map<std::string, double> values;
         auto all = learn::rewardMetrics(rewards, rollouts.size());
@@ -419,7 +444,8 @@ private:
             values["eval_kl"] = klOf(policy, rollouts);
         PL_CHECK(m_loop->evaluated(values, "eval_reward", true));
         for (size_t i = 0; i < std::min(kShownPrompts, rollouts.size()); ++i)
-            PL_CHECK(showSample(m_devPrompts[rollouts[i].prompt], rollouts[i], rewards.total[i], std::nan(""), "dev"));
+            PL_CHECK(showSample(m_devPrompts[rollouts[i].prompt], rollouts[i], rewards.total[i], std::nan(""),
+                                "dev"));
         return {};
     }
 
@@ -430,7 +456,8 @@ private:
         for (const auto& r : rollouts)
             lengths.push_back(r.tokens.length());
         double sum = 0, tokens = 0;
-        for (const auto& micro : learn::microBatches(allIndices(rollouts.size()), lengths, m_p.loop.microBatchTokens)) {
+        for (const auto& micro :
+             learn::microBatches(allIndices(rollouts.size()), lengths, m_p.loop.microBatchTokens)) {
             std::vector<const learn::TokenizedRow*> pointers;
             for (const size_t i : micro)
                 pointers.push_back(&rollouts[i].tokens);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The group loss through a model: TRL's losses, metrics and gradients of every parameter, and what must not change them.
+// The group loss through a model: TRL's losses, metrics and gradients of every parameter, and what must not
+// change them.
 
 #include <torch/torch.h>
 
@@ -64,8 +65,9 @@ struct Step {
 };
 
 /// One update's gradients from the rows, in the given micro-batches.
-Step accumulate(Decoder& model, const Batch& batch, GroupAggregation aggregation, const GroupLossOptions& options,
-                const std::vector<std::vector<size_t>>& micros, bool recorded = true) {
+Step accumulate(Decoder& model, const Batch& batch, GroupAggregation aggregation,
+                const GroupLossOptions& options, const std::vector<std::vector<size_t>>& micros,
+                bool recorded = true) {
     model->zero_grad();
     GroupTotals totals;
     totals.maxCompletionLength = batch.json["max_completion_length"];
@@ -85,7 +87,9 @@ Step accumulate(Decoder& model, const Batch& batch, GroupAggregation aggregation
         const auto index = torch::tensor(at, torch::kInt64);
         const auto made = rowBatch(rows, torch::kCPU);
         const auto now = completionLogps(model, made.tokens, made.starts, true);
-        const auto cut = [&](const torch::Tensor& t) { return t.index_select(0, index).narrow(1, 0, now.logps.size(1)); };
+        const auto cut = [&](const torch::Tensor& t) {
+            return t.index_select(0, index).narrow(1, 0, now.logps.size(1));
+        };
         const auto token = groupTokenLoss(now.logps, recorded ? cut(batch.old) : now.logps.detach(),
                                           options.klBeta != 0 ? cut(batch.reference) : torch::Tensor(),
                                           batch.advantages.index_select(0, index), now.mask, options);
@@ -152,7 +156,8 @@ private Q_SLOTS:
             QVERIFY2(near(step.loss, item["loss"], 1e-5), name.c_str());
             QVERIFY2(near(gradientNorm(m_policy), item["grad_norm_total"], 1e-4), name.c_str());
             for (const auto& parameter : m_policy->named_parameters())
-                QVERIFY2(near(parameter.value().grad().norm().item<double>(), item["grad_norms"][parameter.key()], 1e-4),
+                QVERIFY2(near(parameter.value().grad().norm().item<double>(),
+                              item["grad_norms"][parameter.key()], 1e-4),
                          (name + " " + parameter.key()).c_str());
             const Json& metrics = item["metrics"];
             QVERIFY2(near(step.entropy, metrics["entropy"], 1e-4), name.c_str());
@@ -168,7 +173,8 @@ private Q_SLOTS:
     void everyGradientEqualsTrl() {
         const auto golden = must(readSafetensors(kGolden + "trl/grpo_grads.safetensors"));
         for (const auto& [name, aggregation, beta] :
-             {std::tuple{"grpo_beta=0.04", GroupAggregation::Grpo, 0.04}, std::tuple{"dapo", GroupAggregation::Dapo, 0.0}}) {
+             {std::tuple{"grpo_beta=0.04", GroupAggregation::Grpo, 0.04},
+              std::tuple{"dapo", GroupAggregation::Dapo, 0.0}}) {
             accumulate(m_policy, m_batch, aggregation, {0.2, 0.2, beta}, kWhole);
             for (const auto& parameter : m_policy->named_parameters()) {
                 const auto& expected = golden.at(std::string(name) + ".grad." + parameter.key());
@@ -180,8 +186,9 @@ private Q_SLOTS:
 
     void accumulationOverMicroBatchesEqualsTrl() {
         for (const auto& item : m_batch.json["accumulated"]) {
-            const auto step = accumulate(m_policy, m_batch, must(groupAggregationOf(item["loss_type"].get<std::string>())),
-                                         optionsOf(item), item["micro_batches"].get<std::vector<std::vector<size_t>>>());
+            const auto step =
+                accumulate(m_policy, m_batch, must(groupAggregationOf(item["loss_type"].get<std::string>())),
+                           optionsOf(item), item["micro_batches"].get<std::vector<std::vector<size_t>>>());
             const auto name = item["loss_type"].get<std::string>();
             QVERIFY2(near(step.loss, item["loss_sum"], 1e-5), name.c_str());
             QVERIFY2(near(gradientNorm(m_policy), item["grad_norm_total"], 1e-4), name.c_str());
@@ -197,8 +204,11 @@ private Q_SLOTS:
 
     void splitAndOrderOfRowsDoNotChangeTheGradient() {
         const std::vector<std::vector<std::vector<size_t>>> splits = {
-            {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}}, {{0, 1, 2, 3, 4, 5, 6}, {7}}, {{7, 3, 1}, {0, 2}, {6, 5, 4}}};
-        for (const auto aggregation : {GroupAggregation::Grpo, GroupAggregation::DrGrpo, GroupAggregation::Dapo}) {
+            {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}},
+            {{0, 1, 2, 3, 4, 5, 6}, {7}},
+            {{7, 3, 1}, {0, 2}, {6, 5, 4}}};
+        for (const auto aggregation :
+             {GroupAggregation::Grpo, GroupAggregation::DrGrpo, GroupAggregation::Dapo}) {
             const auto whole = accumulate(m_policy, m_batch, aggregation, {0.2, 0.2, 0.04}, kWhole);
             const auto expected = gradients(m_policy);
             for (const auto& split : splits) {
@@ -215,40 +225,52 @@ private Q_SLOTS:
         const auto options = torch::dtype(torch::kFloat64);
         const auto now = torch::randn({6, 5}, options) - 2, old = now + 0.3 * torch::randn({6, 5}, options),
                    ref = now + 0.3 * torch::randn({6, 5}, options), a = torch::randn({6}, options);
-        const auto mask = (torch::arange(5).unsqueeze(0) < torch::tensor({5, 1, 3, 2, 4, 5}).unsqueeze(1)).to(torch::kFloat64);
+        const auto mask = (torch::arange(5).unsqueeze(0) < torch::tensor({5, 1, 3, 2, 4, 5}).unsqueeze(1))
+                              .to(torch::kFloat64);
         const GroupTotals totals{6, mask.sum().item<double>(), 9};
-        const auto gradient = [&](GroupAggregation aggregation, const std::vector<std::pair<int64_t, int64_t>>& parts) {
+        const auto gradient = [&](GroupAggregation aggregation,
+                                  const std::vector<std::pair<int64_t, int64_t>>& parts) {
             const auto leaf = now.clone().requires_grad_();
             for (const auto& [from, to] : parts) {
-                const auto cut = [&, from = from, to = to](const torch::Tensor& t) { return t.slice(0, from, to); };
-                const auto token = groupTokenLoss(cut(leaf), cut(old), cut(ref), cut(a), cut(mask), {0.2, 0.28, 0.1});
+                const auto cut = [&, from = from, to = to](const torch::Tensor& t) {
+                    return t.slice(0, from, to);
+                };
+                const auto token =
+                    groupTokenLoss(cut(leaf), cut(old), cut(ref), cut(a), cut(mask), {0.2, 0.28, 0.1});
                 aggregateGroupLoss(token.loss, cut(mask), aggregation, totals).backward();
             }
             return leaf.grad();
         };
-        for (const auto aggregation : {GroupAggregation::Grpo, GroupAggregation::DrGrpo, GroupAggregation::Dapo})
-            QVERIFY((gradient(aggregation, {{0, 6}}) - gradient(aggregation, {{0, 1}, {1, 5}, {5, 6}})).abs().max().item<double>() <
-                    1e-12);
+        for (const auto aggregation :
+             {GroupAggregation::Grpo, GroupAggregation::DrGrpo, GroupAggregation::Dapo})
+            QVERIFY((gradient(aggregation, {{0, 6}}) - gradient(aggregation, {{0, 1}, {1, 5}, {5, 6}}))
+                        .abs()
+                        .max()
+                        .item<double>() < 1e-12);
     }
 
     void gradientEqualsFiniteDifferences() {
         torch::manual_seed(5);
         const auto options = torch::dtype(torch::kFloat64);
         const auto now = torch::randn({4, 3}, options) - 2, old = now + 0.2 * torch::randn({4, 3}, options),
-                   ref = now + 0.2 * torch::randn({4, 3}, options), a = torch::tensor({1.0, -1.0, 0.5, -0.3}, options);
-        const auto mask = torch::tensor({{1.0, 1.0, 1.0}, {1.0, 0.0, 0.0}, {1.0, 1.0, 0.0}, {1.0, 1.0, 1.0}}, options);
+                   ref = now + 0.2 * torch::randn({4, 3}, options),
+                   a = torch::tensor({1.0, -1.0, 0.5, -0.3}, options);
+        const auto mask =
+            torch::tensor({{1.0, 1.0, 1.0}, {1.0, 0.0, 0.0}, {1.0, 1.0, 0.0}, {1.0, 1.0, 1.0}}, options);
         const GroupTotals totals{4, 9, 3};
-        for (const auto aggregation :
-             {GroupAggregation::Grpo, GroupAggregation::Bnpo, GroupAggregation::DrGrpo, GroupAggregation::Dapo}) {
+        for (const auto aggregation : {GroupAggregation::Grpo, GroupAggregation::Bnpo,
+                                       GroupAggregation::DrGrpo, GroupAggregation::Dapo}) {
             const auto value = [&](const torch::Tensor& x) {
-                return aggregateGroupLoss(groupTokenLoss(x, old, ref, a, mask, {0.2, 0.28, 0.1}).loss, mask, aggregation, totals);
+                return aggregateGroupLoss(groupTokenLoss(x, old, ref, a, mask, {0.2, 0.28, 0.1}).loss, mask,
+                                          aggregation, totals);
             };
             const auto leaf = now.clone().requires_grad_();
             value(leaf).backward();
             for (int64_t i = 0; i < 12; ++i) {
                 const auto step = torch::zeros({12}, options);
                 step[i] = 1e-6;
-                const double slope = ((value(now + step.view({4, 3})) - value(now - step.view({4, 3}))) / 2e-6).item<double>();
+                const double slope =
+                    ((value(now + step.view({4, 3})) - value(now - step.view({4, 3}))) / 2e-6).item<double>();
                 QVERIFY(near(leaf.grad().view({-1})[i].item<double>(), slope, 1e-7));
             }
         }

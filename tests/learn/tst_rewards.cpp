@@ -31,10 +31,16 @@ struct Answers {
     }
 };
 
-PromptRow chat(const std::string& text) { return {"c", text, "train", "", ""}; }
-PromptRow sum() { return {"s", "Compute 2 + 3.", "train", "arithmetic", "5"}; }
+PromptRow chat(const std::string& text) {
+    return {"c", text, "train", "", ""};
+}
+PromptRow sum() {
+    return {"s", "Compute 2 + 3.", "train", "arithmetic", "5"};
+}
 
-RewardComposer composer(const Json& terms) { return must(RewardComposer::make(terms, {})); }
+RewardComposer composer(const Json& terms) {
+    return must(RewardComposer::make(terms, {}));
+}
 
 bool refuses(const Json& terms, const char* word) {
     const auto made = RewardComposer::make(terms, {});
@@ -51,7 +57,9 @@ class TestRewards : public QObject {
     Q_OBJECT
 private:
     QTemporaryDir m_dir;
-    std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
+    std::string path(const std::string& name) {
+        return m_dir.filePath(QString::fromStdString(name)).toStdString();
+    }
 
     std::string rewardModel(const std::string& name, uint64_t seed) {
         tiny::makeModel(path(name + "-lm"), seed);
@@ -90,9 +98,10 @@ private Q_SLOTS:
         Answers answers;
         for (const int n : {10, 14, 6})
             answers.add(chat("Hi"), "x", n);
-        const auto rewards = must(composer({{{"type", "length"}, {"target", 10}, {"scale", 4}, {"shape", "gaussian"}},
-                                            {{"type", "length"}, {"target", 10}, {"scale", 4}, {"shape", "linear"}}})
-                                      .score(answers.inputs));
+        const auto rewards =
+            must(composer({{{"type", "length"}, {"target", 10}, {"scale", 4}, {"shape", "gaussian"}},
+                           {{"type", "length"}, {"target", 10}, {"scale", 4}, {"shape", "linear"}}})
+                     .score(answers.inputs));
         QCOMPARE(rewards.terms[0].name, std::string("length"));
         QCOMPARE(rewards.terms[1].name, std::string("length_2"));
         QCOMPARE(rewards.terms[0].raw, (std::vector<double>{1, std::exp(-0.5), std::exp(-0.5)}));
@@ -102,22 +111,28 @@ private Q_SLOTS:
     void aRuleIsTheTastesScoreAndACutOffAnswerIsNotRight() {
         Answers answers;
         answers.add(sum(), "The answer is 5.", 12, false);
-        auto rewards = must(composer({{{"type", "rule"}, {"taste", "concise"}}, {{"type", "verifier"}}}).score(answers.inputs));
+        auto rewards = must(composer({{{"type", "rule"}, {"taste", "concise"}}, {{"type", "verifier"}}})
+                                .score(answers.inputs));
         QCOMPARE(rewards.terms[0].name, std::string("rule_concise"));
-        QCOMPARE(rewards.terms[0].raw[0], rules::score(*rules::tasteByName("concise"), "", "The answer is 5."));
+        QCOMPARE(rewards.terms[0].raw[0],
+                 rules::score(*rules::tasteByName("concise"), "", "The answer is 5."));
         QCOMPARE(rewards.terms[1].raw[0], 0.0);
     }
 
     void partlyRightCountsWhenAsked() {
         Answers answers;
-        answers.add({"s", "Sort 3, 1, 2, 4.", "train", "sort", "1, 2, 3, 4"}, "The answer is 1, 2, 4, 3.", 12);
-        const auto rewards = must(composer({{{"type", "verifier"}}, {{"type", "verifier"}, {"partial", true}}}).score(answers.inputs));
+        answers.add({"s", "Sort 3, 1, 2, 4.", "train", "sort", "1, 2, 3, 4"}, "The answer is 1, 2, 4, 3.",
+                    12);
+        const auto rewards =
+            must(composer({{{"type", "verifier"}}, {{"type", "verifier"}, {"partial", true}}})
+                     .score(answers.inputs));
         QCOMPARE(rewards.terms[0].raw[0], 0.0);
         QCOMPARE(rewards.terms[1].raw[0], 0.5);
     }
 
     void infinityAndNanAreNotAveraged() {
-        const auto rewards = combineRewards({{"a", 1.0, {1, kNan, INFINITY, 2}}, {"b", 0.5, {2, kNan, 1, kNan}}}, 4);
+        const auto rewards =
+            combineRewards({{"a", 1.0, {1, kNan, INFINITY, 2}}, {"b", 0.5, {2, kNan, 1, kNan}}}, 4);
         QCOMPARE(rewards.total[0], 2.0);
         QVERIFY(std::isnan(rewards.total[1]));
         QVERIFY(std::isnan(rewards.total[2]));
@@ -140,7 +155,8 @@ private Q_SLOTS:
 
     /// Weighted sums, advantages and figures of TRL's own fixtures, unscored rows among them.
     void advantagesAndFiguresEqualTrl() {
-        const auto fixtures = must(readJsonFile(std::string(PAIRLAB_SOURCE_DIR) + "/tests/golden/trl/grpo.json"))["advantages"];
+        const auto fixtures =
+            must(readJsonFile(std::string(PAIRLAB_SOURCE_DIR) + "/tests/golden/trl/grpo.json"))["advantages"];
         int unscored = 0;
         for (const auto& item : fixtures) {
             std::vector<TermScores> terms;
@@ -154,23 +170,33 @@ private Q_SLOTS:
             auto rewards = combineRewards(std::move(terms), rows);
             unscored += static_cast<int>(rewards.unscored);
             const auto group = item["num_generations"].get<size_t>();
-            const auto advantages = groupAdvantages(torch::tensor(rewards.total, torch::kFloat64), static_cast<int64_t>(group),
-                                                    must(rewardScaleOf(item["scale_rewards"].get<std::string>())));
-            const auto name = item["name"].get<std::string>() + " " + item["scale_rewards"].get<std::string>();
+            const auto advantages =
+                groupAdvantages(torch::tensor(rewards.total, torch::kFloat64), static_cast<int64_t>(group),
+                                must(rewardScaleOf(item["scale_rewards"].get<std::string>())));
+            const auto name =
+                item["name"].get<std::string>() + " " + item["scale_rewards"].get<std::string>();
             for (size_t i = 0; i < rows; ++i) {
-                const double ours = advantages[static_cast<int64_t>(i)].item<double>(), theirs = item["advantages"][i];
-                QVERIFY2(std::abs(ours - theirs) < 1e-4, qPrintable(QString("%1: row %2: %3 against %4").arg(name.c_str()).arg(i).arg(ours).arg(theirs)));
+                const double ours = advantages[static_cast<int64_t>(i)].item<double>(),
+                             theirs = item["advantages"][i];
+                QVERIFY2(
+                    std::abs(ours - theirs) < 1e-4,
+                    qPrintable(
+                        QString("%1: row %2: %3 against %4").arg(name.c_str()).arg(i).arg(ours).arg(theirs)));
             }
             const auto ours = rewardMetrics(rewards, group);
             for (const auto& [key, value] : item["metrics"].items()) {
                 if (!value.is_number())
                     continue;
-                // With scale_rewards=batch TRL asks whether the whole batch varies; ours is always about groups.
+                // With scale_rewards=batch TRL asks whether the whole batch varies; ours is always about
+                // groups.
                 if (key == "frac_reward_zero_std" && item["scale_rewards"] == "batch")
                     continue;
                 QVERIFY2(ours.count(key), key.c_str());
                 QVERIFY2(std::abs(ours.at(key) - value.get<double>()) < 1e-5,
-                         qPrintable(QString("%1: %2: %3 against %4").arg(name.c_str(), key.c_str()).arg(ours.at(key)).arg(value.get<double>())));
+                         qPrintable(QString("%1: %2: %3 against %4")
+                                        .arg(name.c_str(), key.c_str())
+                                        .arg(ours.at(key))
+                                        .arg(value.get<double>())));
             }
         }
         QVERIFY(unscored > 0);
@@ -179,7 +205,8 @@ private Q_SLOTS:
     void rewardModelScoresDoNotDependOnBatches() {
         const auto dir = rewardModel("rm", 5);
         auto scorer = must(RewardModelScorer::load(dir, torch::kCPU));
-        const std::vector<std::string> prompts = {"hi", "a longer prompt", "hi", "x"}, texts = {"one", "two", "three and more", ""};
+        const std::vector<std::string> prompts = {"hi", "a longer prompt", "hi", "x"},
+                                       texts = {"one", "two", "three and more", ""};
         const auto all = must(scorer.score(prompts, texts));
         const auto single = must(scorer.score(prompts, texts, {}, 1));
         for (size_t i = 0; i < all.size(); ++i) {

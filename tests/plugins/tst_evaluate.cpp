@@ -17,7 +17,9 @@ namespace {
 std::string prompts(int n, bool verify = false) {
     std::vector<Json> rows;
     for (int i = 0; i < n; ++i) {
-        Json row = {{"id", "t" + std::to_string(i)}, {"prompt", std::string(1 + i % 5, static_cast<char>('a' + i % 26))}, {"split", "test"}};
+        Json row = {{"id", "t" + std::to_string(i)},
+                    {"prompt", std::string(1 + i % 5, static_cast<char>('a' + i % 26))},
+                    {"split", "test"}};
         if (verify)
             row["verifier"] = {{"kind", i % 2 ? "copy" : "arithmetic"}, {"answer", "3"}};
         rows.push_back(std::move(row));
@@ -36,10 +38,13 @@ class TestEvaluate : public QObject {
     Q_OBJECT
 private:
     QTemporaryDir m_dir;
-    std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
+    std::string path(const std::string& name) {
+        return m_dir.filePath(QString::fromStdString(name)).toStdString();
+    }
     Json m_event; ///< the result event of the last run
 
-    std::map<std::string, double> evaluate(const std::string& name, const std::vector<ModelSpec>& models, const Json& given,
+    std::map<std::string, double> evaluate(const std::string& name, const std::vector<ModelSpec>& models,
+                                           const Json& given,
                                            const std::map<std::string, std::string>& files) {
         Json parameters = {{"max_new_tokens", 12}};
         parameters.update(given);
@@ -80,7 +85,9 @@ private:
         return path(name);
     }
 
-    std::vector<ModelSpec> twoModels() { return {modelSpec("policy", path("a")), modelSpec("against", path("b"))}; }
+    std::vector<ModelSpec> twoModels() {
+        return {modelSpec("policy", path("a")), modelSpec("against", path("b"))};
+    }
 
 private Q_SLOTS:
     void initTestCase() {
@@ -90,7 +97,8 @@ private Q_SLOTS:
     }
 
     void winRateByARuleCanBeComputedAgain() {
-        const auto values = evaluate("rule", twoModels(), {{"judge", "rule"}, {"taste", "concise"}}, {{"prompts.jsonl", prompts(40)}});
+        const auto values = evaluate("rule", twoModels(), {{"judge", "rule"}, {"taste", "concise"}},
+                                     {{"prompts.jsonl", prompts(40)}});
         const auto taste = *rules::tasteByName("concise");
         const auto a = samples("rule", "policy"), b = samples("rule", "against");
         QCOMPARE(a.ids.size(), size_t{40});
@@ -136,8 +144,9 @@ private Q_SLOTS:
     void aModelAgainstItselfIsATie() {
         const std::vector<ModelSpec> same = {modelSpec("policy", path("a")), modelSpec("against", path("a")),
                                              modelSpec("judge", rewardModel("rm-tie", 3))};
-        const auto values = evaluate("self", same, {{"judge", "reward_model"}, {"judge_name", "rm"}, {"judge_saw_same_labels", "yes"}},
-                                     {{"prompts.jsonl", prompts(10)}});
+        const auto values = evaluate(
+            "self", same, {{"judge", "reward_model"}, {"judge_name", "rm"}, {"judge_saw_same_labels", "yes"}},
+            {{"prompts.jsonl", prompts(10)}});
         QCOMPARE(values.at("eval_win_rate"), 0.5);
         QCOMPARE(values.at("ties"), 10.0);
         QVERIFY(std::abs(values.at("kl")) < 1e-9);
@@ -151,12 +160,17 @@ private Q_SLOTS:
     void aModelJudgeCarriesItsAgreement() {
         std::vector<Json> pairs;
         for (int i = 0; i < 20; ++i)
-            pairs.push_back({{"id", "p"}, {"prompt", "x"}, {"chosen", std::string(1 + i, 'a')}, {"rejected", std::string(1 + i, 'b')}});
-        pairs.push_back({{"id", "tie"}, {"prompt", "x"}, {"chosen", "a"}, {"rejected", "b"}, {"soft_label", 0.5}});
+            pairs.push_back({{"id", "p"},
+                             {"prompt", "x"},
+                             {"chosen", std::string(1 + i, 'a')},
+                             {"rejected", std::string(1 + i, 'b')}});
+        pairs.push_back(
+            {{"id", "tie"}, {"prompt", "x"}, {"chosen", "a"}, {"rejected", "b"}, {"soft_label", 0.5}});
         auto models = twoModels();
         models.push_back(modelSpec("judge", rewardModel("rm-judge", 4)));
-        const auto values = evaluate("judged", models, {{"judge", "reward_model"}, {"taste", "warm"}},
-                                     {{"prompts.jsonl", prompts(30)}, {"judge_pairs.jsonl", jsonLines(pairs)}});
+        const auto values =
+            evaluate("judged", models, {{"judge", "reward_model"}, {"taste", "warm"}},
+                     {{"prompts.jsonl", prompts(30)}, {"judge_pairs.jsonl", jsonLines(pairs)}});
         QCOMPARE(values.at("judge_agreement_n"), 20.0); // the tie is no question of ranking
         QVERIFY(values.at("judge_agreement_low") < values.at("judge_agreement_high"));
         QCOMPARE(must(numberOf(m_event["judge"]["agreement"], "agreement")), values.at("judge_agreement"));
@@ -169,17 +183,18 @@ private Q_SLOTS:
         // The same pairs, turned round, give the rest of the agreement.
         for (auto& pair : pairs)
             std::swap(pair["chosen"], pair["rejected"]);
-        const auto turned = evaluate("turned", {modelSpec("policy", path("rm-judge"))}, {{"mode", "reward_accuracy"}},
-                                     {{"pairs.jsonl", jsonLines(pairs)}});
+        const auto turned = evaluate("turned", {modelSpec("policy", path("rm-judge"))},
+                                     {{"mode", "reward_accuracy"}}, {{"pairs.jsonl", jsonLines(pairs)}});
         QCOMPARE(turned.at("eval_accuracy"), 1 - values.at("judge_agreement"));
         QCOMPARE(turned.at("eval_accuracy_n"), 20.0);
     }
 
     void scoresThatAreNoNumbersAreCountedNotAveraged() {
-        std::vector<Json> pairs = {{{"id", "a"}, {"prompt", "x"}, {"chosen", std::string(400, 'a')}, {"rejected", "b"}},
-                                   {{"id", "b"}, {"prompt", "x"}, {"chosen", "aa"}, {"rejected", "aa"}}};
-        const auto values = evaluate("long", {modelSpec("policy", rewardModel("rm-long", 5))}, {{"mode", "reward_accuracy"}},
-                                     {{"pairs.jsonl", jsonLines(pairs)}});
+        std::vector<Json> pairs = {
+            {{"id", "a"}, {"prompt", "x"}, {"chosen", std::string(400, 'a')}, {"rejected", "b"}},
+            {{"id", "b"}, {"prompt", "x"}, {"chosen", "aa"}, {"rejected", "aa"}}};
+        const auto values = evaluate("long", {modelSpec("policy", rewardModel("rm-long", 5))},
+                                     {{"mode", "reward_accuracy"}}, {{"pairs.jsonl", jsonLines(pairs)}});
         QCOMPARE(values.at("nan_count"), 1.0);
         QCOMPARE(values.at("eval_accuracy_n"), 1.0);
         QCOMPARE(values.at("eval_accuracy"), 0.0); // equal scores: a tie is a miss
@@ -189,10 +204,12 @@ private Q_SLOTS:
     }
 
     void verifierCountsRightAnswersOfBoth() {
-        const auto values = evaluate("verifier", twoModels(), {{"mode", "verifier"}, {"samples_per_prompt", 2}},
-                                     {{"prompts.jsonl", prompts(12, true)}});
-        for (const char* name : {"accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "accuracy_against", "accuracy_copy",
-                                 "accuracy_arithmetic", "accuracy_arithmetic_against", "eval_accuracy"})
+        const auto values =
+            evaluate("verifier", twoModels(), {{"mode", "verifier"}, {"samples_per_prompt", 2}},
+                     {{"prompts.jsonl", prompts(12, true)}});
+        for (const char* name :
+             {"accuracy", "accuracy_low", "accuracy_high", "accuracy_n", "accuracy_against", "accuracy_copy",
+              "accuracy_arithmetic", "accuracy_arithmetic_against", "eval_accuracy"})
             QVERIFY2(values.count(name), name);
         QCOMPARE(values.at("accuracy_n"), 24.0);
         QCOMPARE(values.at("accuracy_copy_n"), 12.0);
@@ -214,14 +231,16 @@ private Q_SLOTS:
     }
 
     void noKlForTruncatedSamplers() {
-        const auto values = evaluate("topk", twoModels(), {{"judge", "rule"}, {"taste", "warm"}, {"top_k", 5}}, {{"prompts.jsonl", prompts(4)}});
+        const auto values =
+            evaluate("topk", twoModels(), {{"judge", "rule"}, {"taste", "warm"}, {"top_k", 5}},
+                     {{"prompts.jsonl", prompts(4)}});
         QVERIFY(!values.count("kl"));
         QVERIFY(values.count("eval_win_rate"));
     }
 
     void oneModelAloneHasNoWinRate() {
-        const auto values = evaluate("alone", {modelSpec("policy", path("a"))}, {{"judge", "rule"}, {"taste", "warm"}},
-                                     {{"prompts.jsonl", prompts(4)}});
+        const auto values = evaluate("alone", {modelSpec("policy", path("a"))},
+                                     {{"judge", "rule"}, {"taste", "warm"}}, {{"prompts.jsonl", prompts(4)}});
         QVERIFY(!values.count("eval_win_rate"));
         QVERIFY(values.count("gold_mean") && values.count("reward_mean"));
     }
@@ -242,8 +261,8 @@ private Q_SLOTS:
         QVERIFY(refuses("r4", twoModels(), {{"mode", "verifier"}}, some, "verify"));
         QVERIFY(refuses("r5", twoModels(), {{"taste", "warm"}}, {}, "prompts.jsonl"));
         QVERIFY(refuses("r6", twoModels(), {{"mode", "reward_accuracy"}}, some, "pairs.jsonl"));
-        QVERIFY(refuses("r7", {modelSpec("policy", path("a"))}, {{"mode", "reward_accuracy"}}, {{"pairs.jsonl", plantedPairs(2, 1)}},
-                        "not a reward model"));
+        QVERIFY(refuses("r7", {modelSpec("policy", path("a"))}, {{"mode", "reward_accuracy"}},
+                        {{"pairs.jsonl", plantedPairs(2, 1)}}, "not a reward model"));
     }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: timeout=300
-// GRPO end to end on a tiny model: it learns what it is rewarded for, refuses what it cannot do, and resumes exactly.
+// GRPO end to end on a tiny model: it learns what it is rewarded for, refuses what it cannot do, and resumes
+// exactly.
 
 #include <torch/torch.h>
 
@@ -16,7 +17,9 @@ namespace {
 std::string prompts(int n, const char* split, bool verify = false) {
     std::vector<Json> rows;
     for (int i = 0; i < n; ++i) {
-        Json row = {{"id", split + std::to_string(i)}, {"prompt", std::string(1 + i % 5, static_cast<char>('a' + i))}, {"split", split}};
+        Json row = {{"id", split + std::to_string(i)},
+                    {"prompt", std::string(1 + i % 5, static_cast<char>('a' + i))},
+                    {"split", split}};
         if (verify)
             row["verifier"] = {{"kind", "copy"}, {"answer", "x"}};
         rows.push_back(std::move(row));
@@ -30,7 +33,8 @@ Json shortAnswers() {
 
 /// Differs between nearly all answers, so every step has gradients.
 Json fewWords() {
-    return Json::array({{{"type", "rule"}, {"taste", "concise"}, {"weight", 0.1}}, {{"type", "length"}, {"target", 2}, {"scale", 16}}});
+    return Json::array({{{"type", "rule"}, {"taste", "concise"}, {"weight", 0.1}},
+                        {{"type", "length"}, {"target", 2}, {"scale", 16}}});
 }
 
 } // namespace
@@ -39,14 +43,19 @@ class TestGrpo : public QObject {
     Q_OBJECT
 private:
     QTemporaryDir m_dir;
-    std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
+    std::string path(const std::string& name) {
+        return m_dir.filePath(QString::fromStdString(name)).toStdString();
+    }
 
     Bundle bundle(const std::string& name, Json given, bool verify = false) {
-        Json parameters = {{"rewards", fewWords()}, {"steps", 6}, {"num_generations", 4}, {"prompts_per_step", 3},
-                           {"max_new_tokens", 16}, {"learning_rate", 0.003}, {"micro_batch_tokens", 120}, {"eval_prompts", 4}};
+        Json parameters = {{"rewards", fewWords()},     {"steps", 6},           {"num_generations", 4},
+                           {"prompts_per_step", 3},     {"max_new_tokens", 16}, {"learning_rate", 0.003},
+                           {"micro_batch_tokens", 120}, {"eval_prompts", 4}};
         parameters.update(given);
         return makeBundle(path(name), "grpo", {modelSpec("policy", path("model"))}, parameters,
-                          {{"prompts.jsonl", prompts(10, "train", verify)}, {"dev_prompts.jsonl", prompts(6, "dev", verify)}}, 11);
+                          {{"prompts.jsonl", prompts(10, "train", verify)},
+                           {"dev_prompts.jsonl", prompts(6, "dev", verify)}},
+                          11);
     }
 
     void refuses(const std::string& name, const Json& given, const char* word) {
@@ -63,12 +72,19 @@ private Q_SLOTS:
     }
 
     void learnsWhatItIsRewardedFor() {
-        const auto dir = bundle("learns", {{"rewards", shortAnswers()}, {"steps", 30}, {"num_generations", 8}, {"prompts_per_step", 4}, {"learning_rate", 0.01},
-                                           {"micro_batch_tokens", 2048}, {"eval_every", 10}, {"monitor_taste", "concise"}})
+        const auto dir = bundle("learns", {{"rewards", shortAnswers()},
+                                           {"steps", 30},
+                                           {"num_generations", 8},
+                                           {"prompts_per_step", 4},
+                                           {"learning_rate", 0.01},
+                                           {"micro_batch_tokens", 2048},
+                                           {"eval_every", 10},
+                                           {"monitor_taste", "concise"}})
                              .dir();
         const auto out = runPlugin(dir);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
-        const auto reward = metric(dir, "reward"), held = metric(dir, "eval_reward"), length = metric(dir, "completions/mean_length");
+        const auto reward = metric(dir, "reward"), held = metric(dir, "eval_reward"),
+                   length = metric(dir, "completions/mean_length");
         QCOMPARE(reward.size(), size_t{30});
         const auto mean = [](const std::map<int64_t, double>& values, int64_t from, int64_t to) {
             double sum = 0;
@@ -76,8 +92,8 @@ private Q_SLOTS:
                 sum += values.at(step);
             return sum / static_cast<double>(to - from + 1);
         };
-        qInfo("reward %.3f -> %.3f, held out %.3f -> %.3f, length %.1f -> %.1f", mean(reward, 1, 3), mean(reward, 28, 30), held.at(0),
-              held.at(30), mean(length, 1, 3), mean(length, 28, 30));
+        qInfo("reward %.3f -> %.3f, held out %.3f -> %.3f, length %.1f -> %.1f", mean(reward, 1, 3),
+              mean(reward, 28, 30), held.at(0), held.at(30), mean(length, 1, 3), mean(length, 28, 30));
         QVERIFY(mean(reward, 28, 30) > mean(reward, 1, 3) + 0.3);
         QVERIFY(held.at(30) > held.at(0) + 0.3);
         QVERIFY(mean(length, 28, 30) < mean(length, 1, 3) - 4);
@@ -88,8 +104,9 @@ private Q_SLOTS:
             QVERIFY2(value <= 1e-4, qPrintable(QString("step %1: %2").arg(step).arg(value)));
         for (const auto& [step, value] : metric(dir, "clip_ratio/region_mean"))
             QCOMPARE(value, 0.0);
-        for (const char* name : {"reward_std", "rewards/length/mean", "rewards/length/std", "frac_reward_zero_std", "entropy", "loss",
-                                 "grad_norm", "learning_rate", "tokens_per_second", "completions/clipped_ratio", "gold/concise"})
+        for (const char* name : {"reward_std", "rewards/length/mean", "rewards/length/std",
+                                 "frac_reward_zero_std", "entropy", "loss", "grad_norm", "learning_rate",
+                                 "tokens_per_second", "completions/clipped_ratio", "gold/concise"})
             QVERIFY2(metric(dir, name).size() == 30, name);
         QVERIFY(metric(dir, "kl").empty()); // no reference without beta
         QCOMPARE(count(dir, event::kAlert), size_t{0});
@@ -119,7 +136,8 @@ private Q_SLOTS:
     }
 
     void klStartsAtZeroAndIsMeasured() {
-        const auto dir = bundle("kl", {{"beta", 0.05}, {"steps", 5}, {"learning_rate", 0.01}, {"warmup", 0.0}}).dir();
+        const auto dir =
+            bundle("kl", {{"beta", 0.05}, {"steps", 5}, {"learning_rate", 0.01}, {"warmup", 0.0}}).dir();
         const auto out = runPlugin(dir);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
         const auto kl = metric(dir, "kl");
@@ -130,7 +148,8 @@ private Q_SLOTS:
 
     void microBatchesDoNotChangeTheRun() {
         const auto run = [&](const std::string& name, int tokens) {
-            const auto dir = bundle(name, {{"micro_batch_tokens", tokens}, {"steps", 2}, {"beta", 0.1}}).dir();
+            const auto dir =
+                bundle(name, {{"micro_batch_tokens", tokens}, {"steps", 2}, {"beta", 0.1}}).dir();
             if (runPlugin(dir).status != PL_OK)
                 qFatal("%s", name.c_str());
             return dir;
@@ -145,7 +164,9 @@ private Q_SLOTS:
     }
 
     void severalUpdatesAGroupReuseItsAnswers() {
-        const auto dir = bundle("mu", {{"num_iterations", 3}, {"steps", 6}, {"learning_rate", 0.05}, {"warmup", 0.0}}).dir();
+        const auto dir =
+            bundle("mu", {{"num_iterations", 3}, {"steps", 6}, {"learning_rate", 0.05}, {"warmup", 0.0}})
+                .dir();
         QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
         QCOMPARE(metric(dir, "reward").size(), size_t{2}); // new answers at steps 1 and 4 only
         QCOMPARE(metric(dir, "loss").size(), size_t{6});
@@ -157,9 +178,10 @@ private Q_SLOTS:
     }
 
     void resumedRunEqualsTheUninterruptedOne() {
-        // Two updates a group and an odd step of resumption: the unfinished group comes back with the checkpoint.
-        const Json given = {{"steps", 8}, {"num_iterations", 2}, {"save_every", 3}, {"eval_every", 4}, {"learning_rate", 0.01},
-                            {"log_every", 1}};
+        // Two updates a group and an odd step of resumption: the unfinished group comes back with the
+        // checkpoint.
+        const Json given = {{"steps", 8},      {"num_iterations", 2},   {"save_every", 3},
+                            {"eval_every", 4}, {"learning_rate", 0.01}, {"log_every", 1}};
         const auto whole = bundle("whole", given).dir(), cut = bundle("cut", given).dir();
         QCOMPARE(runPlugin(whole).status, static_cast<int>(PL_OK));
         QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
@@ -177,13 +199,15 @@ private Q_SLOTS:
             torch::manual_seed(from);
             QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
             QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
-            QVERIFY(sameWeights(whole + "/checkpoints/step-000008/model.safetensors", cut + "/checkpoints/step-000008/model.safetensors"));
+            QVERIFY(sameWeights(whole + "/checkpoints/step-000008/model.safetensors",
+                                cut + "/checkpoints/step-000008/model.safetensors"));
         }
     }
 
     void aStopInTheMiddleOfAGroupIsResumedExactly() {
-        const Json given = {{"steps", 9}, {"num_iterations", 3}, {"save_every", 5}, {"eval_every", 100}, {"sample_every", 100},
-                            {"eval_prompts", 1}, {"learning_rate", 0.01}};
+        const Json given = {{"steps", 9},           {"num_iterations", 3}, {"save_every", 5},
+                            {"eval_every", 100},    {"sample_every", 100}, {"eval_prompts", 1},
+                            {"learning_rate", 0.01}};
         const auto whole = bundle("whole-group", given).dir(), cut = bundle("cut-group", given).dir();
         QCOMPARE(runPlugin(whole).status, static_cast<int>(PL_OK));
         QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
@@ -192,12 +216,14 @@ private Q_SLOTS:
         QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
         QCOMPARE(count(cut, event::kRewind), size_t{1});
         QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
-        QVERIFY(sameWeights(whole + "/checkpoints/step-000009/model.safetensors", cut + "/checkpoints/step-000009/model.safetensors"));
+        QVERIFY(sameWeights(whole + "/checkpoints/step-000009/model.safetensors",
+                            cut + "/checkpoints/step-000009/model.safetensors"));
     }
 
     void maskedTruncatedRowsTeachNothing() {
         // With one token allowed hardly any answer ends: nothing is trained on, and nothing breaks.
-        const auto dir = bundle("masked", {{"mask_truncated", true}, {"max_new_tokens", 1}, {"steps", 2}}).dir();
+        const auto dir =
+            bundle("masked", {{"mask_truncated", true}, {"max_new_tokens", 1}, {"steps", 2}}).dir();
         const auto out = runPlugin(dir);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
         for (const auto& [step, value] : metric(dir, "loss"))
@@ -207,20 +233,24 @@ private Q_SLOTS:
     void refusesSamplersThatTruncate() {
         refuses("topk", {{"top_k", 20}}, "samplers that truncate the distribution are refused in GRPO");
         refuses("topp", {{"top_p", 0.9}}, "samplers that truncate the distribution are refused in GRPO");
-        refuses("greedy", {{"temperature", 0.0}}, "samplers that truncate the distribution are refused in GRPO");
+        refuses("greedy", {{"temperature", 0.0}},
+                "samplers that truncate the distribution are refused in GRPO");
     }
 
     void refusesWhatCannotBeRewarded() {
         refuses("empty", {{"rewards", Json::array()}}, "empty");
         refuses("verifier", {{"rewards", Json::array({{{"type", "verifier"}}})}}, "verifier");
         refuses("taste", {{"rewards", Json::array({{{"type", "rule"}, {"taste", "spicy"}}})}}, "spicy");
-        refuses("noref", {{"rewards", Json::array({{{"type", "reward_model"}, {"model", "run:1"}}})}}, "ref:run:1");
+        refuses("noref", {{"rewards", Json::array({{{"type", "reward_model"}, {"model", "run:1"}}})}},
+                "ref:run:1");
         refuses("monitor", {{"monitor_taste", "spicy"}}, "spicy");
     }
 
     void unscoredAnswersDoNotStopTheRun() {
-        // Only every prompt with a verifier is scored; here none of the answers can be right, so no group differs.
-        const auto dir = bundle("verify", {{"rewards", Json::array({{{"type", "verifier"}}})}, {"steps", 2}}, true).dir();
+        // Only every prompt with a verifier is scored; here none of the answers can be right, so no group
+        // differs.
+        const auto dir =
+            bundle("verify", {{"rewards", Json::array({{{"type", "verifier"}}})}, {"steps", 2}}, true).dir();
         const auto out = runPlugin(dir);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
         QCOMPARE(metric(dir, "frac_reward_zero_std").at(1), 1.0);

@@ -39,8 +39,9 @@ std::string metricName(std::string text) {
 
 RewardTermRegistrar::RewardTermRegistrar(RewardTermType type) {
     auto& all = registry();
-    const auto at = std::lower_bound(all.begin(), all.end(), type.name,
-                                     [](const RewardTermType& t, const std::string& name) { return t.name < name; });
+    const auto at =
+        std::lower_bound(all.begin(), all.end(), type.name,
+                         [](const RewardTermType& t, const std::string& name) { return t.name < name; });
     all.insert(at, std::move(type));
 }
 
@@ -87,7 +88,8 @@ Result<RewardComposer> RewardComposer::make(const Json& terms, const RewardConte
             return fail(Code::InvalidInput, fmt::format("the weight of {} is not a finite number", what));
         auto term = type.make(json, context);
         if (!term)
-            return tl::unexpected<Error>(std::move(term).error().with(fmt::format("{} ({})", what, typeName)));
+            return tl::unexpected<Error>(
+                std::move(term).error().with(fmt::format("{} ({})", what, typeName)));
         const std::string base = metricName(type.label ? type.label(json) : type.name);
         std::string name = base;
         const auto taken = [&] {
@@ -106,10 +108,11 @@ Result<Rewards> RewardComposer::score(const std::vector<RewardInput>& batch) {
     for (auto& entry : m_entries) {
         auto raw = entry.term->score(batch);
         if (!raw)
-            return tl::unexpected<Error>(std::move(raw).error().with(fmt::format("reward term {}", entry.name)));
+            return tl::unexpected<Error>(
+                std::move(raw).error().with(fmt::format("reward term {}", entry.name)));
         if (raw->size() != batch.size())
-            return fail(Code::Internal, fmt::format("reward term {} gave {} scores for {} rows", entry.name, raw->size(),
-                                                    batch.size()));
+            return fail(Code::Internal, fmt::format("reward term {} gave {} scores for {} rows", entry.name,
+                                                    raw->size(), batch.size()));
         terms.push_back({entry.name, entry.weight, std::move(*raw)});
     }
     return combineRewards(std::move(terms), batch.size());

@@ -13,8 +13,8 @@
 #include "core/base/records.h"
 #include "core/base/result.h"
 
-/// What a policy is rewarded for: a list of terms, each with a weight. The unit is a batch, because a term may be a model, a
-/// program or a comparison.
+/// What a policy is rewarded for: a list of terms, each with a weight. The unit is a batch, because a term
+/// may be a model, a program or a comparison.
 namespace pl::learn {
 
 /// One response to be scored.
@@ -41,7 +41,8 @@ public:
 
 struct RewardTermType {
     std::string name; ///< the variant's "type" in the parameter `rewards`
-    Result<std::unique_ptr<RewardTerm>> (*make)(const Json& parameters, const RewardContext& context) = nullptr;
+    Result<std::unique_ptr<RewardTerm>> (*make)(const Json& parameters,
+                                                const RewardContext& context) = nullptr;
     /// Name of rewards/<name>/mean; null: the type's name.
     std::string (*label)(const Json& parameters) = nullptr;
 };
@@ -61,8 +62,9 @@ struct TermScores {
 
 struct Rewards {
     std::vector<TermScores> terms;
-    /// Sum over the terms that scored the row of weight times score (TRL). NaN where no term scored it, or where the sum is
-    /// not finite: such a row has advantage 0 and is left out of its group's mean and deviation.
+    /// Sum over the terms that scored the row of weight times score (TRL). NaN where no term scored it, or
+    /// where the sum is not finite: such a row has advantage 0 and is left out of its group's mean and
+    /// deviation.
     std::vector<double> total;
     int64_t unscored = 0;  ///< rows with a NaN total
     int64_t nonFinite = 0; ///< of these, rows where a term gave an infinity
@@ -73,8 +75,8 @@ Rewards combineRewards(std::vector<TermScores> terms, size_t rows);
 
 class RewardComposer {
 public:
-    /// From the effective value of a variants parameter: [{"type": "rule", "taste": "warm", "weight": 1}, ...]. Fails
-    /// naming the term; an empty list is refused.
+    /// From the effective value of a variants parameter: [{"type": "rule", "taste": "warm", "weight": 1},
+    /// ...]. Fails naming the term; an empty list is refused.
     static Result<RewardComposer> make(const Json& terms, const RewardContext& context);
     Result<Rewards> score(const std::vector<RewardInput>& batch);
     std::vector<std::string> names() const;

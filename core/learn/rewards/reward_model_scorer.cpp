@@ -27,7 +27,8 @@ Result<RewardModelScorer> RewardModelScorer::load(const std::string& dir, const 
 
 Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::string>& prompts,
                                                      const std::vector<std::string>& responses,
-                                                     const std::function<bool()>& keepGoing, int64_t tokenBudget) {
+                                                     const std::function<bool()>& keepGoing,
+                                                     int64_t tokenBudget) {
     torch::NoGradGuard noGrad;
     std::vector<double> out(responses.size(), std::nan(""));
     std::vector<TokenizedRow> rows;
@@ -48,7 +49,8 @@ Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::stri
         std::vector<const TokenizedRow*> pointers;
         for (const size_t i : batch)
             pointers.push_back(&rows[i]);
-        const auto scores = m_model.model->scores(rowBatch(pointers, m_device).tokens).to(torch::kFloat64).cpu();
+        const auto scores =
+            m_model.model->scores(rowBatch(pointers, m_device).tokens).to(torch::kFloat64).cpu();
         for (size_t k = 0; k < batch.size(); ++k)
             out[batch[k]] = scores[static_cast<int64_t>(k)].item<double>();
     }

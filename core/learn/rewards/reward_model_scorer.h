@@ -10,16 +10,20 @@
 
 namespace pl::learn {
 
-/// A reward model folder that scores texts: the prompt as one user turn, the response, exactly one end token, read by the
-/// reward model's own tokenizer. A response that was cut off is scored as the text it is, as in training and in TRL.
+/// A reward model folder that scores texts: the prompt as one user turn, the response, exactly one end token,
+/// read by the reward model's own tokenizer. A response that was cut off is scored as the text it is, as in
+/// training and in TRL.
 class RewardModelScorer {
 public:
     /// Refuses a folder without a reward head.
     static Result<RewardModelScorer> load(const std::string& dir, const torch::Device& device);
-    /// One score each, in the given order, independent of the batches. NaN for what is longer than the model has positions
-    /// for. Batches hold at most tokenBudget padded positions; `keepGoing` is asked before each (false: Cancelled).
-    Result<std::vector<double>> score(const std::vector<std::string>& prompts, const std::vector<std::string>& responses,
-                                      const std::function<bool()>& keepGoing = {}, int64_t tokenBudget = 8192);
+    /// One score each, in the given order, independent of the batches. NaN for what is longer than the model
+    /// has positions for. Batches hold at most tokenBudget padded positions; `keepGoing` is asked before each
+    /// (false: Cancelled).
+    Result<std::vector<double>> score(const std::vector<std::string>& prompts,
+                                      const std::vector<std::string>& responses,
+                                      const std::function<bool()>& keepGoing = {},
+                                      int64_t tokenBudget = 8192);
 
 private:
     RewardModelScorer(LoadedModel model, TextEncoder encoder, torch::Device device)

@@ -8,8 +8,8 @@
 
 namespace pl::learn {
 
-std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder, int64_t room,
-                                         int64_t maxNewTokens, int64_t& tooLong) {
+std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
+                                         int64_t room, int64_t maxNewTokens, int64_t& tooLong) {
     std::vector<RolloutPrompt> out;
     tooLong = 0;
     for (const auto& row : rows) {
@@ -22,9 +22,11 @@ std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, con
     return out;
 }
 
-Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder, const std::vector<RolloutPrompt>& prompts,
+Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
+                                     const std::vector<RolloutPrompt>& prompts,
                                      const std::vector<size_t>& which, SamplingOptions options,
-                                     const std::function<bool()>& keepGoing, const std::function<void()>& done) {
+                                     const std::function<bool()>& keepGoing,
+                                     const std::function<void()>& done) {
     std::vector<std::vector<int64_t>> ids;
     ids.reserve(which.size());
     for (const size_t i : which)
@@ -39,8 +41,9 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
     for (size_t i = 0; i < sampled.size(); ++i) {
         auto& one = sampled[i];
         if (one.ids.empty() || one.ids.size() != one.logps.size())
-            return fail(Code::Internal, fmt::format("the sampler gave {} tokens and {} log-probabilities for row {}",
-                                                    one.ids.size(), one.logps.size(), i));
+            return fail(Code::Internal,
+                        fmt::format("the sampler gave {} tokens and {} log-probabilities for row {}",
+                                    one.ids.size(), one.logps.size(), i));
         Rollout rollout;
         rollout.prompt = which[i];
         rollout.tokens.ids = std::move(ids[i]);
@@ -54,11 +57,13 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
     return out;
 }
 
-std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts, const std::vector<Rollout>& rollouts) {
+std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts,
+                                      const std::vector<Rollout>& rollouts) {
     std::vector<RewardInput> out;
     out.reserve(rollouts.size());
     for (const auto& rollout : rollouts)
-        out.push_back({&prompts[rollout.prompt].row, rollout.text, rollout.tokens.completionLength(), rollout.finished});
+        out.push_back({&prompts[rollout.prompt].row, rollout.text, rollout.tokens.completionLength(),
+                       rollout.finished});
     return out;
 }
 
@@ -92,17 +97,21 @@ std::map<std::string, double> rewardMetrics(const Rewards& rewards, size_t group
     size_t flat = 0;
     for (size_t at = 0; at + groupSize <= rewards.total.size(); at += groupSize) {
         double low = INFINITY, high = -INFINITY;
+        int scored = 0;
         for (size_t i = at; i < at + groupSize; ++i)
             if (!std::isnan(rewards.total[i])) {
+                ++scored;
                 low = std::min(low, rewards.total[i]);
                 high = std::max(high, rewards.total[i]);
             }
-        // 1e-6 of the size of the rewards is what fp32 tells apart.
-        if (!(high - low > 1e-6 * std::max({1e-2, std::abs(low), std::abs(high)})))
+        // 1e-6 of the size of the rewards is what fp32 tells apart. Groups with less than two
+        // rewards are not counted (TRL).
+        if (scored > 1 && !(high - low > 1e-6 * std::max({1e-2, std::abs(low), std::abs(high)})))
             flat += groupSize;
     }
-    out["frac_reward_zero_std"] =
-        rewards.total.empty() ? std::nan("") : static_cast<double>(flat) / static_cast<double>(rewards.total.size());
+    out["frac_reward_zero_std"] = rewards.total.empty()
+                                      ? std::nan("")
+                                      : static_cast<double>(flat) / static_cast<double>(rewards.total.size());
     return out;
 }
 

@@ -28,17 +28,19 @@ struct Rollout {
 };
 
 /// Encodes prompts; those that leave no room for maxNewTokens (room <= 0: no limit) are left out and counted.
-std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder, int64_t room,
-                                         int64_t maxNewTokens, int64_t& tooLong);
+std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
+                                         int64_t room, int64_t maxNewTokens, int64_t& tooLong);
 
-/// Samples one response to each of prompts[which[i]]; the same prompt may be asked several times. Row i draws from
-/// (options.seed, i). Stops at the template's end token.
-Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder, const std::vector<RolloutPrompt>& prompts,
+/// Samples one response to each of prompts[which[i]]; the same prompt may be asked several times. Row i draws
+/// from (options.seed, i). Stops at the template's end token.
+Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
+                                     const std::vector<RolloutPrompt>& prompts,
                                      const std::vector<size_t>& which, SamplingOptions options,
                                      const std::function<bool()>& keepGoing = {},
                                      const std::function<void()>& done = {});
 
-std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts, const std::vector<Rollout>& rollouts);
+std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts,
+                                      const std::vector<Rollout>& rollouts);
 
 /// Mean and standard deviation (n - 1) of the scored values; NaN where there are too few of them.
 struct Spread {
@@ -47,10 +49,12 @@ struct Spread {
 };
 Spread spreadOf(const std::vector<double>& values);
 
-/// TRL's reward, reward_std (over the whole batch), rewards/<term>/mean and /std, and frac_reward_zero_std (rows in groups
-/// whose scored rewards do not differ; also when rewards are scaled by the batch, unlike TRL). Unscored rows are left out of each and counted in rewards/unscored.
+/// TRL's reward, reward_std (over the whole batch), rewards/<term>/mean and /std, and frac_reward_zero_std
+/// (rows in groups whose scored rewards do not differ; also when rewards are scaled by the batch, unlike
+/// TRL). Unscored rows are left out of each and counted in rewards/unscored.
 std::map<std::string, double> rewardMetrics(const Rewards& rewards, size_t groupSize);
-/// TRL's completions/mean_length, min_length, max_length, clipped_ratio and mean_terminated_length (0 without any).
+/// TRL's completions/mean_length, min_length, max_length, clipped_ratio and mean_terminated_length (0 without
+/// any).
 std::map<std::string, double> completionMetrics(const std::vector<Rollout>& rollouts);
 
 } // namespace pl::learn

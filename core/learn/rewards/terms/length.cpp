@@ -37,7 +37,8 @@ Result<std::unique_ptr<RewardTerm>> make(const Json& parameters, const RewardCon
     PL_TRY(const double scale, field<double>(parameters, "scale", what));
     PL_TRY(const auto shape, fieldOr<std::string>(parameters, "shape", "linear", what));
     if (!std::isfinite(target) || !(scale > 0) || !std::isfinite(scale))
-        return fail(Code::InvalidInput, fmt::format("target {} and scale {} make no length reward", target, scale),
+        return fail(Code::InvalidInput,
+                    fmt::format("target {} and scale {} make no length reward", target, scale),
                     "Give a scale above 0, in tokens.");
     if (shape != "linear" && shape != "gaussian")
         return fail(Code::InvalidInput, fmt::format("there is no length reward of shape '{}'", shape),

@@ -5,7 +5,8 @@
 namespace pl::learn {
 namespace {
 
-/// reward_model {model}: the raw score of a reward model trained here or elsewhere (Ziegler et al. 2019, arXiv:1909.08593).
+/// reward_model {model}: the raw score of a reward model trained here or elsewhere (Ziegler et al. 2019,
+/// arXiv:1909.08593).
 class RewardModelTerm : public RewardTerm {
 public:
     RewardModelTerm(RewardModelScorer scorer, std::function<bool()> keepGoing)

@@ -9,8 +9,8 @@
 namespace pl::learn {
 namespace {
 
-/// verifier {partial}: 1 for the right answer, else 0, or the share that is right when `partial`. A prompt without a verifier is
-/// not scored. A response that was cut off has not answered: 0.
+/// verifier {partial}: 1 for the right answer, else 0, or the share that is right when `partial`. A prompt
+/// without a verifier is not scored. A response that was cut off has not answered: 0.
 class VerifierTerm : public RewardTerm {
 public:
     explicit VerifierTerm(bool partial)
