@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// new, import, export, stats, check, backup.
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "app/cli/desk.h"
+#include "core/base/os/files.h"
+#include "core/desk/exchange/export.h"
+#include "core/desk/exchange/import.h"
+#include "core/desk/stats/summary.h"
+
+namespace pl::cli {
+
+namespace {
+
+struct Arguments {
+    std::string project, file, format = "auto", out, name, split;
+    bool starter = false, dryRun = false, json = false, implicit = false;
+};
+
+Result<int> create(const Arguments& a) {
+    desk::ProjectOptions options;
+    options.name = a.name;
+    options.program = "pairlab-cli";
+    PL_TRY(desk::Project project, desk::Project::create(a.project, options));
+    if (a.starter)
+        PL_CHECK(desk::addStarter(project));
+    const auto counters = project.counters();
+    PL_CHECK(project.close());
+    if (a.json)
+        printJson({{"project", os::absolutePath(a.project)}, {"prompts", counters.prompts}, {"pairs", counters.comparisons}});
+    else
+        std::printf("%s: %lld prompts, %lld pairs ready to label.\n", a.project.c_str(),
+                    static_cast<long long>(counters.prompts), static_cast<long long>(counters.comparisons));
+    return 0;
+}
+
+Result<int> import(const Arguments& a) {
+    desk::ImportOptions options;
+    PL_TRY(options.format, desk::importFormatOf(a.format));
+    options.dryRun = a.dryRun;
+    options.implicit = a.implicit;
+    if (!a.split.empty()) {
+        PL_TRY(options.split, splitArgument(a.split));
+    }
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(desk::ImportReport report, desk::importFile(project, a.file, options));
+    PL_CHECK(project.close());
+    if (a.json) {
+        printJson(report.toJson());
+        return 0;
+    }
+    std::printf("%s%s (%s): %lld rows read, %lld prompts, %lld pairs, %lld votes new, %lld known, %lld rejected.\n",
+                a.dryRun ? "Dry run, nothing written. " : "", a.file.c_str(), report.format.c_str(),
+                static_cast<long long>(report.read), static_cast<long long>(report.counts.prompts),
+                static_cast<long long>(report.counts.pairs), static_cast<long long>(report.counts.votes),
+                static_cast<long long>(report.counts.duplicates), static_cast<long long>(report.rejectedCount));
+    for (const auto& row : report.rejected)
+        std::printf("  line %zu: %s\n", row.line, row.reason.c_str());
+    return 0;
+}
+
+Result<int> exportData(const Arguments& a) {
+    if (a.format != "trl" && a.format != "auto")
+        return fail(Code::Unsupported, fmt::format("cannot export '{}'", a.format), "Formats: trl.");
+    PL_TRY(desk::Project project, openProject(a.project));
+    desk::DatasetSpec spec;
+    spec.name = fmt::format("export-{}", project.counters().events);
+    PL_TRY(desk::ExportReport report, desk::exportTrl(project, spec, a.out));
+    PL_CHECK(project.close());
+    if (a.json) {
+        printJson(report.toJson());
+        return 0;
+    }
+    std::printf("%s: %lld rows", a.out.c_str(), static_cast<long long>(report.rows));
+    std::printf("; beside it %lld ties and %lld unpaired rows.\n", static_cast<long long>(report.ties),
+                static_cast<long long>(report.unpaired));
+    for (const std::string& note : report.notes)
+        std::printf("  %s\n", note.c_str());
+    return 0;
+}
+
+Result<int> check(const Arguments& a) {
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(desk::CheckReport report, project.check());
+    if (a.json) {
+        printJson({{"ok", report.ok()}, {"problems", report.problems}, {"events", report.events},
+                   {"chains", report.chains}, {"current", report.current}});
+    } else {
+        for (const std::string& problem : report.problems)
+            std::printf("problem: %s\n", problem.c_str());
+        std::printf("%lld judgement events in %lld chains, %lld current votes: %s\n",
+                    static_cast<long long>(report.events), static_cast<long long>(report.chains),
+                    static_cast<long long>(report.current), report.ok() ? "sound" : "NOT sound");
+    }
+    return report.ok() ? 0 : 11;
+}
+
+Result<int> backup(const Arguments& a) {
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(std::string file, project.backup());
+    std::printf("%s\n", file.c_str());
+    return 0;
+}
+
+Result<int> stats(const Arguments& a) {
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(desk::VoteSummary summary, desk::summarize(project));
+    Json json = summary.toJson();
+    const auto c = project.counters();
+    json["judgements"] = c.events;
+    json["current"] = c.current;
+    json["prompts"] = c.prompts;
+    json["candidates"] = c.candidates;
+    json["pairs"] = c.comparisons;
+    json["runs"] = c.runs;
+    if (a.json) {
+        printJson(json);
+        return 0;
+    }
+    std::printf("%s\n", dumpJsonPretty(json).c_str());
+    return 0;
+}
+
+} // namespace
+
+void addProjectCommands(Commands& commands) {
+    auto n = std::make_shared<Arguments>();
+    auto* sub = commands.add("new", "Make a project", [n] { return create(*n); });
+    sub->add_option("project", n->project, "Folder to make")->required();
+    sub->add_flag("--starter", n->starter, "With the starter model, its prompts and pairs");
+    sub->add_option("--name", n->name, "Its name; else the folder's");
+    sub->add_flag("--json", n->json, "JSON");
+
+    auto i = std::make_shared<Arguments>();
+    sub = commands.add("import", "Read preference data or prompts", [i] { return import(*i); });
+    sub->add_option("project", i->project, "Project folder")->required();
+    sub->add_option("file", i->file, "JSONL (or .gz), or a text file with a prompt a line")->required();
+    sub->add_option("--format", i->format, "auto, trl, hh or prompts");
+    sub->add_option("--split", i->split, "Put every prompt into this split");
+    sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
+    sub->add_flag("--dry-run", i->dryRun, "Say what would happen");
+    sub->add_flag("--json", i->json, "JSON");
+
+    auto e = std::make_shared<Arguments>();
+    sub = commands.add("export", "Write the votes", [e] { return exportData(*e); });
+    sub->add_option("project", e->project, "Project folder")->required();
+    sub->add_option("--format", e->format, "trl");
+    sub->add_option("--out", e->out, "File to write")->required();
+    sub->add_flag("--json", e->json, "JSON");
+
+    auto s = std::make_shared<Arguments>();
+    sub = commands.add("stats", "What the votes say", [s] { return stats(*s); });
+    sub->add_option("project", s->project, "Project folder")->required();
+    sub->add_flag("--json", s->json, "JSON");
+
+    auto c = std::make_shared<Arguments>();
+    sub = commands.add("check", "Verify the database: integrity, counters, chains, current votes", [c] { return check(*c); });
+    sub->add_option("project", c->project, "Project folder")->required();
+    sub->add_flag("--json", c->json, "JSON");
+
+    auto b = std::make_shared<Arguments>();
+    sub = commands.add("backup", "Write a backup now", [b] { return backup(*b); });
+    sub->add_option("project", b->project, "Project folder")->required();
+}
+
+} // namespace pl::cli
