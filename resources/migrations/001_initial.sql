@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The first schema of a project. Texts lie in `contents` and `judgement_details`, so that the tables that labelling
 -- reads stay narrow. Times are milliseconds since the epoch. Row numbers are local; uuids are the identity elsewhere.
+-- JSON columns hold canonical text; json_valid is not usable in a CHECK while the schema is not trusted.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
@@ -9,7 +10,7 @@ CREATE TABLE meta (
 
 CREATE TABLE settings (
     key   TEXT PRIMARY KEY,
-    value TEXT NOT NULL CHECK (json_valid(value))
+    value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE counters (
@@ -29,11 +30,11 @@ CREATE TABLE tasks (
     question          TEXT NOT NULL,
     guideline_version INTEGER NOT NULL CHECK (guideline_version >= 1),
     scale             TEXT NOT NULL CHECK (scale IN ('simple', 'seven_point')),
-    required_parts    TEXT NOT NULL CHECK (json_valid(required_parts)),
+    required_parts    TEXT NOT NULL,
     view              TEXT NOT NULL,
-    queue_mix         TEXT NOT NULL CHECK (json_valid(queue_mix)),
-    attributes        TEXT NOT NULL CHECK (json_valid(attributes)),
-    people            TEXT NOT NULL CHECK (json_valid(people)),
+    queue_mix         TEXT NOT NULL,
+    attributes        TEXT NOT NULL,
+    people            TEXT NOT NULL,
     quota             INTEGER NOT NULL DEFAULT 0 CHECK (quota >= 0),
     reveal_names      INTEGER NOT NULL DEFAULT 0 CHECK (reveal_names IN (0, 1)),
     archived          INTEGER NOT NULL DEFAULT 0 CHECK (archived IN (0, 1)),
@@ -56,7 +57,7 @@ CREATE TABLE annotators (
     uuid       TEXT NOT NULL UNIQUE,
     kind       TEXT NOT NULL CHECK (kind IN ('human', 'rule', 'judge', 'model')),
     name       TEXT NOT NULL CHECK (name <> ''),
-    detail     TEXT NOT NULL CHECK (json_valid(detail)),
+    detail     TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
     UNIQUE (kind, name)
 ) STRICT;
@@ -86,9 +87,9 @@ CREATE TABLE runs (
     dataset_sha     TEXT NOT NULL DEFAULT '',
     device          TEXT NOT NULL DEFAULT '',
     seed            INTEGER NOT NULL DEFAULT 0,
-    parameters      TEXT NOT NULL CHECK (json_valid(parameters)),
-    models          TEXT NOT NULL CHECK (json_valid(models)),
-    result          TEXT NOT NULL CHECK (json_valid(result)),
+    parameters      TEXT NOT NULL,
+    models          TEXT NOT NULL,
+    result          TEXT NOT NULL,
     last_checkpoint TEXT NOT NULL DEFAULT '',
     note            TEXT NOT NULL DEFAULT '',
     pinned          INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
@@ -151,7 +152,7 @@ CREATE TABLE prompts (
     kind            TEXT NOT NULL DEFAULT '',
     verifier_kind   TEXT NOT NULL DEFAULT '',
     verifier_answer TEXT NOT NULL DEFAULT '',
-    tags            TEXT NOT NULL CHECK (json_valid(tags)),
+    tags            TEXT NOT NULL,
     source          TEXT NOT NULL DEFAULT '',
     import_batch_id INTEGER REFERENCES import_batches(id),
     withdrawn       INTEGER NOT NULL DEFAULT 0 CHECK (withdrawn IN (0, 1)), -- its import was taken back
@@ -175,7 +176,7 @@ CREATE TABLE candidates (
     run_id          INTEGER REFERENCES runs(id),
     checkpoint      TEXT NOT NULL DEFAULT '',
     step            INTEGER NOT NULL DEFAULT -1,
-    params          TEXT NOT NULL CHECK (json_valid(params)),
+    params          TEXT NOT NULL,
     seed            INTEGER NOT NULL DEFAULT 0,
     tokens          INTEGER NOT NULL DEFAULT -1,
     finished        INTEGER CHECK (finished IN (0, 1)),
@@ -298,12 +299,12 @@ BEGIN SELECT RAISE(ABORT, 'judgements are append-only'); END;
 -- Rare and long parts; erasing a row here leaves the chain sound (it covers details_sha).
 CREATE TABLE judgement_details (
     event_id   INTEGER PRIMARY KEY REFERENCES judgements(id),
-    attributes TEXT CHECK (json_valid(attributes)),
-    reasons    TEXT CHECK (json_valid(reasons)),
+    attributes TEXT,
+    reasons    TEXT,
     rationale  TEXT,
-    spans      TEXT CHECK (json_valid(spans)),
-    regions    TEXT CHECK (json_valid(regions)),
-    ranking    TEXT CHECK (json_valid(ranking))
+    spans      TEXT,
+    regions    TEXT,
+    ranking    TEXT
 ) STRICT;
 
 -- What counts now: rebuilt from judgements at any time.
@@ -346,9 +347,9 @@ CREATE TABLE outcomes (
     prompt_id   INTEGER REFERENCES prompts(id),
     prompt_uuid TEXT NOT NULL DEFAULT '',
     winner      TEXT NOT NULL CHECK (winner IN ('a', 'b', 'tie')),
-    a           TEXT NOT NULL CHECK (json_valid(a)),
-    b           TEXT NOT NULL CHECK (json_valid(b)),
-    judge       TEXT NOT NULL CHECK (json_valid(judge)),
+    a           TEXT NOT NULL,
+    b           TEXT NOT NULL,
+    judge       TEXT NOT NULL,
     score_a     REAL,
     score_b     REAL,
     UNIQUE (run_id, file, seq)
@@ -359,12 +360,12 @@ CREATE TABLE datasets (
     uuid          TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL UNIQUE,
     sha           TEXT NOT NULL UNIQUE,
-    filter        TEXT NOT NULL CHECK (json_valid(filter)),
+    filter        TEXT NOT NULL,
     aggregation   TEXT NOT NULL CHECK (aggregation IN ('majority', 'each')),
     tie_policy    TEXT NOT NULL CHECK (tie_policy IN ('drop', 'soft_label')),
-    splits        TEXT NOT NULL CHECK (json_valid(splits)),
-    counts        TEXT NOT NULL CHECK (json_valid(counts)),
-    files         TEXT NOT NULL CHECK (json_valid(files)),
+    splits        TEXT NOT NULL,
+    counts        TEXT NOT NULL,
+    files         TEXT NOT NULL,
     last_event_id INTEGER NOT NULL,
     created_ms    INTEGER NOT NULL
 ) STRICT;
@@ -391,7 +392,7 @@ CREATE TABLE standing_orders (
     task_id    INTEGER NOT NULL REFERENCES tasks(id),
     target     INTEGER NOT NULL CHECK (target >= 0),
     enabled    INTEGER NOT NULL CHECK (enabled IN (0, 1)),
-    generate   TEXT NOT NULL CHECK (json_valid(generate)),
+    generate   TEXT NOT NULL,
     updated_ms INTEGER NOT NULL
 ) STRICT;
 

@@ -183,7 +183,7 @@ private Q_SLOTS:
             for (int d : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
                 days.push_back(d * 1440 + 5);
             // Newest day of the weeks and months before them (the clock stands at Wednesday, 30 September 2026, 12:00 UTC).
-            for (int d : {17, 30, 61, 91, 122})
+            for (int d : {17, 30, 61, 92, 122, 153})
                 days.push_back(d * 1440 + 5);
             return days;
         }();

@@ -122,7 +122,7 @@ private Q_SLOTS:
         State state;
         std::vector<State> undoStack, redoStack;
         std::vector<LabelItem> items = desk.next(8);
-        for (int step = 0; step < 400; ++step) {
+        for (int step = 0; step < 200; ++step) {
             const auto& item = items[random() % items.size()];
             const Id pair = item.comparison.id;
             const State before = state;
