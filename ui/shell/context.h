@@ -46,6 +46,8 @@ Q_SIGNALS:
     /// A run's state or figures changed; `events` are the new lines of its events.jsonl, in order (all of them when the run
     /// is first met). The store has it already or is about to (recordRun is done by the workspace).
     void runUpdated(const pl::desk::RunInfo& info, const std::vector<pl::Event>& events);
+    /// Pairs this person has not judged yet, after every change of votes or pairs.
+    void queueChanged(qint64 remaining);
     /// The selection shared by Runs, Samples and Evaluate; index in the list = runColor index.
     void runsSelected(const QStringList& names);
     /// Emit to go to a page (page::kRuns, ...); `argument` is the page's business (a run's name, a file, ...).

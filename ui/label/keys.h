@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <optional>
+
+#include <QList>
+#include <QString>
+#include <QStringList>
+
+#include "core/desk/domain/types.h"
+#include "ui/widgets/key_strip.h"
+
+namespace pl::ui {
+
+/// What a key asks for in the labelling loop.
+enum class LabelAction {
+    Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, KeySheet, Guideline
+};
+
+/// A vote as it was made: by side, not by candidate.
+struct SideVote {
+    enum class Choice { Left, Right, Tie } choice = Choice::Tie;
+    std::optional<int> strength; ///< 1 slight .. 3 much
+    desk::TieKind tie = desk::TieKind::None;
+    bool operator==(const SideVote&) const = default;
+};
+
+struct LabelKey {
+    LabelAction action;
+    SideVote vote; ///< of LabelAction::Vote
+};
+
+/// The task's scale decides the keys, never a mixture: simple (left, Space, right) or 7-point (S D F Space J K L, and 1..7).
+/// Empty for every key that does nothing here (PgUp, PgDn and the arrows up and down scroll).
+std::optional<LabelKey> labelKey(desk::Scale scale, int key, Qt::KeyboardModifiers modifiers);
+
+/// From side space into content space: "left is better" becomes "a is better" or "b is better".
+desk::Judgement judgementOf(const SideVote& vote, bool aOnLeft, bool leftBad, bool rightBad);
+/// And back, for a vote shown again.
+SideVote sideVoteOf(const desk::Judgement& judgement, bool aOnLeft);
+/// "A much better", "tie", "both bad".
+QString voteWords(const SideVote& vote);
+
+/// The legend below the panes.
+QList<KeyHint> labelHints(desk::Scale scale);
+/// Every key with what it does, for the key sheet.
+QList<std::pair<QString, QString>> allLabelKeys(desk::Scale scale);
+
+/// Reasons for leaving a pair out; digit = position.
+QStringList skipReasons();     ///< as stored
+QStringList skipReasonWords(); ///< as shown
+
+} // namespace pl::ui

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "ui/label/keys.h"
+#include "ui/shell/context.h"
+#include "ui/widgets/pair_view.h"
+
+class QStackedWidget;
+
+namespace pl::ui {
+
+class KeySheet;
+class GuidelinePanel;
+class LabelStates;
+
+PageFactory labelPage();
+
+/// One key, one label. A vote belongs to the presentation that was painted; the page moves on when the store has said that
+/// the vote is on disk, and the next pair is already there.
+class LabelPage : public Page {
+    Q_OBJECT
+public:
+    explicit LabelPage(Context& context);
+    ~LabelPage() override;
+    void activated() override;
+    void deactivated() override;
+
+    /// What the page shows now.
+    enum class Mode { Loading, Pair, Empty, Dry, Done };
+    Mode mode() const { return m_mode; }
+    /// Of the pair on screen; 0 for none.
+    desk::Id currentComparison() const;
+    bool currentAOnLeft() const;
+    PairView* pairView() const { return m_view; }
+    KeyStrip* keyStrip() const { return m_strip; }
+    QString bannerText() const;
+    bool isSaving() const { return m_saving; }
+    int readyItems() const { return static_cast<int>(m_ready.size()); }
+
+    /// Votes sooner than this after the first paint are refused (150; tests set less).
+    void setGuardMs(int ms) { m_guardMs = ms; }
+    int refusedVotes() const { return m_refused; }
+    /// Nanoseconds from the key that voted to the next pair painted, in order (the newest 10,000).
+    const std::vector<qint64>& keyToPaint() const { return m_keyToPaint; }
+
+Q_SIGNALS:
+    /// The pair on screen is painted: votes count from now (after the guard).
+    void pairShown(qint64 comparison);
+    /// The store has it on disk.
+    void saved(qint64 comparison);
+    void refused();
+
+protected:
+    void keyPressEvent(QKeyEvent* event) override;
+    bool eventFilter(QObject* watched, QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+private:
+    /// A pair met in this sitting. `presentation` is written by the store's thread and read there only.
+    struct Met {
+        desk::LabelItem item;
+        std::shared_ptr<desk::Id> presentation = std::make_shared<desk::Id>(0);
+        std::optional<desk::Judgement> judgement; ///< what counts now; kind tells a vote from a skip
+        bool flagged = false;
+        bool recording = false; ///< present() was asked for
+    };
+
+    void build();
+    void refill();
+    void showMet(int index);
+    void advance();
+    void setMode(Mode mode);
+    void whenNothingIsLeft();
+    void refreshStrip();
+    void refreshMarks();
+    bool handleKey(int key, Qt::KeyboardModifiers modifiers);
+    bool tooFast() const;
+    void next();
+    void previous();
+    void onRun(const desk::RunInfo& info);
+    void lookForWriters();
+    void applyTask();
+    void placePanels();
+    void onPainted(const QString& id, qint64 ns);
+    void cue();
+    void vote(const SideVote& vote);
+    void submit(const desk::JudgementInput& input, const QString& words, bool flashA, bool flashB);
+    void undo();
+    void redo();
+    void move(bool redo);
+    void skip(int reason);
+    void flag();
+    void showGuideline();
+    void repeat();
+    void writeFromStarter();
+    void failWith(const QString& text, std::function<void()> again);
+    qint64 activeMs() const;
+    desk::Project::NextOptions options(size_t limit) const;
+    int indexOf(desk::Id comparison) const;
+    void dropOld();
+
+    Context& m_context;
+    QStackedWidget* m_stack;
+    QWidget* m_pairPage;
+    TextLabel* m_question;
+    TextLabel* m_guidelineHint;
+    TextLabel* m_cueLabel;
+    Banner* m_banner;
+    PairView* m_view;
+    KeyStrip* m_strip;
+    LabelStates* m_states;
+    KeySheet* m_sheet;
+    GuidelinePanel* m_guideline;
+    GuidelinePanel* m_dock;
+
+    Mode m_mode = Mode::Loading;
+    std::deque<desk::LabelItem> m_ready;
+    std::vector<Met> m_met;
+    int m_at = -1;
+    bool m_fetching = false, m_exhausted = false, m_saving = false, m_choosingReason = false;
+    bool m_leftBad = false, m_rightBad = false;
+    bool m_writing = false; ///< a job is writing pairs
+    double m_writingEta = -1;
+    uint64_t m_seed = 0;
+    int m_guardMs = 150;
+    int m_refused = 0;
+    qint64 m_shownAt = 0, m_keyAt = 0, m_paintedAt = 0;
+    mutable qint64 m_activeNs = 0, m_resumedAt = 0;
+    bool m_inactive = false;
+    std::vector<qint64> m_keyToPaint;
+    std::vector<double> m_seconds; ///< of this session's votes
+    int m_left = 0, m_decided = 0;
+    std::function<void()> m_again;
+};
+
+} // namespace pl::ui

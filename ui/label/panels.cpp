@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/label/panels.h"
+
+#include <cmath>
+
+#include <QGridLayout>
+#include <QHBoxLayout>
+#include <QVBoxLayout>
+
+#include "ui/theme/theme.h"
+#include "ui/widgets/text_pane.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+// --- key sheet -------------------------------------------------------------------------------------------------------
+
+KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
+    setLook(this, "palette");
+    setAttribute(Qt::WA_StyledBackground);
+    auto* column = new QVBoxLayout(this);
+    setGaps(column, Size::GapXl, Size::GapM);
+    column->addWidget(new TextLabel(u"Keys"_s, TextStyle::Heading));
+    m_grid = new QGridLayout;
+    m_grid->setHorizontalSpacing(px(Size::GapXl));
+    m_grid->setVerticalSpacing(px(Size::GapS));
+    column->addLayout(m_grid);
+    column->addWidget(new TextLabel(u"Any key closes this"_s, TextStyle::Caption, Tone::Second));
+    hide();
+}
+void KeySheet::setScale(desk::Scale scale) {
+    while (QLayoutItem* item = m_grid->takeAt(0)) {
+        delete item->widget();
+        delete item;
+    }
+    int row = 0;
+    for (const auto& [key, what] : allLabelKeys(scale)) {
+        m_grid->addWidget(new TextLabel(key, TextStyle::Mono), row, 0);
+        m_grid->addWidget(new TextLabel(what), row++, 1);
+    }
+}
+void KeySheet::open() {
+    adjustSize();
+    const QSize room = parentWidget()->size();
+    move((room.width() - width()) / 2, std::max(0, (room.height() - height()) / 2));
+    show();
+    raise();
+}
+
+// --- guideline -------------------------------------------------------------------------------------------------------
+
+GuidelinePanel::GuidelinePanel(QWidget* parent) : QFrame(parent) {
+    setLook(this, "card");
+    setAttribute(Qt::WA_StyledBackground);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(0, px(Size::GapM), 0, px(Size::GapS));
+    column->setSpacing(px(Size::GapS));
+    auto* head = new QHBoxLayout;
+    head->setContentsMargins(px(Size::GapL), 0, px(Size::GapL), 0);
+    m_title = new TextLabel(u"Guideline"_s, TextStyle::Strong);
+    head->addWidget(m_title, 1);
+    head->addWidget(new TextLabel(u"F4"_s, TextStyle::MonoCaption, Tone::Hint));
+    column->addLayout(head);
+    m_text = new TextPane;
+    m_text->setAccessibleName(u"Guideline"_s);
+    m_text->setFocusPolicy(Qt::ClickFocus);
+    column->addWidget(m_text, 1);
+}
+void GuidelinePanel::setGuideline(int version, const QString& text) {
+    m_title->setText(u"Guideline v%1"_s.arg(version));
+    m_text->setRaw(text.trimmed().isEmpty() ? u"Nothing is written yet. Settings, Task is where it is edited."_s : text);
+}
+
+// --- states ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// A column in the middle of the page, at a readable width.
+QVBoxLayout* middle(QWidget* page, int width) {
+    auto* row = new QHBoxLayout(page);
+    row->addStretch(1);
+    auto* holder = new QWidget;
+    holder->setMaximumWidth(width);
+    row->addWidget(holder, 100);
+    row->addStretch(1);
+    auto* column = new QVBoxLayout(holder);
+    setGaps(column, Size::GapXl, Size::GapL);
+    column->addStretch(1);
+    return column;
+}
+
+TextLabel* wrapped(const QString& text, TextStyle style = TextStyle::Body, Tone tone = Tone::Second) {
+    auto* label = new TextLabel(text, style, tone);
+    label->setWordWrap(true);
+    return label;
+}
+
+void setRate(Tile* tile, const desk::Rate& rate, const QString& judge) {
+    Estimate e;
+    e.n = rate.n;
+    e.judge = judge;
+    e.percent = true;
+    if (rate.n > 0) {
+        const auto interval = rate.interval();
+        e.value = *rate.value();
+        e.low = interval.low;
+        e.high = interval.high;
+    }
+    tile->setEstimate(e);
+}
+
+} // namespace
+
+LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
+    m_loading = new QWidget;
+    addWidget(m_loading);
+
+    m_empty = new QWidget;
+    auto* empty = middle(m_empty, 620);
+    empty->addWidget(new TextLabel(u"No pairs yet"_s, TextStyle::Title));
+    empty->addWidget(wrapped(u"A pair is one prompt with two answers. Let the model write some, or bring your own."_s));
+    auto* buttons = new QHBoxLayout;
+    setNoMargins(buttons, Size::GapS);
+    m_write = new FilledButton(u"Write 50 from the starter"_s);
+    auto* import = new QuietButton(u"Import a file"_s);
+    auto* folder = new QuietButton(u"Drop a folder"_s);
+    folder->setToolTip(u"Drop a model folder on the window, or choose it here"_s);
+    buttons->addWidget(m_write);
+    buttons->addWidget(import);
+    buttons->addWidget(folder);
+    buttons->addStretch(1);
+    empty->addLayout(buttons);
+    m_message = new InlineMessage;
+    empty->addWidget(m_message);
+    empty->addStretch(2);
+    addWidget(m_empty);
+    connect(m_write, &QPushButton::clicked, this, &LabelStates::writeRequested);
+    connect(import, &QPushButton::clicked, this, &LabelStates::importRequested);
+    connect(folder, &QPushButton::clicked, this, &LabelStates::folderRequested);
+
+    m_dry = new QWidget;
+    auto* dry = middle(m_dry, 620);
+    dry->addWidget(new TextLabel(u"You are ahead of the model"_s, TextStyle::Title));
+    m_dryText = wrapped({});
+    dry->addWidget(m_dryText);
+    m_dryBar = new ProgressLine;
+    m_dryBar->setValue(std::nan(""));
+    dry->addWidget(m_dryBar);
+    auto* dryButtons = new QHBoxLayout;
+    setNoMargins(dryButtons, Size::GapS);
+    auto* repeat = new QuietButton(u"Label repeats meanwhile"_s);
+    dryButtons->addWidget(repeat);
+    dryButtons->addWidget(new TextLabel(u"Pairs you judged before, sides drawn anew: they measure how steady you are."_s,
+                                        TextStyle::Caption, Tone::Second));
+    dryButtons->addStretch(1);
+    dry->addLayout(dryButtons);
+    dry->addStretch(2);
+    addWidget(m_dry);
+    connect(repeat, &QPushButton::clicked, this, &LabelStates::repeatRequested);
+
+    m_done = new QWidget;
+    auto* done = middle(m_done, 860);
+    done->addWidget(new TextLabel(u"Every pair here has your vote"_s, TextStyle::Title));
+    auto* tiles = new QHBoxLayout;
+    setNoMargins(tiles, Size::GapM);
+    m_votes = new Tile(u"Votes in this sitting"_s);
+    m_seconds = new Tile(u"Median time a vote"_s);
+    m_consistency = new Tile(u"Self-consistency"_s);
+    m_left = new Tile(u"Left side chosen"_s);
+    for (Tile* tile : {m_votes, m_seconds, m_consistency, m_left})
+        tiles->addWidget(tile, 1);
+    done->addLayout(tiles);
+    done->addWidget(wrapped(u"Left chosen far from 50 % means the side, not the answer, decides. Self-consistency counts "
+                            u"hidden repeats with the same verdict."_s,
+                            TextStyle::Caption));
+    auto* doneButtons = new QHBoxLayout;
+    setNoMargins(doneButtons, Size::GapS);
+    auto* train = new FilledButton(u"Train on these votes"_s);
+    auto* generate = new QuietButton(u"Write more pairs"_s);
+    auto* again = new LinkButton(u"Label repeats"_s);
+    doneButtons->addWidget(train);
+    doneButtons->addWidget(generate);
+    doneButtons->addWidget(again);
+    doneButtons->addStretch(1);
+    done->addLayout(doneButtons);
+    done->addStretch(2);
+    addWidget(m_done);
+    connect(train, &QPushButton::clicked, this, &LabelStates::trainRequested);
+    connect(generate, &QPushButton::clicked, this, &LabelStates::generateRequested);
+    connect(again, &QPushButton::clicked, this, &LabelStates::repeatRequested);
+}
+
+void LabelStates::showLoading() {
+    setCurrentWidget(m_loading);
+}
+void LabelStates::showEmpty() {
+    setCurrentWidget(m_empty);
+}
+void LabelStates::showDry(double etaSeconds) {
+    m_dryText->setText(etaSeconds >= 0 ? u"More pairs are being written: about %1 left."_s.arg(formatDuration(etaSeconds))
+                                       : u"More pairs are being written. They appear here by themselves."_s);
+    setCurrentWidget(m_dry);
+}
+void LabelStates::showDone(const SessionFigures& figures) {
+    m_votes->setFact(formatCount(figures.votes), figures.votes == 1 ? u"vote"_s : u"votes"_s);
+    if (figures.medianSeconds > 0)
+        m_seconds->setFact(u"%1 s"_s.arg(formatNumber(figures.medianSeconds, 2)), u"n = %1"_s.arg(figures.votes));
+    else
+        m_seconds->setFact(u"–"_s, u"no votes in this sitting"_s);
+    setRate(m_left, figures.left, u"this sitting"_s);
+    setRate(m_consistency, figures.selfConsistency, u"hidden repeats"_s);
+    setCurrentWidget(m_done);
+}
+void LabelStates::setBusy(const QString& text) {
+    m_write->setEnabled(text.isEmpty());
+    if (text.isEmpty())
+        m_message->clear();
+    else
+        m_message->setMessage(State::Running, text);
+}
+void LabelStates::setProblem(const QString& text) {
+    m_write->setEnabled(true);
+    m_message->setMessage(State::Failed, text);
+}
+
+} // namespace pl::ui

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <memory>
+
+#include <QByteArray>
+#include <QString>
+#include <QStringList>
+
+#include "ui/theme/theme.h"
+
+class QSettings;
+
+namespace pl::ui {
+
+/// What belongs to the person, not to a project: kept in pairlab.ini of the user's configuration folder (or another file).
+class Preferences {
+public:
+    /// Empty: the user's own file.
+    explicit Preferences(const QString& file = {});
+    ~Preferences();
+
+    ThemeMode theme() const;
+    int readingPx() const;
+    bool reducedMotion() const;
+    void setTheme(ThemeMode mode);
+    void setReadingPx(int px); ///< held to 12..20
+    void setReducedMotion(bool reduced);
+    /// Sets theme, text size and motion of the application.
+    void apply() const;
+
+    /// Projects opened before, newest first, at most eight; those that are gone are left out.
+    QStringList recentProjects() const;
+    void addRecentProject(const QString& dir);
+    QByteArray geometry() const;
+    void setGeometry(const QByteArray& geometry);
+    /// How the person is called in new projects; the login name at first.
+    QString personName() const;
+    void setPersonName(const QString& name);
+    QString file() const;
+
+private:
+    std::unique_ptr<QSettings> m_settings;
+};
+
+} // namespace pl::ui
