@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <zlib.h>
+
+#include "core/base/os/files.h"
+#include "core/desk/exchange/export.h"
+#include "core/desk/exchange/import.h"
+#include "tests/desk/desk_fixture.h"
+
+using namespace fixture;
+
+class TestImport : public QObject {
+    Q_OBJECT
+
+    static std::string write(Desk& desk, const std::string& text, const char* name = "in.jsonl") {
+        const std::string path = desk.temp.path().toStdString() + "/" + name;
+        must(os::writeFileAtomic(path, text));
+        return path;
+    }
+    static std::string row(const std::string& prompt) {
+        return Json{{"prompt", prompt}, {"chosen", "yes"}, {"rejected", "no"}}.dump() + "\n";
+    }
+    static constexpr const char* kGood = R"({"prompt": "Q", "chosen": "yes", "rejected": "no"})";
+
+private Q_SLOTS:
+    void readsEveryForm_data() {
+        QTest::addColumn<QString>("line");
+        QTest::addColumn<QString>("format");
+        QTest::addColumn<QString>("prompt");
+        QTest::addColumn<QString>("chosen");
+        QTest::newRow("explicit") << kGood << "trl" << "Q" << "yes";
+        QTest::newRow("explicit chat")
+            << R"({"prompt": [{"role":"user","content":"Q"}], "chosen": [{"role":"assistant","content":"yes"}], "rejected": [{"role":"assistant","content":"no"}]})"
+            << "trl" << "Q" << "yes";
+        QTest::newRow("implicit chat")
+            << R"({"chosen": [{"role":"user","content":"Q"},{"role":"assistant","content":"yes"}], "rejected": [{"role":"user","content":"Q"},{"role":"assistant","content":"no"}]})"
+            << "trl" << "Q" << "yes";
+        QTest::newRow("prompt repeated in the sides")
+            << R"({"prompt": "Q", "chosen": [{"role":"user","content":"Q"},{"role":"assistant","content":"yes"}], "rejected": [{"role":"user","content":"Q"},{"role":"assistant","content":"no"}]})"
+            << "trl" << "Q" << "yes";
+        QTest::newRow("hh") << R"({"chosen": "\n\nHuman: Q\n\nAssistant: yes", "rejected": "\n\nHuman: Q\n\nAssistant: yeah"})"
+                            << "hh" << "Q" << "yes";
+        QTest::newRow("hh, one side begins the other")
+            << R"({"chosen": "\n\nHuman: Q\n\nAssistant: yes", "rejected": "\n\nHuman: Q\n\nAssistant: yes but"})"
+            << "hh" << "Q" << "yes";
+        QTest::newRow("hh, several turns")
+            << R"({"chosen": "\n\nHuman: Q\n\nAssistant: R\n\nHuman: S\n\nAssistant: yes", "rejected": "\n\nHuman: Q\n\nAssistant: R\n\nHuman: S\n\nAssistant: no"})"
+            << "hh"
+            << R"([{"content":"Q","role":"user"},{"content":"R","role":"assistant"},{"content":"S","role":"user"}])" << "yes";
+        QTest::newRow("prompt rows") << R"({"prompt": "Q", "split": "dev"})" << "prompts" << "Q" << "";
+        QTest::newRow("plain lines") << "What is a lake?" << "prompts" << "What is a lake?" << "";
+    }
+    void readsEveryForm() {
+        QFETCH(QString, line);
+        QFETCH(QString, format);
+        QFETCH(QString, prompt);
+        QFETCH(QString, chosen);
+        const auto parsed = parseImport(line.toStdString(), "in", {});
+        OK(parsed);
+        QCOMPARE(importFormatName(parsed->format), format.toStdString());
+        QCOMPARE(parsed->rows.size(), size_t{1});
+        QCOMPARE(parsed->rows[0].prompt.content, prompt.toStdString());
+        QCOMPARE(parsed->rows[0].chosen.value_or(""), chosen.toStdString());
+    }
+
+    void namesLineAndReasonOfABadRow_data() {
+        QTest::addColumn<QString>("line");
+        QTest::addColumn<QString>("reason");
+        QTest::newRow("torn") << "{\"prompt\": \"Q\", \"cho" << "";
+        QTest::newRow("array") << "[1, 2]" << "not an object";
+        QTest::newRow("no rejected") << R"({"prompt": "Q", "chosen": "x"})" << "rejected";
+        QTest::newRow("identical") << R"({"prompt": "Q", "chosen": "x", "rejected": "x"})" << "identical";
+        QTest::newRow("empty answer") << R"({"prompt": "Q", "chosen": "x", "rejected": "  "})" << "empty";
+        QTest::newRow("empty prompt") << R"({"prompt": "", "chosen": "x", "rejected": "y"})" << "prompt is empty";
+        QTest::newRow("number") << R"({"prompt": 5, "chosen": "x", "rejected": "y"})" << "prompt";
+        QTest::newRow("list of numbers") << R"({"prompt": "Q", "chosen": [1], "rejected": [2]})" << "neither";
+        QTest::newRow("strength") << R"({"prompt": "Q", "chosen": "x", "rejected": "y", "strength": 9})" << "strength";
+        QTest::newRow("scores") << R"({"prompt": "Q", "chosen": "x", "rejected": "y", "score_chosen": 1, "score_rejected": 2})"
+                                << "score";
+        QTest::newRow("implicit strings") << R"({"chosen": "Q x", "rejected": "Q y"})" << "guess";
+        QTest::newRow("duplicate keys") << R"({"prompt": "Q", "prompt": "R", "chosen": "x", "rejected": "y"})" << "";
+        QTest::newRow("deep") << QString(200, '[') + QString(200, ']') << "";
+        QTest::newRow("two answers")
+            << R"({"prompt": "Q", "chosen": [{"role":"assistant","content":"a"},{"role":"assistant","content":"b"}], "rejected": "y"})"
+            << "one turn";
+    }
+    void namesLineAndReasonOfABadRow() {
+        QFETCH(QString, line);
+        QFETCH(QString, reason);
+        const std::string text = std::string(kGood) + "\n" + kGood + "\n" + line.toStdString() + "\n";
+        const auto parsed = parseImport(text, "in", {});
+        OK(parsed);
+        QCOMPARE(parsed->rows.size(), size_t{2});
+        QCOMPARE(parsed->rejectedCount, int64_t{1});
+        QCOMPARE(parsed->rejected[0].line, size_t{3});
+        QVERIFY2(parsed->rejected[0].reason.find(reason.toStdString()) != std::string::npos,
+                 parsed->rejected[0].reason.c_str());
+    }
+
+    void refusesAFileOfAnotherKind() {
+        QVERIFY(!parseImport("", "in", {}));
+        ImportOptions trl;
+        trl.format = ImportFormat::Trl;
+        const auto wrong = parseImport("hello\nworld\n", "in", trl);
+        QVERIFY(!wrong && wrong.error().message.find("line 1") != std::string::npos);
+        const auto implicit = parseImport(R"({"chosen": "Q x", "rejected": "Q y"})", "in", {});
+        QVERIFY(!implicit && implicit.error().hint.find("--implicit") != std::string::npos);
+        trl.implicit = true;
+        const auto taken = parseImport(R"({"chosen": "Say it: hello", "rejected": "Say it: hullo"})", "in", trl);
+        OK(taken);
+        QCOMPARE(taken->rows[0].prompt.content, std::string("Say it:"));
+        QCOMPARE(*taken->rows[0].rejected, std::string("hullo"));
+    }
+
+    void theSameFileTwiceAddsNothing() {
+        Desk desk;
+        std::string text;
+        for (int i = 0; i < 20; ++i)
+            text += row("P" + std::to_string(i));
+        const std::string path = write(desk, text);
+        ImportOptions dry;
+        dry.dryRun = true;
+        auto report = must(importFile(*desk.project, path, dry));
+        QCOMPARE(report.counts.votes, int64_t{20});
+        QCOMPARE(desk.project->counters().prompts, int64_t{0});
+        report = must(importFile(*desk.project, path));
+        QCOMPARE(report.counts.pairs, int64_t{20});
+        QCOMPARE(desk.project->counters().current, int64_t{20});
+        const Counters before = desk.project->counters();
+        report = must(importFile(*desk.project, path));
+        QCOMPARE(report.counts.duplicates, int64_t{20});
+        QVERIFY(before == desk.project->counters());
+        QCOMPARE(must(desk.project->importBatches()).size(), size_t{1});
+        for (const CurrentVote& vote : desk.project->currentVotes()) {
+            QVERIFY(vote.provenance == Provenance::Imported && !vote.shown);
+            const auto item = must(desk.project->pairItem(vote.comparison));
+            QCOMPARE((vote.winner == Winner::A ? item.a : item.b).content, std::string("yes"));
+        }
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
+    void aRevertedBatchIsGoneAndCanComeBack() {
+        Desk desk(3);
+        const Counters empty = desk.project->counters();
+        const std::string path = write(desk, std::string(kGood) + "\n" + R"({"prompt": "Request 0", "chosen": "u", "rejected": "v"})");
+        must(importFile(*desk.project, path));
+        const Counters full = desk.project->counters();
+        QCOMPARE(must(desk.project->remaining(desk.task, desk.ada)), int64_t{5});
+        const Id batch = must(desk.project->importBatches())[0].id;
+        OK(desk.project->revertImport(batch));
+        Counters now = desk.project->counters();
+        QCOMPARE(now.current, int64_t{0});
+        QCOMPARE(now.prompts, empty.prompts);
+        QCOMPARE(now.candidates, empty.candidates);
+        QCOMPARE(now.comparisons, empty.comparisons);
+        QCOMPARE(must(desk.project->remaining(desk.task, desk.ada)), int64_t{3});
+        QVERIFY(!desk.project->revertImport(batch));
+        QVERIFY(must(desk.project->check()).ok());
+        must(importFile(*desk.project, path));
+        now = desk.project->counters();
+        QCOMPARE(now.current, full.current);
+        QCOMPARE(now.comparisons, full.comparisons);
+        QCOMPARE(must(desk.project->remaining(desk.task, desk.ada)), int64_t{5});
+        desk.reopen();
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
+    void readsGzipAndRefusesTornOrHugeOnes() {
+        Desk desk;
+        const std::string path = desk.temp.path().toStdString() + "/in.jsonl.gz";
+        gzFile out = gzopen(path.c_str(), "wb");
+        std::string text;
+        for (int i = 0; i < 500; ++i)
+            text += row("P" + std::to_string(i * 7919));
+        QVERIFY(gzwrite(out, text.data(), unsigned(text.size())) == int(text.size()));
+        gzclose(out);
+        QCOMPARE(must(readMaybeGzip(path, 1 << 20)), text);
+        QVERIFY(!readMaybeGzip(path, 1000));
+        const std::string bytes = must(os::readFile(path));
+        OK(os::writeFileAtomic(path, bytes.substr(0, bytes.size() / 2)));
+        const auto torn = readMaybeGzip(path, 1 << 20);
+        QVERIFY(!torn && torn.error().code == Code::Corrupt);
+    }
+
+    void whatIsExportedComesBackTheSame() {
+        Desk one(10), two;
+        int i = 0;
+        for (const auto& item : one.next(10)) {
+            ++i;
+            OK(one.vote(item, i % 2 ? Winner::A : Winner::B, 1 + i % 3));
+        }
+        const std::string file = one.temp.path().toStdString() + "/out.jsonl";
+        must(exportTrl(*one.project, {}, file));
+        const auto report = must(importFile(*two.project, file));
+        QCOMPARE(report.counts.votes, int64_t{10});
+        const std::string again = two.temp.path().toStdString() + "/out.jsonl";
+        must(exportTrl(*two.project, {}, again));
+        const auto strip = [](const std::string& path) {
+            std::string all;
+            for (const auto& line : QString::fromStdString(must(os::readFile(path))).split('\n', Qt::SkipEmptyParts)) {
+                Json row = Json::parse(line.toStdString());
+                row.erase("annotator");
+                row.erase("provenance");
+                all += row.dump() + "\n";
+            }
+            return all;
+        };
+        QCOMPARE(strip(again), strip(file));
+    }
+};
+
+QTEST_GUILESS_MAIN(TestImport)
+#include "tst_import.moc"
