@@ -1,0 +1,782 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/data/data_page.h"
+
+#include <array>
+
+#include <QApplication>
+#include <QCheckBox>
+#include <QComboBox>
+#include <QDateTime>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QHBoxLayout>
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTabBar>
+#include <QTableView>
+#include <QThreadPool>
+#include <QVBoxLayout>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "ui/data/detail_panel.h"
+#include "ui/data/paged_table.h"
+#include "ui/data/sources.h"
+#include "ui/theme/theme.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+using desk::Id;
+using desk::Project;
+
+namespace {
+constexpr int kTextLines = 9;
+constexpr int kReasonsShown = 8;
+
+QString when(int64_t ms) {
+    return ms > 0 ? QDateTime::fromMSecsSinceEpoch(ms).toString(u"yyyy-MM-dd hh:mm"_s) : u"–"_s;
+}
+
+QComboBox* splitChoice() {
+    auto* combo = new QComboBox;
+    combo->addItems({u"split drawn by the text (80/10/10)"_s, u"all to train"_s, u"all to dev"_s, u"all to test"_s});
+    combo->setAccessibleName(u"Split"_s);
+    return combo;
+}
+std::optional<desk::Split> splitAt(int index) {
+    return index <= 0 ? std::nullopt : std::optional<desk::Split>(static_cast<desk::Split>(index - 1));
+}
+} // namespace
+
+struct DataPage::Side {
+    Tab tab;
+    PagedTable* table;
+    DetailPanel* detail;
+    bool stale = true;
+};
+
+/// A file read and parsed, and what the store says it would add.
+struct DataPage::Parsed {
+    QString path;
+    std::string sha;
+    desk::ParsedFile file;
+    desk::ImportCounts counts;
+    std::optional<Error> error;
+};
+
+PageFactory dataPage() {
+    return {page::kData.toString(), u"Data"_s, u"data"_s, [](Context& c) { return new DataPage(c); }};
+}
+
+DataPage::DataPage(Context& context) : m_context(context) {
+    build();
+    connect(&m_context.signals, &Signals::changed, this, [this](desk::Change change) {
+        using desk::Change;
+        const auto stale = [this](std::initializer_list<Tab> tabs) {
+            for (const Tab each : tabs) {
+                m_sides[each]->stale = true;
+                if (isVisible() && tab() == each)
+                    reload(each);
+            }
+        };
+        switch (change) {
+        case Change::Prompts:
+        case Change::Candidates: stale({Prompts}); break;
+        case Change::Pairs: stale({Pairs, Prompts}); break;
+        case Change::Votes: stale({Votes, Pairs}); break;
+        case Change::Datasets: stale({Datasets}); break;
+        case Change::Imports: stale({Imports, Prompts, Pairs, Votes}); break;
+        default: break;
+        }
+        refreshEmpty();
+    });
+}
+DataPage::~DataPage() = default;
+
+DataPage::Side& DataPage::add(Tab tab, const QString& title, PagedTable* table, const QString& emptyText) {
+    auto side = std::make_unique<Side>();
+    side->tab = tab;
+    side->table = table;
+    side->detail = new DetailPanel(emptyText);
+    auto* splitter = makeSplitter(Qt::Horizontal);
+    splitter->addWidget(table);
+    splitter->addWidget(side->detail);
+    splitter->setStretchFactor(0, 3);
+    splitter->setStretchFactor(1, 2);
+    splitter->setSizes({720, 440});
+    m_stack->addWidget(splitter);
+    m_tabs->addTab(title);
+    connect(table->model(), &PagedModel::failed, this, [this](const QString& text) { say(State::Failed, text); });
+    m_sides.push_back(std::move(side));
+    return *m_sides.back();
+}
+
+void DataPage::build() {
+    auto* outer = new QVBoxLayout(this);
+    outer->setContentsMargins(px(Size::GapL), px(Size::GapS), px(Size::GapL), px(Size::GapM));
+    outer->setSpacing(px(Size::GapS));
+    m_root = new QStackedWidget;
+    outer->addWidget(m_root, 1);
+    auto* main = new QWidget;
+    auto* column = new QVBoxLayout(main);
+    setNoMargins(column, Size::GapS);
+    m_tabs = new QTabBar;
+    m_tabs->setDrawBase(false);
+    m_tabs->setExpanding(false);
+    column->addWidget(m_tabs);
+    m_message = new InlineMessage;
+    m_message->setMinimumHeight(lineHeight(TextStyle::Body));
+    column->addWidget(m_message);
+    m_stack = new QStackedWidget;
+    column->addWidget(m_stack, 1);
+
+    auto* prompts = new PagedTable(m_context, promptColumns(), promptSource(), u"Filter prompts by their text"_s);
+    auto* paste = new QuietButton(u"plus"_s, u"Add prompts"_s);
+    auto* file = new QuietButton(u"import"_s, u"Import a file"_s);
+    connect(paste, &QPushButton::clicked, this, &DataPage::showPaste);
+    connect(file, &QPushButton::clicked, this, &DataPage::chooseFile);
+    prompts->addTool(paste);
+    prompts->addTool(file);
+    add(Prompts, u"Prompts"_s, prompts, u"Choose a prompt to read it whole, with its answers."_s);
+    connect(prompts, &PagedTable::currentChanged, this, &DataPage::showPrompt);
+    connect(prompts->model(), &PagedModel::loaded, this, &DataPage::refreshEmpty);
+
+    auto* pairs = new PagedTable(m_context, pairColumns(), pairSource(), u"Filter pairs by their prompt"_s);
+    add(Pairs, u"Pairs"_s, pairs, u"Choose a pair to read both answers. What you read here with model names no longer "
+                                  u"counts as blind."_s);
+    connect(pairs, &PagedTable::currentChanged, this, &DataPage::showPair);
+
+    auto* votes = new PagedTable(m_context, voteColumns(), voteSource(), u"Filter votes by their prompt"_s);
+    add(Votes, u"Votes"_s, votes, u"Every judgement is kept: undone and corrected ones too, in grey."_s);
+    connect(votes, &PagedTable::currentChanged, this, &DataPage::showVote);
+
+    auto* datasets = new PagedTable(m_context, datasetColumns(), datasetSource(), u"Filter datasets by name"_s);
+    auto* freeze = new QuietButton(u"lock"_s, u"Freeze the votes"_s);
+    connect(freeze, &QPushButton::clicked, this, &DataPage::showFreeze);
+    datasets->addTool(freeze);
+    add(Datasets, u"Datasets"_s, datasets,
+        u"A dataset is a frozen, named selection of votes. Runs train on datasets, so that they can be compared."_s);
+    connect(datasets, &PagedTable::currentChanged, this, &DataPage::showDataset);
+
+    auto* imports = new PagedTable(m_context, importColumns(), importSource(), u"Filter imports by file"_s);
+    auto* another = new QuietButton(u"import"_s, u"Import a file"_s);
+    connect(another, &QPushButton::clicked, this, &DataPage::chooseFile);
+    imports->addTool(another);
+    add(Imports, u"Imports"_s, imports, u"Each import is a batch that can be taken back. Drop a file on the window to see "
+                                        u"what is in it."_s);
+    connect(imports, &PagedTable::currentChanged, this, &DataPage::showBatch);
+    m_root->addWidget(main);
+
+    // Empty: a drop zone and the formats by name.
+    m_empty = new QWidget;
+    auto* emptyRow = new QHBoxLayout(m_empty);
+    emptyRow->addStretch(1);
+    auto* zone = new QFrame;
+    setLook(zone, "sunken");
+    zone->setMaximumWidth(620);
+    auto* zoneColumn = new QVBoxLayout(zone);
+    zoneColumn->setContentsMargins(px(Size::GapXl), 2 * px(Size::GapXl), px(Size::GapXl), 2 * px(Size::GapXl));
+    zoneColumn->setSpacing(px(Size::GapM));
+    auto* picture = new QLabel;
+    picture->setPixmap(iconPixmap(u"drop"_s, Tone::Second, 32, devicePixelRatioF()));
+    zoneColumn->addWidget(picture, 0, Qt::AlignHCenter);
+    zoneColumn->addWidget(new TextLabel(u"Drop a file here"_s, TextStyle::Title), 0, Qt::AlignHCenter);
+    auto* formats = new TextLabel(u"Plain text, one prompt a line\nJSON Lines with “prompt”\nTRL pairs: chosen and rejected, "
+                                  u"explicit or implicit\nTRL pairs as conversations\nAnthropic HH transcripts\n"
+                                  u"(.jsonl and .txt, also .gz)"_s,
+                                  TextStyle::Body, Tone::Second);
+    formats->setAlignment(Qt::AlignHCenter);
+    zoneColumn->addWidget(formats, 0, Qt::AlignHCenter);
+    auto* zoneButtons = new QHBoxLayout;
+    setNoMargins(zoneButtons, Size::GapS);
+    auto* choose = new FilledButton(u"Choose a file"_s);
+    auto* pasteEmpty = new QuietButton(u"Paste prompts"_s);
+    connect(choose, &QPushButton::clicked, this, &DataPage::chooseFile);
+    connect(pasteEmpty, &QPushButton::clicked, this, &DataPage::showPaste);
+    zoneButtons->addStretch(1);
+    zoneButtons->addWidget(choose);
+    zoneButtons->addWidget(pasteEmpty);
+    zoneButtons->addStretch(1);
+    zoneColumn->addLayout(zoneButtons);
+    emptyRow->addWidget(zone, 100, Qt::AlignVCenter);
+    emptyRow->addStretch(1);
+    m_root->addWidget(m_empty);
+    m_root->setCurrentIndex(0);
+
+    connect(m_tabs, &QTabBar::currentChanged, this, [this](int index) {
+        m_stack->setCurrentIndex(index);
+        if (m_started && m_sides[static_cast<size_t>(index)]->stale)
+            reload(static_cast<Tab>(index));
+    });
+}
+
+void DataPage::activated() {
+    m_started = true;
+    if (m_sides[tab()]->stale)
+        reload(tab());
+    m_sides[tab()]->table->view()->setFocus();
+}
+
+DataPage::Tab DataPage::tab() const {
+    return static_cast<Tab>(std::max(0, m_tabs->currentIndex()));
+}
+void DataPage::setTab(Tab tab) {
+    m_tabs->setCurrentIndex(tab);
+}
+PagedTable* DataPage::table(Tab tab) const {
+    return m_sides[tab]->table;
+}
+DetailPanel* DataPage::detail(Tab tab) const {
+    return m_sides[tab]->detail;
+}
+bool DataPage::isEmptyShown() const {
+    return m_root->currentWidget() == m_empty;
+}
+QString DataPage::messageText() const {
+    return m_message->text();
+}
+void DataPage::say(State state, const QString& text) {
+    m_message->setMessage(state, text);
+}
+
+void DataPage::reload(Tab tab) {
+    m_sides[tab]->stale = false;
+    m_sides[tab]->table->model()->reload();
+}
+
+void DataPage::refreshEmpty() {
+    // Only a project without prompts is empty; whoever is pasting or previewing stays where they are.
+    PagedModel* prompts = m_sides[Prompts]->table->model();
+    const bool empty = prompts->isLoaded() && prompts->total() == 0 &&
+                       m_sides[Prompts]->table->filter()->text().isEmpty() && tab() == Prompts &&
+                       m_sides[Prompts]->detail->title().isEmpty();
+    m_root->setCurrentIndex(empty ? 1 : 0);
+    if (prompts->isLoaded() && m_sides[Prompts]->stale && m_started && isEmptyShown())
+        reload(Prompts);
+}
+
+void DataPage::openArgument(const QString& argument) {
+    if (argument.startsWith(u"import:")) {
+        const QString path = argument.mid(7);
+        if (path.isEmpty())
+            chooseFile();
+        else
+            previewFile(path);
+    } else if (argument.startsWith(u"prompt:")) {
+        m_root->setCurrentIndex(0);
+        setTab(Prompts);
+        showPrompt(argument.mid(7).toLongLong());
+    } else {
+        static const std::array<QStringView, 5> names{u"prompts", u"pairs", u"votes", u"datasets", u"imports"};
+        for (size_t i = 0; i < names.size(); ++i)
+            if (argument == names[i])
+                setTab(static_cast<Tab>(i));
+    }
+}
+
+// --- details -----------------------------------------------------------------------------------------------------------
+
+void DataPage::showPrompt(Id id) {
+    struct Answer {
+        Result<desk::Prompt> prompt;
+        std::vector<desk::Candidate> answers;
+    };
+    m_context.ask(
+        this,
+        [id](Project& p) {
+            Answer out{p.prompt(id), {}};
+            desk::Page page;
+            page.prompt = id;
+            page.limit = 12;
+            if (auto answers = p.candidates(page))
+                out.answers = std::move(*answers);
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Prompts);
+            if (!answer.prompt)
+                return say(State::Failed, errorText(answer.prompt.error()));
+            const desk::Prompt& prompt = *answer.prompt;
+            d->begin(u"Prompt %1"_s.arg(prompt.id));
+            d->text(u"Text"_s, qstr(prompt.content), kTextLines);
+            d->fact(u"Split"_s, QString::fromLatin1(desk::splitName(prompt.split)));
+            if (!prompt.kind.empty())
+                d->fact(u"Kind"_s, qstr(prompt.kind));
+            if (!prompt.verifierKind.empty())
+                d->fact(u"Checked by"_s, u"%1: %2"_s.arg(qstr(prompt.verifierKind), qstr(prompt.verifierAnswer)));
+            d->fact(u"Source"_s, prompt.source.empty() ? u"–"_s : qstr(prompt.source));
+            d->fact(u"Added"_s, when(prompt.createdMs));
+            d->fact(u"Answers"_s, formatCount(prompt.candidates));
+            // Without their models: what is read here stays blind.
+            int n = 0;
+            for (const desk::Candidate& each : answer.answers)
+                d->text(u"Answer %1"_s.arg(++n), qstr(each.content), 5);
+            d->end();
+        });
+}
+
+void DataPage::showPair(Id id) {
+    struct Answer {
+        Result<desk::LabelItem> item;
+        Status exposed;
+    };
+    m_context.ask(
+        this,
+        [id, person = m_context.annotator](Project& p) {
+            Answer out{p.pairItem(id), {}};
+            if (out.item)
+                out.exposed = p.markExposed(person, {out.item->a.id, out.item->b.id});
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Pairs);
+            if (!answer.item)
+                return say(State::Failed, errorText(answer.item.error()));
+            const desk::LabelItem& item = *answer.item;
+            d->begin(u"Pair %1"_s.arg(item.comparison.id));
+            d->text(u"Prompt"_s, qstr(item.prompt.content), 5);
+            d->text(u"a · %1"_s.arg(qstr(item.a.modelName)), qstr(item.a.content), kTextLines);
+            d->text(u"b · %1"_s.arg(qstr(item.b.modelName)), qstr(item.b.content), kTextLines);
+            d->fact(u"Split"_s, QString::fromLatin1(desk::splitName(item.prompt.split)));
+            d->fact(u"Source"_s, qstr(item.comparison.source));
+            d->fact(u"Made"_s, when(item.comparison.createdMs));
+            d->fact(u"Identity"_s, qstr(item.comparison.sha).left(16), true);
+            d->note(u"You have now read these answers with their names: on the Label page they are marked exposed."_s);
+            d->end();
+            if (!answer.exposed)
+                say(State::Failed, errorText(answer.exposed.error()));
+        });
+}
+
+void DataPage::showVote(Id id) {
+    struct Answer {
+        std::optional<desk::HistoryRow> row;
+        std::optional<desk::LabelItem> item;
+    };
+    PagedModel* model = table(Votes)->model();
+    const int at = model->rowOf(id);
+    m_context.ask(
+        this,
+        [id, at, filter = table(Votes)->filter()->text().trimmed()](Project& p) {
+            Answer out;
+            desk::Page page;
+            page.newestFirst = true;
+            page.text = sstr(filter);
+            page.offset = std::max(0, at - 20); // rows may have come in above
+            page.limit = 60;
+            if (auto rows = p.history(page))
+                for (const desk::HistoryRow& row : *rows)
+                    if (row.event == id)
+                        out.row = row;
+            if (out.row)
+                if (auto item = p.pairItem(out.row->comparison))
+                    out.item = std::move(*item);
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Votes);
+            if (!answer.row)
+                return d->clear();
+            const desk::HistoryRow& row = *answer.row;
+            d->begin(verdictText(row));
+            d->fact(u"By"_s, qstr(row.annotatorName));
+            d->fact(u"Provenance"_s, QString::fromLatin1(desk::provenanceName(row.provenance)));
+            d->fact(u"When"_s, when(row.timeMs));
+            d->fact(u"Counts"_s, row.isCurrent ? u"yes"_s : u"no: undone or replaced"_s);
+            d->fact(u"Guideline"_s, u"v%1"_s.arg(row.guidelineVersion));
+            d->fact(u"Event"_s, qstr(row.uuid), true);
+            if (answer.item) {
+                d->text(u"Prompt"_s, qstr(answer.item->prompt.content), 5);
+                d->text(u"a"_s, qstr(answer.item->a.content), kTextLines);
+                d->text(u"b"_s, qstr(answer.item->b.content), kTextLines);
+            }
+            d->end();
+        });
+}
+
+void DataPage::showDataset(Id id) {
+    struct Answer {
+        std::optional<desk::DatasetInfo> info;
+        Result<desk::DatasetDrift> drift = desk::DatasetDrift();
+        QStringList runs;
+        QString problem;
+    };
+    m_context.ask(
+        this,
+        [id](Project& p) {
+            Answer out;
+            auto all = p.datasets();
+            if (!all) {
+                out.problem = errorText(all.error());
+                return out;
+            }
+            for (const desk::DatasetInfo& each : *all)
+                if (each.id == id)
+                    out.info = each;
+            if (!out.info)
+                return out;
+            out.drift = p.datasetDrift(id);
+            desk::Page page;
+            page.limit = 500;
+            if (auto runs = p.runs(page))
+                for (const desk::RunRow& run : *runs)
+                    if (run.datasetHash == out.info->sha)
+                        out.runs.append(qstr(run.name));
+            return out;
+        },
+        [this](Answer answer) {
+            if (!answer.problem.isEmpty())
+                return say(State::Failed, answer.problem);
+            DetailPanel* d = detail(Datasets);
+            if (!answer.info)
+                return d->clear();
+            const desk::DatasetInfo& info = *answer.info;
+            const desk::DatasetCounts& n = info.counts;
+            d->begin(qstr(info.name));
+            d->fact(u"Frozen"_s, when(info.createdMs));
+            d->fact(u"Hash"_s, qstr(info.sha).left(16), true);
+            d->fact(u"Votes"_s, formatCount(n.votes));
+            d->fact(u"Train pairs"_s, formatCount(n.train));
+            d->fact(u"Dev pairs"_s, formatCount(n.dev));
+            d->fact(u"Ties"_s, u"%1 (%2)"_s.arg(formatCount(n.ties), info.spec.tiePolicy == desk::TiePolicy::Drop
+                                                                         ? u"dropped"_s
+                                                                         : u"soft labels"_s));
+            d->fact(u"Both bad"_s, formatCount(n.bothBad) + u" (kept out of pairs)"_s);
+            d->fact(u"Identical"_s, formatCount(n.identical));
+            d->fact(u"Unpaired rows"_s, formatCount(n.unpaired));
+            d->fact(u"Disagreements"_s, formatCount(n.disagreements) + u" (left out)"_s);
+            d->fact(u"Skipped"_s, formatCount(n.skips));
+            d->fact(u"Flagged"_s, formatCount(n.flagged) + u" (left out)"_s);
+            d->fact(u"Sealed test"_s, formatCount(n.sealedTest) + u" (kept out)"_s);
+            d->fact(u"Used by"_s, answer.runs.isEmpty() ? u"no run yet"_s : answer.runs.join(u", "_s));
+            if (answer.drift && (answer.drift->newer || answer.drift->changed))
+                d->note(u"%1 newer votes and %2 changed ones are not in it."_s.arg(formatCount(answer.drift->newer),
+                                                                                formatCount(answer.drift->changed)));
+            auto* train = new QuietButton(u"train"_s, u"Train on it"_s);
+            connect(train, &QPushButton::clicked, this,
+                    [this, name = qstr(info.name)] { m_context.navigate(page::kTrain, u"dataset:"_s + name); });
+            d->end({train});
+        });
+}
+
+void DataPage::showBatch(Id id) {
+    m_context.ask(
+        this, [](Project& p) { return p.importBatches(); },
+        [this, id](Result<std::vector<desk::ImportBatch>> batches) {
+            if (!batches)
+                return say(State::Failed, errorText(batches.error()));
+            DetailPanel* d = detail(Imports);
+            for (const desk::ImportBatch& batch : *batches) {
+                if (batch.id != id)
+                    continue;
+                d->begin(qstr(batch.source));
+                d->fact(u"Imported"_s, when(batch.createdMs));
+                d->fact(u"Format"_s, qstr(batch.format));
+                d->fact(u"SHA-256"_s, qstr(batch.sha).left(16), true);
+                d->fact(u"New prompts"_s, formatCount(batch.prompts));
+                d->fact(u"New answers"_s, formatCount(batch.candidates));
+                d->fact(u"New pairs"_s, formatCount(batch.pairs));
+                d->fact(u"New votes"_s, formatCount(batch.votes));
+                if (batch.revertedMs) {
+                    d->note(u"Taken back on %1."_s.arg(when(batch.revertedMs)));
+                    return d->end();
+                }
+                auto* revert = new QuietButton(u"undo"_s, u"Revert"_s);
+                setLook(revert, "danger");
+                connect(revert, &QPushButton::clicked, this, [this, id, revert, name = qstr(batch.source)] {
+                    revert->setEnabled(false);
+                    m_context.ask(
+                        this, [id](Project& p) { return p.revertImport(id); },
+                        [this, id, name](Status done) {
+                            say(done ? State::Done : State::Failed,
+                                done ? u"%1 is taken back"_s.arg(name) : errorText(done.error()));
+                            reload(Imports);
+                            showBatch(id);
+                        });
+                });
+                d->note(u"Reverting takes back its labels and removes what nothing else uses; your own votes on its pairs "
+                        u"keep those pairs."_s);
+                return d->end({revert});
+            }
+            d->clear();
+        });
+}
+
+// --- adding ------------------------------------------------------------------------------------------------------------
+
+void DataPage::showPaste() {
+    m_root->setCurrentIndex(0);
+    setTab(Prompts);
+    DetailPanel* d = detail(Prompts);
+    d->begin(u"Add prompts"_s);
+    d->note(u"One prompt a line, or JSON Lines with “prompt”."_s);
+    auto* edit = new QPlainTextEdit;
+    edit->setObjectName(u"paste_prompts"_s);
+    edit->setAccessibleName(u"Prompts to add"_s);
+    edit->setTabChangesFocus(true);
+    edit->setMinimumHeight(10 * lineHeight(TextStyle::Body));
+    d->widget(edit);
+    auto* split = splitChoice();
+    d->widget(split);
+    auto* addButton = new FilledButton(u"Add"_s);
+    addButton->setObjectName(u"add_prompts"_s);
+    addButton->setEnabled(false);
+    auto* cancel = new QuietButton(u"Cancel"_s);
+    connect(edit, &QPlainTextEdit::textChanged, this,
+            [edit, addButton] { addButton->setEnabled(!edit->toPlainText().trimmed().isEmpty()); });
+    connect(addButton, &QPushButton::clicked, this,
+            [this, edit, split] { addPasted(edit->toPlainText(), splitAt(split->currentIndex())); });
+    connect(cancel, &QPushButton::clicked, this, [this, d] {
+        d->clear();
+        refreshEmpty();
+    });
+    d->end({addButton, cancel});
+    edit->setFocus();
+}
+
+void DataPage::addPasted(const QString& text, std::optional<desk::Split> split) {
+    desk::ImportOptions options;
+    options.format = desk::ImportFormat::Prompts;
+    options.split = split;
+    auto parsed = desk::parseImport(sstr(text), "the pasted text", options);
+    if (!parsed)
+        return say(State::Failed, errorText(parsed.error()));
+    std::vector<desk::NewPrompt> prompts;
+    for (desk::ImportRow& row : parsed->rows) {
+        row.prompt.source = "pasted";
+        prompts.push_back(std::move(row.prompt));
+    }
+    const int64_t rejected = parsed->rejectedCount;
+    struct Added {
+        Result<std::vector<Id>> ids;
+        int64_t fresh = 0;
+    };
+    m_context.ask(
+        this,
+        [prompts](Project& p) {
+            const int64_t before = p.counters().prompts;
+            Added added{p.addPrompts(prompts), 0};
+            added.fresh = p.counters().prompts - before;
+            return added;
+        },
+        [this, rejected, n = static_cast<int64_t>(prompts.size())](Added added) {
+            if (!added.ids)
+                return say(State::Failed, u"Nothing was added. %1"_s.arg(errorText(added.ids.error())));
+            QString text = u"%1 prompts added"_s.arg(formatCount(added.fresh));
+            if (n > added.fresh)
+                text += u", %1 were there already"_s.arg(formatCount(n - added.fresh));
+            if (rejected)
+                text += u", %1 lines could not be read"_s.arg(formatCount(rejected));
+            say(State::Done, text);
+            detail(Prompts)->clear();
+            reload(Prompts);
+            Q_EMIT imported(added.fresh);
+        });
+}
+
+void DataPage::chooseFile() {
+    auto* dialog = new QFileDialog(this, u"Prompts or preference pairs"_s);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    dialog->setNameFilters({u"Text and JSON Lines (*.txt *.jsonl *.json *.gz)"_s, u"All files (*)"_s});
+    connect(dialog, &QFileDialog::fileSelected, this, &DataPage::previewFile);
+    dialog->open();
+}
+
+void DataPage::previewFile(const QString& path) {
+    m_root->setCurrentIndex(0);
+    setTab(Imports);
+    DetailPanel* d = detail(Imports);
+    d->begin(QFileInfo(path).fileName());
+    auto* line = new ProgressLine;
+    line->setValue(std::nan(""));
+    d->note(u"Reading"_s);
+    d->widget(line);
+    d->end();
+    QThreadPool::globalInstance()->start([self = QPointer<DataPage>(this), app = QCoreApplication::instance(), path] {
+        auto parsed = std::make_shared<Parsed>();
+        parsed->path = path;
+        const desk::ImportOptions options;
+        auto text = desk::readMaybeGzip(sstr(path), options.maxBytes);
+        if (!text) {
+            parsed->error = text.error();
+        } else {
+            parsed->sha = sha256Hex(*text);
+            auto file = desk::parseImport(*text, os::baseName(sstr(path)), options);
+            if (file)
+                parsed->file = std::move(*file);
+            else
+                parsed->error = file.error();
+        }
+        QMetaObject::invokeMethod(
+            app,
+            [self, parsed] {
+                if (!self)
+                    return;
+                if (parsed->error)
+                    return self->showPreview(parsed);
+                // What is new is only known to the store.
+                self->m_context.ask(
+                    self,
+                    [parsed, task = self->m_context.task.id](Project& p) {
+                        const Project::ImportMeta meta{os::baseName(sstr(parsed->path)), parsed->sha,
+                                                       desk::importFormatName(parsed->file.format), task, "imported"};
+                        return p.importRows(meta, parsed->file.rows, true);
+                    },
+                    [self, parsed](Result<desk::ImportCounts> counts) {
+                        if (counts)
+                            parsed->counts = *counts;
+                        else
+                            parsed->error = counts.error();
+                        self->showPreview(parsed);
+                    });
+            },
+            Qt::QueuedConnection);
+    });
+}
+
+void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
+    DetailPanel* d = detail(Imports);
+    d->begin(QFileInfo(parsed->path).fileName());
+    auto* cancel = new QuietButton(u"Close"_s);
+    connect(cancel, &QPushButton::clicked, this, [d] { d->clear(); });
+    if (parsed->error) {
+        d->note(errorText(*parsed->error), Tone::Error);
+        auto* other = new QuietButton(u"Choose another file"_s);
+        connect(other, &QPushButton::clicked, this, &DataPage::chooseFile);
+        d->end({other, cancel});
+        Q_EMIT previewShown(false);
+        return;
+    }
+    const desk::ImportCounts& n = parsed->counts;
+    d->fact(u"Format"_s, QString::fromLatin1(desk::importFormatName(parsed->file.format)));
+    d->fact(u"Rows read"_s, formatCount(parsed->file.read));
+    d->fact(u"New prompts"_s, formatCount(n.prompts));
+    d->fact(u"New answers"_s, formatCount(n.candidates));
+    d->fact(u"New pairs"_s, formatCount(n.pairs));
+    d->fact(u"New votes"_s, formatCount(n.votes) + (n.votes ? u" (marked imported)"_s : QString()));
+    d->fact(u"Already here"_s, formatCount(n.duplicates));
+    d->fact(u"Left out"_s, formatCount(parsed->file.rejectedCount));
+    if (!parsed->file.rejected.empty()) {
+        QString reasons;
+        int shown = 0;
+        for (const desk::RejectedRow& row : parsed->file.rejected) {
+            if (++shown > kReasonsShown)
+                break;
+            reasons += u"line %1: %2\n"_s.arg(row.line).arg(qstr(row.reason));
+        }
+        d->text(u"Why rows are left out"_s, reasons.trimmed(), kReasonsShown);
+    }
+    int sample = 0;
+    for (const desk::ImportRow& row : parsed->file.rows) {
+        if (++sample > 2)
+            break;
+        d->text(u"Row %1: prompt"_s.arg(row.line), qstr(row.prompt.content), 4);
+        if (row.chosen)
+            d->text(row.tie ? u"First answer (a tie)"_s : u"Chosen"_s, qstr(*row.chosen), 4);
+        if (row.rejected)
+            d->text(row.tie ? u"Second answer"_s : u"Rejected"_s, qstr(*row.rejected), 4);
+    }
+    auto* import = new FilledButton(u"Import %1 rows"_s.arg(formatCount(n.rows)));
+    import->setObjectName(u"import_now"_s);
+    import->setEnabled(n.prompts + n.candidates + n.pairs + n.votes > 0);
+    if (!import->isEnabled())
+        d->note(u"Everything in this file is in the project already."_s);
+    connect(import, &QPushButton::clicked, this, [this, parsed, import] {
+        import->setEnabled(false);
+        importNow(parsed);
+    });
+    d->end({import, cancel});
+    Q_EMIT previewShown(true);
+}
+
+void DataPage::importNow(std::shared_ptr<Parsed> parsed) {
+    m_context.ask(
+        this,
+        [parsed, task = m_context.task.id](Project& p) {
+            const Project::ImportMeta meta{os::baseName(sstr(parsed->path)), parsed->sha,
+                                           desk::importFormatName(parsed->file.format), task, "imported"};
+            return p.importRows(meta, parsed->file.rows, false);
+        },
+        [this, parsed](Result<desk::ImportCounts> counts) {
+            if (!counts) {
+                parsed->error = counts.error();
+                return showPreview(parsed);
+            }
+            say(State::Done, u"%1 prompts, %2 pairs and %3 votes imported; Revert takes them back"_s.arg(
+                                 formatCount(counts->prompts), formatCount(counts->pairs), formatCount(counts->votes)));
+            detail(Imports)->clear();
+            reload(Imports);
+            m_sides[Prompts]->stale = m_sides[Pairs]->stale = m_sides[Votes]->stale = true;
+            Q_EMIT imported(counts->prompts);
+        });
+}
+
+void DataPage::showFreeze() {
+    DetailPanel* d = detail(Datasets);
+    d->begin(u"Freeze the votes"_s);
+    auto* name = new QLineEdit;
+    name->setObjectName(u"dataset_name"_s);
+    name->setAccessibleName(u"Name of the dataset"_s);
+    name->setText(u"votes-%1"_s.arg(QDateTime::currentDateTime().toString(u"yyyyMMdd-hhmm"_s)));
+    d->widget(name);
+    auto* ties = new QCheckBox(u"Ties as soft labels (else left out)"_s);
+    ties->setChecked(true);
+    d->widget(ties);
+    auto* simulated = new QCheckBox(u"Only votes of people, no rules or models"_s);
+    d->widget(simulated);
+    auto* preview = new TextLabel(u"Counting"_s, TextStyle::Body, Tone::Second);
+    preview->setWordWrap(true);
+    d->widget(preview);
+    const auto spec = [this, name, ties, simulated] {
+        desk::DatasetSpec s;
+        s.name = sstr(name->text().trimmed());
+        s.filter.task = m_context.task.id;
+        s.tiePolicy = ties->isChecked() ? desk::TiePolicy::SoftLabel : desk::TiePolicy::Drop;
+        if (simulated->isChecked())
+            s.filter.provenances = {desk::Provenance::Human};
+        return s;
+    };
+    auto* freeze = new FilledButton(u"Freeze"_s);
+    freeze->setObjectName(u"freeze_now"_s);
+    auto* cancel = new QuietButton(u"Cancel"_s);
+    const auto count = [this, spec, preview = QPointer<TextLabel>(preview), freeze = QPointer<FilledButton>(freeze)] {
+        m_context.ask(
+            this, [s = spec()](Project& p) { return p.previewDataset(s); },
+            [preview, freeze](Result<desk::DatasetCounts> n) {
+                if (!preview || !freeze)
+                    return;
+                preview->setText(n ? u"%1 votes become %2 training and %3 dev pairs, %4 ties, %5 unpaired rows; %6 "
+                                     u"disagreements and %7 flagged pairs are left out."_s.arg(
+                                         formatCount(n->votes), formatCount(n->train), formatCount(n->dev),
+                                         formatCount(n->ties), formatCount(n->unpaired), formatCount(n->disagreements),
+                                         formatCount(n->flagged))
+                                   : errorText(n.error()));
+                freeze->setEnabled(n && n->votes > 0);
+            });
+    };
+    connect(ties, &QCheckBox::toggled, this, count);
+    connect(simulated, &QCheckBox::toggled, this, count);
+    connect(cancel, &QPushButton::clicked, this, [d] { d->clear(); });
+    connect(freeze, &QPushButton::clicked, this, [this, spec, freeze] {
+        freeze->setEnabled(false);
+        m_context.ask(
+            this, [s = spec()](Project& p) { return p.freezeDataset(s); },
+            [this](Result<desk::DatasetInfo> info) {
+                if (!info)
+                    return say(State::Failed, u"Nothing was frozen. %1"_s.arg(errorText(info.error())));
+                say(State::Done, u"%1 is frozen: %2 training pairs, hash %3"_s.arg(
+                                     qstr(info->name), formatCount(info->counts.train), qstr(info->sha).left(8)));
+                reload(Datasets);
+                showDataset(info->id);
+            });
+    });
+    d->end({freeze, cancel});
+    count();
+    name->setFocus();
+}
+
+} // namespace pl::ui

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/desk/exchange/import.h"
+#include "ui/shell/context.h"
+
+class QPlainTextEdit;
+class QStackedWidget;
+class QTabBar;
+
+namespace pl::ui {
+
+class DetailPanel;
+class PagedTable;
+
+/// Data: what the project holds. Argument: "import:PATH" (empty path: ask for a file), "prompt:ID", or a tab's name.
+PageFactory dataPage();
+
+class DataPage : public Page {
+    Q_OBJECT
+public:
+    enum Tab { Prompts, Pairs, Votes, Datasets, Imports };
+    explicit DataPage(Context& context);
+    ~DataPage() override;
+    void activated() override;
+    void openArgument(const QString& argument) override;
+
+    Tab tab() const;
+    void setTab(Tab tab);
+    PagedTable* table(Tab tab) const;
+    DetailPanel* detail(Tab tab) const;
+    /// Parses the file off the GUI thread, asks the store what it would add, and shows that beside the Imports table.
+    void previewFile(const QString& path);
+    bool isEmptyShown() const;
+    QString messageText() const;
+
+Q_SIGNALS:
+    /// A preview is on screen (or its refusal).
+    void previewShown(bool usable);
+    void imported(qint64 prompts);
+
+private:
+    struct Side;
+    struct Parsed;
+    void build();
+    Side& add(Tab tab, const QString& title, PagedTable* table, const QString& emptyText);
+    void reload(Tab tab);
+    void refreshEmpty();
+    void showPrompt(desk::Id id);
+    void showPair(desk::Id id);
+    void showVote(desk::Id id);
+    void showDataset(desk::Id id);
+    void showBatch(desk::Id id);
+    void showPaste();
+    void showFreeze();
+    void addPasted(const QString& text, std::optional<desk::Split> split);
+    void chooseFile();
+    void showPreview(std::shared_ptr<Parsed> parsed);
+    void importNow(std::shared_ptr<Parsed> parsed);
+    void say(State state, const QString& text);
+
+    Context& m_context;
+    QTabBar* m_tabs;
+    QStackedWidget* m_root;
+    QStackedWidget* m_stack;
+    QWidget* m_empty;
+    InlineMessage* m_message;
+    std::vector<std::unique_ptr<Side>> m_sides;
+    bool m_started = false;
+    desk::Id m_wanted = 0;
+};
+
+} // namespace pl::ui

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <memory>
+
+#include "ui/shell/context.h"
+#include "ui/shell/preferences.h"
+
+class QCheckBox;
+class QComboBox;
+class QLineEdit;
+class QPlainTextEdit;
+class QScrollArea;
+class QSpinBox;
+class QVBoxLayout;
+
+namespace pl::ui {
+
+class SegmentedControl;
+
+/// Settings: appearance, the task, pairs kept ready, folders, plugins. Argument: "task" or "plugins" scrolls there.
+PageFactory settingsPage(Preferences& preferences);
+
+class SettingsPage : public Page {
+    Q_OBJECT
+public:
+    SettingsPage(Context& context, Preferences& preferences);
+    void activated() override;
+    void openArgument(const QString& argument) override;
+    QString messageText() const;
+
+Q_SIGNALS:
+    void taskSaved();
+
+private:
+    QWidget* appearance();
+    QWidget* task();
+    QWidget* orders();
+    QWidget* folders();
+    QWidget* plugins();
+    void loadTask();
+    void saveTask();
+    void loadOrder();
+    void saveOrder();
+    void refreshDirty();
+
+    Context& m_context;
+    Preferences& m_preferences;
+    QScrollArea* m_scroll;
+    InlineMessage* m_message;
+    SegmentedControl *m_theme, *m_scale;
+    QSpinBox* m_reading;
+    QLineEdit *m_name, *m_question;
+    QPlainTextEdit* m_guideline;
+    TextLabel* m_guidelineVersion;
+    QSpinBox* m_quota;
+    QCheckBox* m_reveal;
+    QPushButton* m_save;
+    QCheckBox* m_orderOn;
+    QSpinBox* m_orderTarget;
+    QWidget *m_taskCard = nullptr, *m_pluginCard = nullptr;
+    desk::Task m_shown;
+    desk::StandingOrder m_order;
+    bool m_loading = false;
+};
+
+} // namespace pl::ui
