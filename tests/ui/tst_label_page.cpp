@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// ctest: timeout=180
+#include <map>
+
+#include "tests/ui/page_fixture.h"
+#include "ui/data/data_page.h"
+#include "ui/label/label_page.h"
+#include "ui/label/panels.h"
+#include "ui/settings/settings_page.h"
+#include "ui/shell/chrome.h"
+
+using namespace fixture;
+using pl::desk::EventKind;
+using pl::desk::Scale;
+using pl::desk::TieKind;
+using pl::desk::Winner;
+
+namespace {
+
+std::vector<PageFactory> pages(Preferences& preferences) {
+    return {labelPage(), dataPage(), settingsPage(preferences)};
+}
+
+struct Sitting : Desk {
+    LabelPage* page = nullptr;
+
+    void start(int pairs, Scale scale = Scale::SevenPoint, int guardMs = 0) {
+        makeProject(dir(), pairs, scale);
+        open(guardMs);
+    }
+    void open(int guardMs = 0) { open(request(), guardMs); }
+    void open(const WorkspaceRequest& r, int guardMs) {
+        show(pages(preferences), r, {1280, 800});
+        page = qobject_cast<LabelPage*>(window->page(u"label"_s));
+        QVERIFY(page);
+        page->setGuardMs(guardMs);
+        if (guardMs == 0)
+            QTRY_VERIFY(page->currentComparison() == 0 || page->pairView()->paintedAt() > 0);
+    }
+    bool waitForPair() {
+        return QTest::qWaitFor([this] { return page->currentComparison() != 0 && page->pairView()->paintedAt() > 0; }, 4000);
+    }
+    void press(int key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+        QWidget* target = QApplication::focusWidget() ? QApplication::focusWidget() : page;
+        QTest::keyClick(target, static_cast<Qt::Key>(key), modifiers);
+    }
+    /// A key that ends in a saved event; the comparison it was about.
+    desk::Id pressAndSave(int key) {
+        const desk::Id before = page->currentComparison();
+        QSignalSpy saved(page, &LabelPage::saved);
+        press(key);
+        if (saved.isEmpty() && !saved.wait(4000))
+            return 0;
+        (void)QTest::qWaitFor([this] { return page->mode() != LabelPage::Mode::Pair || page->pairView()->paintedAt() > 0; }, 4000);
+        return before;
+    }
+    std::map<desk::Id, desk::CurrentVote> votes() {
+        std::map<desk::Id, desk::CurrentVote> out;
+        for (const auto& vote : ask([](desk::Project& p) { return p.currentVotes(); }))
+            out[vote.comparison] = vote;
+        return out;
+    }
+};
+
+} // namespace
+
+class TestLabelPage : public QObject {
+    Q_OBJECT
+private Q_SLOTS:
+    void initTestCase() {
+        applyTheme(*qApp, ThemeMode::Light);
+        setReducedMotion(true);
+    }
+
+    void sevenKeysSayWhatTheyMeanForBothSideOrders() {
+        struct Meaning {
+            int key;
+            int side; // -1 left, 0 tie, 1 right
+            int strength;
+        };
+        const std::vector<Meaning> keys{{Qt::Key_S, -1, 3}, {Qt::Key_D, -1, 2}, {Qt::Key_F, -1, 1}, {Qt::Key_Space, 0, 0},
+                                        {Qt::Key_J, 1, 1},  {Qt::Key_K, 1, 2},  {Qt::Key_L, 1, 3}};
+        Sitting sitting;
+        sitting.start(80);
+        std::map<std::pair<int, bool>, desk::Id> covered;
+        for (int i = 0; i < 80 && covered.size() < 2 * keys.size(); ++i) {
+            QVERIFY(sitting.waitForPair());
+            const bool aOnLeft = sitting.page->currentAOnLeft();
+            const Meaning* chosen = &keys[3];
+            for (const Meaning& each : keys)
+                if (!covered.count({each.key, aOnLeft})) {
+                    chosen = &each;
+                    break;
+                }
+            const desk::Id comparison = sitting.pressAndSave(chosen->key);
+            QVERIFY(comparison);
+            covered[{chosen->key, aOnLeft}] = comparison;
+        }
+        QCOMPARE(covered.size(), size_t{14});
+        const auto votes = sitting.votes();
+        for (const Meaning& each : keys)
+            for (const bool aOnLeft : {true, false}) {
+                const auto& vote = votes.at(covered.at({each.key, aOnLeft}));
+                const Winner expected = each.side == 0 ? Winner::Tie : (each.side < 0) == aOnLeft ? Winner::A : Winner::B;
+                QVERIFY2(vote.winner == expected, qPrintable(QKeySequence(each.key).toString()));
+                QCOMPARE(int(vote.strength), each.strength);
+                QCOMPARE(vote.aOnLeft, aOnLeft);
+                QVERIFY(vote.shown);
+                QVERIFY(vote.kind == EventKind::Vote);
+            }
+    }
+
+    void simpleScaleUsesArrowsOnly() {
+        Sitting sitting;
+        sitting.start(12, Scale::Simple);
+        QVERIFY(sitting.waitForPair());
+        const desk::Id first = sitting.page->currentComparison();
+        sitting.press(Qt::Key_S);
+        sitting.press(Qt::Key_L);
+        QTest::qWait(60);
+        QCOMPARE(sitting.page->currentComparison(), first);
+        const bool aOnLeft = sitting.page->currentAOnLeft();
+        QCOMPARE(sitting.pressAndSave(Qt::Key_Left), first);
+        QVERIFY(sitting.votes().at(first).winner == (aOnLeft ? Winner::A : Winner::B));
+        QCOMPARE(int(sitting.votes().at(first).strength), 0);
+    }
+
+    void theOtherVerdicts() {
+        Sitting sitting;
+        sitting.start(8);
+        const std::vector<std::pair<int, TieKind>> ties{
+            {Qt::Key_H, TieKind::BothGood}, {Qt::Key_N, TieKind::BothBad}, {Qt::Key_I, TieKind::Identical}};
+        for (const auto& [key, kind] : ties) {
+            QVERIFY(sitting.waitForPair());
+            const desk::Id id = sitting.pressAndSave(key);
+            QVERIFY(id);
+            QVERIFY(sitting.votes().at(id).tieKind == kind);
+            QCOMPARE(sitting.votes().at(id).badA && sitting.votes().at(id).badB, kind == TieKind::BothBad);
+        }
+        // Q marks the left answer as unacceptable, whichever candidate that is.
+        QVERIFY(sitting.waitForPair());
+        const bool aOnLeft = sitting.page->currentAOnLeft();
+        sitting.press(Qt::Key_Q);
+        const desk::Id id = sitting.pressAndSave(Qt::Key_K);
+        QCOMPARE(sitting.votes().at(id).badA, aOnLeft);
+        QCOMPARE(sitting.votes().at(id).badB, !aOnLeft);
+    }
+
+    void undoAndRedoAcrossTheWholeSitting() {
+        Sitting sitting;
+        sitting.start(6);
+        std::vector<desk::Id> order;
+        for (int i = 0; i < 3; ++i) {
+            QVERIFY(sitting.waitForPair());
+            order.push_back(sitting.pressAndSave(Qt::Key_D));
+            QVERIFY(order.back());
+        }
+        const auto all = sitting.votes();
+        QCOMPARE(all.size(), size_t{3});
+        for (int i = 2; i >= 0; --i) {
+            sitting.press(i % 2 ? Qt::Key_U : Qt::Key_Z, i % 2 ? Qt::NoModifier : Qt::ControlModifier);
+            QTRY_COMPARE(sitting.page->currentComparison(), order[static_cast<size_t>(i)]);
+            QTRY_COMPARE(sitting.votes().size(), static_cast<size_t>(i));
+        }
+        sitting.press(Qt::Key_U);
+        QTRY_VERIFY(sitting.window->statusLine()->message().contains(u"Nothing to take back"_s));
+        for (size_t i = 1; i <= 3; ++i) {
+            sitting.press(Qt::Key_Z, Qt::ControlModifier | Qt::ShiftModifier);
+            QTRY_COMPARE(sitting.votes().size(), i);
+        }
+        for (const auto& [id, vote] : all)
+            QVERIFY(sitting.votes().at(id).winner == vote.winner && sitting.votes().at(id).strength == vote.strength);
+        // Events are never deleted: three votes, three undos, three redos.
+        QCOMPARE(sitting.ask([](desk::Project& p) { return p.counters().events; }), int64_t{9});
+    }
+
+    void undoReachesVotesOfAnEarlierWindow() {
+        Sitting sitting;
+        sitting.start(4);
+        QVERIFY(sitting.waitForPair());
+        const desk::Id id = sitting.pressAndSave(Qt::Key_S);
+        const bool aOnLeft = sitting.votes().at(id).aOnLeft;
+        sitting.window->close();
+        sitting.window.reset();
+        sitting.open();
+        QVERIFY(sitting.waitForPair());
+        QVERIFY(sitting.page->currentComparison() != id);
+        sitting.press(Qt::Key_U);
+        QTRY_COMPARE(sitting.page->currentComparison(), id);
+        QCOMPARE(sitting.page->currentAOnLeft(), aOnLeft); // as it was shown before
+        QVERIFY(sitting.votes().empty());
+    }
+
+    void skipAsksForTheReason() {
+        Sitting sitting;
+        sitting.start(5);
+        QVERIFY(sitting.waitForPair());
+        const desk::Id id = sitting.page->currentComparison();
+        sitting.press(Qt::Key_X);
+        QCOMPARE(sitting.page->keyStrip()->hints().first().label, u"cannot judge"_s);
+        sitting.press(Qt::Key_Escape);
+        QCOMPARE(sitting.page->currentComparison(), id);
+        sitting.press(Qt::Key_X);
+        QSignalSpy saved(sitting.page, &LabelPage::saved);
+        sitting.press(Qt::Key_2); // a reason now, not a vote
+        QVERIFY(!saved.isEmpty() || saved.wait(4000));
+        const auto vote = sitting.votes().at(id);
+        QVERIFY(vote.kind == EventKind::Skip);
+        const auto judgement = sitting.ask([&](desk::Project& p) {
+            return must(p.currentJudgement(vote.task, vote.annotator, id));
+        });
+        QCOMPARE(judgement->skipReason, std::string("broken"));
+    }
+
+    void tooFastIsRefusedWithACue() {
+        Sitting sitting;
+        sitting.start(6, Scale::SevenPoint, 10'000'000);
+        QTRY_VERIFY(sitting.page->currentComparison() != 0);
+        const desk::Id id = sitting.page->currentComparison();
+        QSignalSpy refused(sitting.page, &LabelPage::refused);
+        sitting.press(Qt::Key_S);
+        QCOMPARE(refused.size(), 1);
+        QCOMPARE(sitting.page->currentComparison(), id);
+        QVERIFY(sitting.votes().empty());
+        QVERIFY(sitting.window->statusLine()->message().contains(u"not counted"_s));
+        sitting.page->setGuardMs(0);
+        QVERIFY(sitting.waitForPair());
+        QCOMPARE(sitting.pressAndSave(Qt::Key_S), id);
+    }
+
+    void heldKeysVoteOnce() {
+        Sitting sitting;
+        sitting.start(6);
+        QVERIFY(sitting.waitForPair());
+        const desk::Id id = sitting.page->currentComparison();
+        for (int i = 0; i < 20; ++i) {
+            QKeyEvent repeat(QEvent::KeyPress, Qt::Key_S, Qt::NoModifier, u"s"_s, true);
+            QApplication::sendEvent(sitting.page, &repeat);
+        }
+        QTest::qWait(80);
+        QVERIFY(sitting.votes().empty());
+        QCOMPARE(sitting.page->currentComparison(), id);
+    }
+
+    void aBurstOfKeysGivesExactlyTheEventsThatWereAcknowledged() {
+        Sitting sitting;
+        sitting.start(120);
+        QVERIFY(sitting.waitForPair());
+        int saved = 0;
+        std::set<desk::Id> ids;
+        connect(sitting.page, &LabelPage::saved, this, [&](qint64 id) {
+            ++saved;
+            ids.insert(id);
+        });
+        const int keys[] = {Qt::Key_S, Qt::Key_K, Qt::Key_Space, Qt::Key_F};
+        for (int i = 0; i < 300; ++i) {
+            sitting.press(keys[i % 4]);
+            if (i % 3 == 0)
+                QTest::qWait(1);
+        }
+        QTRY_VERIFY(!sitting.page->isSaving());
+        QVERIFY(saved > 3);
+        QCOMPARE(static_cast<int>(ids.size()), saved); // never two votes for one pair
+        QCOMPARE(static_cast<int>(sitting.votes().size()), saved);
+        QCOMPARE(sitting.page->refusedVotes() + saved >= 300 || sitting.page->mode() != LabelPage::Mode::Pair, true);
+        QVERIFY(!sitting.page->keyToPaint().empty());
+    }
+
+    void scrollKeysNeverVote() {
+        Sitting sitting;
+        sitting.start(3);
+        QVERIFY(sitting.waitForPair());
+        for (const int key : {Qt::Key_Up, Qt::Key_Down, Qt::Key_PageUp, Qt::Key_PageDown, Qt::Key_Home, Qt::Key_End,
+                              Qt::Key_A, Qt::Key_Left, Qt::Key_Right, Qt::Key_Return})
+            sitting.press(key);
+        sitting.press(Qt::Key_S, Qt::ShiftModifier | Qt::ControlModifier);
+        QTest::qWait(60);
+        QVERIFY(sitting.votes().empty());
+    }
+
+    void nextAndPreviousGoWithoutAVote() {
+        Sitting sitting;
+        sitting.start(3);
+        QVERIFY(sitting.waitForPair());
+        const desk::Id first = sitting.page->currentComparison();
+        sitting.press(Qt::Key_BracketRight);
+        QTRY_VERIFY(sitting.page->currentComparison() != first);
+        sitting.press(Qt::Key_BracketLeft);
+        QTRY_COMPARE(sitting.page->currentComparison(), first);
+        QVERIFY(sitting.votes().empty());
+        // Left out pairs come back before the sitting is called done.
+        sitting.press(Qt::Key_BracketRight);
+        for (int i = 0; i < 3; ++i) {
+            QVERIFY(sitting.waitForPair());
+            QVERIFY(sitting.pressAndSave(Qt::Key_D));
+        }
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Done);
+        QCOMPARE(sitting.votes().size(), size_t{3});
+    }
+
+    void aFailedCommitKeepsThePairAndSaysWhy() {
+        Sitting sitting;
+        makeProject(sitting.dir(), 400);
+        auto request = sitting.request();
+        // The database may grow by a few pages only: it is full within some votes.
+        request.project.maxPages = QFileInfo(sitting.dir() + u"/project.db"_s).size() / 4096 + 6;
+        sitting.open(request, 0);
+        int saved = 0;
+        connect(sitting.page, &LabelPage::saved, this, [&] { ++saved; });
+        for (int i = 0; i < 390 && sitting.page->bannerText().isEmpty(); ++i) {
+            QVERIFY(sitting.waitForPair());
+            sitting.press(Qt::Key_K);
+            QTRY_VERIFY(!sitting.page->isSaving());
+        }
+        QVERIFY2(!sitting.page->bannerText().isEmpty(), "the disk never became full");
+        qInfo("%s", qPrintable(sitting.page->bannerText()));
+        QVERIFY(sitting.page->bannerText().contains(u"was not saved"_s));
+        QVERIFY(sitting.page->bannerText().contains(u"full"_s, Qt::CaseInsensitive));
+        const desk::Id stays = sitting.page->currentComparison();
+        QVERIFY(stays != 0);
+        QVERIFY(!sitting.votes().count(stays));
+        QCOMPARE(static_cast<int>(sitting.votes().size()), saved);
+    }
+
+    void namesAreHiddenAndTheViewIsRecorded() {
+        Sitting sitting;
+        sitting.start(3);
+        QVERIFY(sitting.waitForPair());
+        for (QLabel* label : sitting.page->findChildren<QLabel*>())
+            QVERIFY(!label->text().contains(u"secret-model"_s));
+        for (const Side side : {Side::A, Side::B})
+            QVERIFY(!sitting.page->pairView()->shownText(side).contains(u"secret-model"_s));
+        sitting.press(Qt::Key_W);
+        QCOMPARE(int(sitting.page->pairView()->view()), int(TextView::Diff));
+        QVERIFY(sitting.pressAndSave(Qt::Key_F));
+    }
+
+    void emptyProjectOffersThreeWays() {
+        Sitting sitting;
+        sitting.start(0);
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Empty);
+        QStringList words;
+        for (QPushButton* button : sitting.page->findChildren<QPushButton*>())
+            if (button->isVisible())
+                words.append(button->text());
+        QVERIFY(words.contains(u"Write 50 from the starter"_s));
+        QVERIFY(words.contains(u"Import a file"_s));
+        QVERIFY(words.contains(u"Drop a folder"_s));
+        QVERIFY2(clipped(sitting.window.get()).isEmpty(), qPrintable(clipped(sitting.window.get()).join(u" | "_s)));
+    }
+
+    void nothingIsClippedAndTabGoesRound() {
+        Sitting sitting;
+        sitting.start(3);
+        QVERIFY(sitting.waitForPair());
+        QVERIFY2(clipped(sitting.window.get()).isEmpty(), qPrintable(clipped(sitting.window.get()).join(u" | "_s)));
+        sitting.page->setFocus();
+        QVERIFY(tabRound(sitting.window.get()) > 4);
+    }
+
+    void keySheetClosesWithAnyKeyAndDoesNotVote() {
+        Sitting sitting;
+        sitting.start(3);
+        QVERIFY(sitting.waitForPair());
+        sitting.press(Qt::Key_Question);
+        auto* sheet = sitting.page->findChild<KeySheet*>();
+        QVERIFY(sheet && sheet->isVisible());
+        QVERIFY(clipped(sheet).isEmpty());
+        sitting.press(Qt::Key_S);
+        QVERIFY(!sheet->isVisible());
+        QTest::qWait(40);
+        QVERIFY(sitting.votes().empty());
+    }
+};
+
+QTEST_MAIN(TestLabelPage)
+#include "tst_label_page.moc"
