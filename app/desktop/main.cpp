@@ -93,7 +93,8 @@ int main(int argc, char** argv) {
     Preferences preferences(parser.value(u"config"_s));
     preferences.apply();
     std::vector<PageFactory> pages{labelPage(), dataPage(),    generatePage(), trainPage(),
-                                   runsPage(),  samplesPage(), modelsPage(),   settingsPage(preferences)};
+                                   runsPage(),  samplesPage(), playgroundPage(), modelsPage(),
+                                   settingsPage(preferences)};
     int code = 0;
     {
         MainWindow window(std::move(pages), preferences);

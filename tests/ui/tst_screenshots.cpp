@@ -4,6 +4,8 @@
 // PAIRLAB_SCREENSHOTS=all draws the whole matrix, otherwise the small size in both themes.
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "core/base/events.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
@@ -22,7 +24,7 @@ using namespace fixture;
 namespace {
 
 std::vector<PageFactory> pages(Preferences& preferences) {
-    return {labelPage(), dataPage(), generatePage(), trainPage(), runsPage(), samplesPage(), modelsPage(),
+    return {labelPage(), dataPage(), generatePage(), trainPage(), runsPage(), samplesPage(), playgroundPage(), modelsPage(),
             settingsPage(preferences)};
 }
 
@@ -168,7 +170,7 @@ private Q_SLOTS:
             for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
                 applyTheme(*qApp, theme);
                 const QString word = theme == ThemeMode::Light ? u"light"_s : u"dark"_s;
-                for (const char* id : {"label", "data", "generate", "train", "runs", "samples", "models", "settings"}) {
+                for (const char* id : {"label", "data", "generate", "train", "runs", "samples", "playground", "models", "settings"}) {
                     const QString page = QString::fromLatin1(id);
                     desk.window->goTo(page, page == u"runs" && pairs ? u"0002-dpo"_s : QString());
                     settle(*desk.window, page);
