@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/models/model_facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "core/base/json.h"
+#include "core/base/os/files.h"
+
+namespace pl::ui {
+
+namespace {
+constexpr uint64_t kMaxHeader = uint64_t{100} << 20;
+constexpr int kMaxShards = 1000;
+
+int64_t integer(const Json& json, const char* key) {
+    const auto it = json.find(key);
+    return it != json.end() && it->is_number_integer() && *it >= 0 ? it->get<int64_t>() : 0;
+}
+
+/// Adds the parameters of one safetensors file by type, from its header alone.
+Status countWeights(const std::string& path, std::map<std::string, int64_t>& byType) {
+    PL_TRY(const uint64_t size, os::fileSize(path));
+    PL_TRY(const std::string head, os::readFrom(path, 0, 8));
+    uint64_t length = 0;
+    if (head.size() == 8)
+        for (int i = 7; i >= 0; --i)
+            length = (length << 8) | static_cast<unsigned char>(head[static_cast<size_t>(i)]);
+    if (head.size() != 8 || length < 2 || length > kMaxHeader || length > size - 8)
+        return fail(Code::Corrupt, fmt::format("{} is not a safetensors file: its header length is impossible", path));
+    PL_TRY(const std::string text, os::readFrom(path, 8, length));
+    PL_TRY(const Json header, parseJson(text, path));
+    if (!header.is_object())
+        return fail(Code::Corrupt, fmt::format("{}: the header is not an object", path));
+    for (const auto& [name, tensor] : header.items()) {
+        if (name == "__metadata__" || !tensor.is_object())
+            continue;
+        const auto shape = tensor.find("shape");
+        const auto dtype = tensor.find("dtype");
+        if (shape == tensor.end() || !shape->is_array() || dtype == tensor.end() || !dtype->is_string())
+            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' has no shape or type", path, name.substr(0, 100)));
+        double count = 1;
+        for (const Json& side : *shape) {
+            if (!side.is_number_integer() || side < 0)
+                return fail(Code::Corrupt, fmt::format("{}: tensor '{}' has an impossible shape", path, name.substr(0, 100)));
+            count *= side.get<double>();
+        }
+        if (count > 8.0 * static_cast<double>(size))
+            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' is larger than its file", path, name.substr(0, 100)));
+        byType[dtype->get<std::string>()] += static_cast<int64_t>(count);
+    }
+    return {};
+}
+
+std::string firstLine(const std::string& text) {
+    for (size_t from = 0; from < text.size();) {
+        const size_t end = std::min(text.find('\n', from), text.size());
+        std::string line = text.substr(from, end - from);
+        line.erase(0, line.find_first_not_of(" \t\r#>-"));
+        while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
+            line.pop_back();
+        if (!line.empty())
+            return line.substr(0, 300);
+        from = end + 1;
+    }
+    return {};
+}
+
+void readCard(const std::string& dir, ModelFacts& facts) {
+    if (auto card = os::readFrom(os::joinPath(dir, "README.md"), 0, 64 * 1024); card && !card->empty()) {
+        std::string body = *card;
+        if (body.rfind("---\n", 0) == 0) {
+            const size_t end = body.find("\n---", 3);
+            const std::string front = body.substr(0, end);
+            const size_t at = front.find("\nlicense:");
+            if (at != std::string::npos)
+                facts.licence = firstLine(front.substr(at + 9));
+            body = end == std::string::npos ? std::string() : body.substr(std::min(end + 4, body.size()));
+        }
+        // The title is the folder's name again; what follows it says something.
+        const size_t title = body.find("# ");
+        const size_t after = title == std::string::npos ? 0 : body.find('\n', title);
+        facts.made = firstLine(after == std::string::npos ? body : body.substr(after));
+    }
+    if (facts.licence.empty())
+        for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md"})
+            if (auto text = os::readFrom(os::joinPath(dir, name), 0, 4096); text && !text->empty()) {
+                facts.licence = firstLine(*text);
+                break;
+            }
+}
+} // namespace
+
+Result<ModelFacts> readModelFacts(const std::string& dir) {
+    ModelFacts facts;
+    const std::string configPath = os::joinPath(dir, "config.json");
+    PL_TRY(const Json config, readJsonFile(configPath));
+    if (!config.is_object())
+        return fail(Code::Corrupt, fmt::format("{} is not an object", configPath));
+    if (const auto type = config.find("model_type"); type != config.end() && type->is_string())
+        facts.family = type->get<std::string>();
+    facts.context = integer(config, "max_position_embeddings");
+    if (facts.context == 0)
+        facts.context = integer(config, "n_positions");
+    facts.layers = std::max(integer(config, "num_hidden_layers"), integer(config, "n_layer"));
+    facts.hidden = std::max(integer(config, "hidden_size"), integer(config, "n_embd"));
+    facts.vocabulary = integer(config, "vocab_size");
+    if (const auto kinds = config.find("architectures"); kinds != config.end() && kinds->is_array())
+        for (const Json& kind : *kinds)
+            facts.rewardModel = facts.rewardModel || (kind.is_string() && kind.get<std::string>().find("SequenceClassification") !=
+                                                                              std::string::npos);
+    PL_TRY(const auto files, os::listDir(dir));
+    std::map<std::string, int64_t> byType;
+    int shards = 0;
+    for (const std::string& file : files)
+        if (file.size() > 12 && file.compare(file.size() - 12, 12, ".safetensors") == 0 && file.rfind("optimizer", 0) != 0 &&
+            ++shards <= kMaxShards)
+            PL_CHECK(countWeights(os::joinPath(dir, file), byType));
+    if (byType.empty())
+        return fail(Code::NotFound, fmt::format("{} has no .safetensors weights", dir),
+                    "Only safetensors are opened: convert pickled weights first.");
+    int64_t most = 0;
+    for (const auto& [type, count] : byType) {
+        facts.parameters += count;
+        if (count > most) {
+            most = count;
+            facts.dtype = type;
+        }
+    }
+    facts.hasTokenizer = os::exists(os::joinPath(dir, "tokenizer.json"));
+    facts.bytes = os::treeSize(dir);
+    readCard(dir, facts);
+    return facts;
+}
+
+TrainCost trainCost(const TrainCostInput& in) {
+    TrainCost out;
+    const auto p = static_cast<double>(in.parameters);
+    out.tokens = in.steps * in.tokensPerStep;
+    out.flop = out.tokens * p * (6 + 2 * in.forwardOnly);
+    const double positions = std::min(in.microBatchTokens, std::max(in.tokensPerStep, 1.0));
+    out.bytes = p * (in.secondModel ? 20 : 16) +
+                4 * positions * (34.0 * static_cast<double>(in.hidden) * static_cast<double>(in.layers) +
+                                 2.0 * static_cast<double>(in.vocabulary));
+    out.seconds = in.flopPerSecond > 0 ? out.flop / in.flopPerSecond : 0;
+    return out;
+}
+
+std::string shortCount(double value) {
+    if (value >= 1e9)
+        return fmt::format("{:.3g} B", value / 1e9);
+    if (value >= 1e6)
+        return fmt::format("{:.3g} M", value / 1e6);
+    if (value >= 1e4)
+        return fmt::format("{:.3g} k", value / 1e3);
+    return fmt::format("{:.0f}", value);
+}
+
+std::string byteText(double bytes) {
+    if (bytes >= 1e9)
+        return fmt::format("{:.1f} GB", bytes / 1e9);
+    if (bytes >= 1e6)
+        return fmt::format("{:.{}f} MB", bytes / 1e6, bytes >= 1e7 ? 0 : 1);
+    return fmt::format("{:.0f} KB", std::ceil(bytes / 1e3));
+}
+
+} // namespace pl::ui

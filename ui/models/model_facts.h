@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/base/result.h"
+
+namespace pl::ui {
+
+/// What a model folder in Hugging Face layout says about itself. Only headers are read, never a weight.
+struct ModelFacts {
+    std::string family;   ///< model_type: "llama"
+    std::string dtype;    ///< of most weights: "F32", "BF16"
+    std::string licence;  ///< of the model card's front matter, else the first line of LICENSE; empty: not said
+    std::string made;     ///< first sentence of the model card, at most 300 characters
+    int64_t parameters = 0;
+    int64_t context = 0, layers = 0, hidden = 0, vocabulary = 0;
+    uint64_t bytes = 0;   ///< on disk
+    bool rewardModel = false;
+    bool hasTokenizer = false;
+};
+/// Fails naming the file that is missing or wrong.
+Result<ModelFacts> readModelFacts(const std::string& dir);
+
+/// What training needs, before it starts. Memory counts fp32 weights, gradients and Adam's two moments (16 bytes a parameter), the
+/// reference's or rollout's copy where there is one (4), and activations of one micro-batch (about 34 * hidden + 2 * vocabulary
+/// floats a position and layer, Korthikanti et al. 2022, without attention matrices). Arithmetic is 6 operations a
+/// parameter and token for forward and backward (Kaplan et al. 2020), 2 for a forward alone.
+struct TrainCost {
+    double tokens = 0;  ///< trained on, over the whole run
+    double flop = 0;
+    double bytes = 0;
+    double seconds = 0; ///< at flopPerSecond
+};
+struct TrainCostInput {
+    int64_t parameters = 0, hidden = 0, layers = 0, vocabulary = 0;
+    double steps = 0;
+    double tokensPerStep = 0;   ///< both sides of every pair, prompts too
+    double microBatchTokens = 2048;
+    double forwardOnly = 0;     ///< passes over the same tokens without a gradient (reference, sampling)
+    bool secondModel = false;   ///< a reference or a judge is kept beside the policy
+    double flopPerSecond = 2e10; ///< two desktop cores
+};
+TrainCost trainCost(const TrainCostInput& input);
+
+/// "1.3 M", "7.2 B", "512".
+std::string shortCount(double value);
+/// "5.1 MB".
+std::string byteText(double bytes);
+
+} // namespace pl::ui

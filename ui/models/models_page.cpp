@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/models/models_page.h"
+
+#include <QFileDialog>
+#include <QGridLayout>
+#include <QSplitter>
+#include <QStackedLayout>
+#include <QTableView>
+#include <QVBoxLayout>
+
+#include "core/base/os/files.h"
+#include "core/desk/runs/actions.h"
+#include "ui/models/model_facts.h"
+#include "ui/widgets/detail_table.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+namespace {
+
+class ModelsPage : public Page {
+public:
+    explicit ModelsPage(Context& context) : m_ctx(context) {
+        m_stack = new QStackedLayout(this);
+        m_empty = new EmptyState(u"models"_s, u"No model yet"_s, u"Add a folder"_s);
+        m_empty->setDetail(u"A folder in Hugging Face layout: config.json, tokenizer.json and .safetensors weights."_s);
+        connect(m_empty, &EmptyState::actionTriggered, this, [this] { addFolder(); });
+        m_stack->addWidget(m_empty);
+        auto* body = new QWidget;
+        auto* outer = new QVBoxLayout(body);
+        setGaps(outer, Size::GapL, Size::GapM);
+        auto* splitter = makeSplitter(Qt::Horizontal);
+        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 120}, {u"Step"_s, true, true, 72}},
+                                     [this](int row, int column, int role) { return cell(row, column, role); });
+        m_table = new DetailTable(model);
+        m_table->setFilterPlaceholder(u"Filter models and checkpoints"_s);
+        auto* add = new QuietButton(u"folder"_s, u"Add a folder"_s);
+        m_table->addToolWidget(add);
+        connect(add, &QPushButton::clicked, this, [this] { addFolder(); });
+        connect(m_table, &DetailTable::currentRowChanged, this, [this](int row) {
+            if (row >= 0)
+                show(static_cast<size_t>(row));
+        });
+        splitter->addWidget(m_table);
+        splitter->addWidget(buildCard());
+        splitter->setSizes({560, 560});
+        outer->addWidget(splitter, 1);
+        m_stack->addWidget(body);
+        connect(&m_ctx.signals, &Signals::runUpdated, this, [this](const desk::RunInfo&, const std::vector<Event>& events) {
+            for (const Event& e : events)
+                if (isVisible() && e.type == event::kCheckpoint) {
+                    reload();
+                    break;
+                }
+        });
+    }
+
+    void activated() override { reload(); }
+    void openArgument(const QString& argument) override {
+        m_current = argument;
+        reload();
+    }
+
+private:
+    QVariant cell(int row, int column, int role) const {
+        const desk::ModelChoice& c = m_models[static_cast<size_t>(row)];
+        if (role == Qt::DisplayRole)
+            return column == 0   ? qstr(c.label)
+                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s)
+                   : c.step >= 0 ? formatCount(c.step)
+                                 : QString();
+        if (role == Qt::UserRole)
+            return column == 2 ? QVariant::fromValue<qint64>(c.step) : cell(row, column, Qt::DisplayRole);
+        if (role == Qt::DecorationRole && column == 0)
+            return themeIcon(c.run ? u"runs"_s : u"models"_s, Tone::Second);
+        if (role == Qt::ToolTipRole && column == 0)
+            return qstr(c.path);
+        return {};
+    }
+
+    QWidget* buildCard() {
+        auto* holder = new QWidget;
+        auto* column = new QVBoxLayout(holder);
+        column->setContentsMargins(px(Size::GapS), 0, 0, 0);
+        column->setSpacing(px(Size::GapM));
+        auto* card = new Card;
+        m_name = new ElidedLabel({}, TextStyle::Heading);
+        card->body()->addWidget(m_name);
+        m_made = new TextLabel({}, TextStyle::Body, Tone::Second);
+        m_made->setWordWrap(true);
+        card->body()->addWidget(m_made);
+        auto* grid = new QGridLayout;
+        grid->setContentsMargins(0, 0, 0, 0);
+        grid->setHorizontalSpacing(px(Size::GapXl));
+        grid->setVerticalSpacing(px(Size::GapS));
+        int at = 0;
+        const auto fact = [&](const QString& what) {
+            grid->addWidget(new TextLabel(what, TextStyle::Body, Tone::Second), at, 0, Qt::AlignTop);
+            auto* value = new TextLabel({}, TextStyle::Mono);
+            value->setWordWrap(true);
+            grid->addWidget(value, at++, 1);
+            return value;
+        };
+        m_family = fact(u"Family"_s);
+        m_size = fact(u"Parameters"_s);
+        m_dtype = fact(u"Type"_s);
+        m_context = fact(u"Context"_s);
+        m_vocabulary = fact(u"Vocabulary"_s);
+        m_licence = fact(u"Licence"_s);
+        m_disk = fact(u"On disk"_s);
+        grid->setColumnStretch(1, 1);
+        card->body()->addLayout(grid);
+        m_path = new ElidedLabel({}, TextStyle::MonoCaption, Tone::Hint);
+        m_path->setElideMode(Qt::ElideMiddle);
+        card->body()->addWidget(m_path);
+        m_message = new InlineMessage;
+        m_message->clear();
+        card->body()->addWidget(m_message);
+        auto* actions = new QHBoxLayout;
+        setNoMargins(actions, Size::GapS);
+        m_generate = new FilledButton(u"generate"_s, u"Generate"_s);
+        m_train = new QuietButton(u"train"_s, u"Train from"_s);
+        m_export = new QuietButton(u"export"_s, u"Export HF"_s);
+        m_run = new QuietButton(u"runs"_s, u"See its run"_s);
+        for (QWidget* w : std::initializer_list<QWidget*>{m_generate, m_train, m_export, m_run})
+            actions->addWidget(w);
+        actions->addStretch(1);
+        card->body()->addLayout(actions);
+        column->addWidget(card);
+        column->addStretch(1);
+        connect(m_generate, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kGenerate, m_current); });
+        connect(m_train, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kTrain, u"model:"_s + m_current); });
+        connect(m_export, &QPushButton::clicked, this, [this] { exportFolder(); });
+        connect(m_run, &QPushButton::clicked, this, [this] {
+            if (const desk::ModelChoice* c = current())
+                m_ctx.navigate(page::kRuns, qstr(c->label).section(u' ', 0, 0));
+        });
+        return holder;
+    }
+
+    const desk::ModelChoice* current() const {
+        for (const desk::ModelChoice& c : m_models)
+            if (qstr(c.text) == m_current)
+                return &c;
+        return nullptr;
+    }
+
+    void reload() {
+        m_ctx.ask(
+            this, [](desk::Project& project) { return desk::modelChoices(project); },
+            [this](Result<std::vector<desk::ModelChoice>> models) {
+                if (!models) {
+                    m_empty->setDetail(errorText(models.error()));
+                    m_stack->setCurrentIndex(0);
+                    return;
+                }
+                m_models = std::move(*models);
+                const QString wanted = m_current;
+                m_table->model()->reset(static_cast<int>(m_models.size()));
+                m_stack->setCurrentIndex(m_models.empty() ? 0 : 1);
+                size_t at = 0;
+                for (size_t i = 0; i < m_models.size(); ++i)
+                    if (qstr(m_models[i].text) == wanted)
+                        at = i;
+                if (!m_models.empty())
+                    m_table->selectRow(static_cast<int>(at));
+            });
+    }
+
+    void show(size_t row) {
+        const desk::ModelChoice& c = m_models[row];
+        m_current = qstr(c.text);
+        m_name->setText(qstr(c.label));
+        m_path->setText(qstr(c.path));
+        m_generate->setEnabled(!c.rewardModel);
+        m_generate->setToolTip(c.rewardModel ? u"A reward model scores answers, it writes none"_s : QString());
+        m_train->setEnabled(!c.rewardModel);
+        m_run->setVisible(c.run != 0);
+        m_message->clear();
+        for (TextLabel* label : {m_family, m_size, m_dtype, m_context, m_vocabulary, m_licence, m_disk})
+            label->setText(u"…"_s);
+        m_made->hide();
+        m_ctx.ask(
+            this, [path = c.path](desk::Project&) { return readModelFacts(path); },
+            [this, asked = m_current](Result<ModelFacts> facts) {
+                if (asked != m_current)
+                    return;
+                if (!facts) {
+                    for (TextLabel* label : {m_family, m_size, m_dtype, m_context, m_vocabulary, m_licence, m_disk})
+                        label->setText(u"–"_s);
+                    m_message->setMessage(State::Failed, errorText(facts.error()));
+                    return;
+                }
+                const auto orUnknown = [](const std::string& text) { return text.empty() ? u"not said"_s : qstr(text); };
+                m_family->setText(orUnknown(facts->family) + (facts->rewardModel ? u", reward head"_s : QString()));
+                m_size->setText(u"%1 (%2 layers, width %3)"_s.arg(qstr(shortCount(static_cast<double>(facts->parameters))))
+                                    .arg(facts->layers)
+                                    .arg(facts->hidden));
+                m_dtype->setText(orUnknown(facts->dtype));
+                m_context->setText(facts->context > 0 ? formatCount(facts->context) + u" tokens"_s : u"not said"_s);
+                m_vocabulary->setText(facts->vocabulary > 0 ? formatCount(facts->vocabulary) : u"not said"_s);
+                m_licence->setText(orUnknown(facts->licence));
+                m_disk->setText(qstr(byteText(static_cast<double>(facts->bytes))));
+                m_made->setText(qstr(facts->made));
+                m_made->setVisible(!facts->made.empty());
+                if (!facts->hasTokenizer)
+                    m_message->setMessage(State::Warning, u"It has no tokenizer.json: it cannot read text."_s);
+            });
+    }
+
+    void addFolder() {
+        const QString dir = QFileDialog::getExistingDirectory(this, u"A model folder in Hugging Face layout"_s);
+        if (dir.isEmpty())
+            return;
+        m_ctx.say(State::Running, u"Copying %1 …"_s.arg(dir));
+        m_ctx.ask(
+            this, [path = sstr(dir)](desk::Project& project) { return desk::addModel(project, path); },
+            [this](Result<std::string> name) {
+                if (!name) {
+                    m_message->setMessage(State::Failed, errorText(name.error()));
+                    m_empty->setDetail(errorText(name.error()));
+                    return;
+                }
+                m_ctx.say(State::Done, u"Added %1"_s.arg(qstr(*name)));
+                m_current = qstr(*name);
+                reload();
+            });
+    }
+
+    void exportFolder() {
+        const QString dir = QFileDialog::getExistingDirectory(this, u"Folder to export into"_s);
+        const desk::ModelChoice* c = current();
+        if (dir.isEmpty() || !c)
+            return;
+        QString leaf = qstr(c->label);
+        for (QChar& ch : leaf)
+            if (!ch.isLetterOrNumber() && ch != u'-')
+                ch = u'-';
+        const std::string target = os::joinPath(sstr(dir), sstr(leaf));
+        m_message->setMessage(State::Running, u"Exporting …"_s);
+        m_ctx.ask(
+            this, [model = c->text, target](desk::Project& project) { return desk::exportModel(project, model, target); },
+            [this, target](Status done) {
+                if (!done)
+                    m_message->setMessage(State::Failed, errorText(done.error()));
+                else
+                    m_message->setMessage(State::Done, u"Exported to %1: loads in transformers, vLLM and llama.cpp's converter"_s.arg(
+                                                           qstr(target)));
+            });
+    }
+
+    Context& m_ctx;
+    std::vector<desk::ModelChoice> m_models;
+    QString m_current;
+    QStackedLayout* m_stack;
+    EmptyState* m_empty;
+    DetailTable* m_table;
+    ElidedLabel *m_name = nullptr, *m_path = nullptr;
+    TextLabel *m_made = nullptr, *m_family = nullptr, *m_size = nullptr, *m_dtype = nullptr, *m_context = nullptr,
+              *m_vocabulary = nullptr, *m_licence = nullptr, *m_disk = nullptr;
+    InlineMessage* m_message = nullptr;
+    FilledButton* m_generate = nullptr;
+    QuietButton *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
+};
+
+} // namespace
+
+PageFactory modelsPage() {
+    return {page::kModels.toString(), u"Models"_s, u"models"_s,
+            [](Context& context) -> Page* { return new ModelsPage(context); }};
+}
+
+} // namespace pl::ui

@@ -1,0 +1,730 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/train/train_page.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include <QAbstractButton>
+#include <QButtonGroup>
+#include <QComboBox>
+#include <QFormLayout>
+#include <QLineEdit>
+#include <QPainter>
+#include <QScrollArea>
+#include <QStackedLayout>
+#include <QTextLayout>
+#include <QTimer>
+#include <QVBoxLayout>
+
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+#include "core/desk/runs/actions.h"
+#include "ui/models/model_facts.h"
+#include "ui/train/doctor.h"
+#include "ui/widgets/schema_form.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+namespace {
+
+constexpr int kMethodsWidth = 232, kBeforeWidth = 344;
+constexpr size_t kDoctorPairs = 1000, kDoctorChunk = 100;
+constexpr double kCharsPerToken = 3.5; ///< a rough mean of small BPE vocabularies on English; only for estimates
+
+/// A method to choose: title, and what it does in two lines.
+class MethodCard : public QAbstractButton {
+public:
+    MethodCard(QString title, QString summary) : m_summary(std::move(summary)) {
+        setText(title);
+        setCheckable(true);
+        setFocusPolicy(Qt::StrongFocus);
+        setAccessibleName(title);
+        setAccessibleDescription(m_summary);
+        setToolTip(m_summary.toHtmlEscaped());
+        setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    }
+    QSize sizeHint() const override {
+        return {kMethodsWidth, 2 * px(Size::GapM) + lineHeight(TextStyle::Strong) + px(Size::Grid) +
+                                   2 * lineHeight(TextStyle::Caption)};
+    }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        QPainter p(this);
+        p.setRenderHint(QPainter::Antialiasing);
+        const bool chosen = isChecked();
+        const double pen = chosen || hasFocus() ? 2 : 1;
+        p.setPen(QPen(color(chosen ? Tone::Text : hasFocus() ? Tone::Border : Tone::Line), pen));
+        p.setBrush(color(underMouse() && !chosen ? Tone::Sunken : Tone::Surface));
+        p.drawRoundedRect(QRectF(rect()).adjusted(pen / 2, pen / 2, -pen / 2, -pen / 2), px(Size::Radius), px(Size::Radius));
+        const int gap = px(Size::GapM);
+        QRect line(gap, gap, width() - 2 * gap, lineHeight(TextStyle::Strong));
+        p.setPen(color(Tone::Text));
+        p.setFont(textFont(TextStyle::Strong));
+        p.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(text(), Qt::ElideRight, line.width()));
+        p.setPen(color(Tone::Second));
+        const QFont font = textFont(TextStyle::Caption);
+        p.setFont(font);
+        QTextLayout layout(m_summary, font);
+        layout.beginLayout();
+        int y = line.bottom() + 1 + px(Size::Grid);
+        for (int i = 0; i < 2; ++i) {
+            QTextLine row = layout.createLine();
+            if (!row.isValid())
+                break;
+            row.setLineWidth(line.width());
+            QString part = m_summary.mid(row.textStart(), row.textLength());
+            if (i == 1 && row.textStart() + row.textLength() < m_summary.size())
+                part = QFontMetrics(font).elidedText(m_summary.mid(row.textStart()), Qt::ElideRight, line.width());
+            p.drawText(QRect(line.left(), y, line.width(), lineHeight(TextStyle::Caption)), Qt::AlignLeft | Qt::AlignVCenter,
+                       part.trimmed());
+            y += lineHeight(TextStyle::Caption);
+        }
+        layout.endLayout();
+    }
+
+private:
+    QString m_summary;
+};
+
+/// Icon, title and detail of one finding.
+QWidget* findingRow(const Finding& f) {
+    static const std::map<Level, std::pair<QString, Tone>> looks = {
+        {Level::Good, {u"done"_s, Tone::Ok}}, {Level::Note, {u"info"_s, Tone::Second}},
+        {Level::Warn, {u"warning"_s, Tone::Warn}}, {Level::Block, {u"error"_s, Tone::Error}}};
+    auto* row = new QWidget;
+    auto* line = new QHBoxLayout(row);
+    setNoMargins(line, Size::GapS);
+    auto* icon = new QLabel;
+    const auto& [name, tone] = looks.at(f.level);
+    icon->setPixmap(iconPixmap(name, tone, px(Size::IconSmall) + 2, row->devicePixelRatioF()));
+    icon->setFixedHeight(lineHeight(TextStyle::Body));
+    line->addWidget(icon, 0, Qt::AlignTop);
+    auto* texts = new QVBoxLayout;
+    setNoMargins(texts, Size::Line);
+    auto* title = new TextLabel(qstr(f.title), TextStyle::Body, f.level == Level::Block ? Tone::Error : Tone::Text);
+    title->setWordWrap(true);
+    texts->addWidget(title);
+    if (!f.detail.empty()) {
+        auto* detail = new TextLabel(qstr(f.detail), TextStyle::Caption, Tone::Second);
+        detail->setWordWrap(true);
+        texts->addWidget(detail);
+    }
+    line->addLayout(texts, 1);
+    return row;
+}
+
+void clearLayout(QLayout* layout) {
+    while (QLayoutItem* item = layout->takeAt(0)) {
+        if (item->widget()) {
+            item->widget()->hide();
+            item->widget()->deleteLater();
+        }
+        delete item;
+    }
+}
+
+bool needs(const Manifest& m, const char* what) {
+    return std::find(m.data.begin(), m.data.end(), what) != m.data.end();
+}
+double numberOr(const Json& values, const char* key, double fallback) {
+    const auto it = values.find(key);
+    return it != values.end() && it->is_number() ? it->get<double>() : fallback;
+}
+
+class TrainPage : public Page {
+public:
+    explicit TrainPage(Context& context) : m_ctx(context) {
+        for (const Manifest& m : m_ctx.supervisor.catalog().plugins)
+            if (m.kind == PluginKind::Train)
+                m_methods.push_back(&m);
+        static const std::vector<std::string> order = {"sft", "reward_model", "dpo", "grpo"};
+        const auto place = [](const Manifest* m) { return std::find(order.begin(), order.end(), m->id) - order.begin(); };
+        std::stable_sort(m_methods.begin(), m_methods.end(),
+                         [&](const Manifest* a, const Manifest* b) { return place(a) < place(b); });
+        auto* stack = new QStackedLayout(this);
+        if (m_methods.empty()) {
+            auto* none = new EmptyState(u"train"_s, u"No trainer was found"_s, u"Look at the plugin folders"_s);
+            none->setDetail(u"Trainers are plugins: a folder with a manifest.json and a library."_s);
+            connect(none, &EmptyState::actionTriggered, this, [this] { m_ctx.navigate(page::kSettings, u"plugins"_s); });
+            stack->addWidget(none);
+            return;
+        }
+        auto* body = new QWidget;
+        auto* row = new QHBoxLayout(body);
+        setGaps(row, Size::GapL, Size::GapL);
+        row->addWidget(buildMethods());
+        row->addWidget(buildForm(), 1);
+        row->addWidget(buildBefore());
+        stack->addWidget(body);
+        m_later = new QTimer(this);
+        m_later->setSingleShot(true);
+        m_later->setInterval(60);
+        connect(m_later, &QTimer::timeout, this, [this] { judge(); });
+        connect(&m_ctx.signals, &Signals::changed, this, [this](desk::Change what) {
+            if (isVisible() && (what == desk::Change::Votes || what == desk::Change::Datasets))
+                askStore();
+        });
+        connect(&m_ctx.signals, &Signals::runUpdated, this, [this](const desk::RunInfo& info, const std::vector<Event>& events) {
+            for (const Event& e : events)
+                if (isVisible() && e.type == event::kCheckpoint && !info.resident) {
+                    askStore();
+                    break;
+                }
+        });
+        choose("reward_model");
+    }
+
+    void activated() override {
+        if (!m_methods.empty())
+            askStore();
+    }
+    void openArgument(const QString& argument) override {
+        if (argument.startsWith("model:"_L1)) {
+            m_wantedModel = argument.mid(6);
+            askStore();
+        } else {
+            choose(sstr(argument));
+        }
+    }
+    QList<SearchItem> searchItems() const override {
+        QList<SearchItem> items;
+        for (const Manifest* m : m_methods)
+            items.append({qstr(m->id), u"Train: "_s + qstr(m->title), {}, u"train"_s, {}, u"Command"_s, qstr(m->id)});
+        return items;
+    }
+
+private:
+    // ---- building
+
+    QWidget* buildMethods() {
+        auto* area = new QScrollArea;
+        area->setWidgetResizable(true);
+        area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        area->setFixedWidth(kMethodsWidth + px(Size::GapM));
+        auto* holder = new QWidget;
+        auto* column = new QVBoxLayout(holder);
+        setNoMargins(column, Size::GapS);
+        column->addWidget(new TextLabel(u"Method"_s, TextStyle::Heading));
+        m_group = new QButtonGroup(this);
+        for (size_t i = 0; i < m_methods.size(); ++i) {
+            auto* card = new MethodCard(qstr(m_methods[i]->title), qstr(m_methods[i]->summary));
+            m_group->addButton(card, static_cast<int>(i));
+            column->addWidget(card);
+        }
+        column->addStretch(1);
+        area->setWidget(holder);
+        connect(m_group, &QButtonGroup::idClicked, this, [this](int i) { choose(m_methods[static_cast<size_t>(i)]->id); });
+        return area;
+    }
+
+    QWidget* buildForm() {
+        auto* holder = new QWidget;
+        auto* column = new QVBoxLayout(holder);
+        setNoMargins(column, Size::GapS);
+        m_title = new TextLabel({}, TextStyle::Heading);
+        column->addWidget(m_title);
+        m_summary = new TextLabel({}, TextStyle::Body, Tone::Second);
+        m_summary->setWordWrap(true);
+        column->addWidget(m_summary);
+        m_few = new Banner;
+        m_few->hide();
+        connect(m_few, &Banner::actionTriggered, this, [this] { m_ctx.navigate(page::kLabel); });
+        column->addWidget(m_few);
+        m_formArea = new QScrollArea;
+        m_formArea->setWidgetResizable(true);
+        m_formArea->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        column->addWidget(m_formArea, 1);
+        return holder;
+    }
+
+    QWidget* buildBefore() {
+        auto* card = new Card(u"Before you start"_s);
+        card->setFixedWidth(kBeforeWidth);
+        auto* area = new QScrollArea;
+        area->setWidgetResizable(true);
+        area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        auto* inner = new QWidget;
+        auto* column = new QVBoxLayout(inner);
+        column->setContentsMargins(0, 0, px(Size::GapS), 0);
+        column->setSpacing(px(Size::GapS));
+        const auto caption = [&](const QString& text) { column->addWidget(new TextLabel(text, TextStyle::Caption, Tone::Second)); };
+        caption(u"Model to start from"_s);
+        m_model = new QComboBox;
+        m_model->setAccessibleName(u"Model to start from"_s);
+        column->addWidget(m_model);
+        m_dataCaption = new TextLabel(u"Dataset"_s, TextStyle::Caption, Tone::Second);
+        column->addWidget(m_dataCaption);
+        m_dataset = new QComboBox;
+        m_dataset->setAccessibleName(u"Dataset"_s);
+        column->addWidget(m_dataset);
+        m_kinds = new TextLabel({}, TextStyle::Caption, Tone::Second);
+        m_kinds->setWordWrap(true);
+        column->addWidget(m_kinds);
+        auto* two = new QHBoxLayout;
+        setNoMargins(two, Size::GapS);
+        auto* seedColumn = new QVBoxLayout;
+        setNoMargins(seedColumn, Size::Grid);
+        seedColumn->addWidget(new TextLabel(u"Seed"_s, TextStyle::Caption, Tone::Second));
+        m_seed = new QLineEdit(u"1"_s);
+        m_seed->setFont(textFont(TextStyle::Mono));
+        m_seed->setAccessibleName(u"Seed"_s);
+        seedColumn->addWidget(m_seed);
+        auto* deviceColumn = new QVBoxLayout;
+        setNoMargins(deviceColumn, Size::Grid);
+        deviceColumn->addWidget(new TextLabel(u"Device"_s, TextStyle::Caption, Tone::Second));
+        m_device = new QComboBox;
+        m_device->addItem(u"cpu"_s);
+        for (int i = 0; i < 16 && os::exists("/dev/nvidia" + std::to_string(i)); ++i)
+            m_device->addItem(u"cuda:%1"_s.arg(i));
+        m_device->setAccessibleName(u"Device"_s);
+        deviceColumn->addWidget(m_device);
+        two->addLayout(seedColumn, 1);
+        two->addLayout(deviceColumn, 1);
+        column->addLayout(two);
+        column->addSpacing(px(Size::Grid));
+        column->addWidget(makeLine(Qt::Horizontal));
+        m_findings = new QVBoxLayout;
+        setNoMargins(m_findings, Size::GapS);
+        column->addLayout(m_findings);
+        column->addWidget(makeLine(Qt::Horizontal));
+        auto* cost = new QGridLayout;
+        cost->setContentsMargins(0, 0, 0, 0);
+        cost->setHorizontalSpacing(px(Size::GapM));
+        cost->setVerticalSpacing(px(Size::Grid));
+        m_time = new TextLabel({}, TextStyle::Mono);
+        m_timeBasis = new TextLabel({}, TextStyle::Caption, Tone::Second);
+        m_timeBasis->setWordWrap(true);
+        m_memory = new TextLabel({}, TextStyle::Mono);
+        m_memoryBar = new ProgressLine;
+        cost->addWidget(new TextLabel(u"Time"_s, TextStyle::Body, Tone::Second), 0, 0);
+        cost->addWidget(m_time, 0, 1);
+        cost->addWidget(m_timeBasis, 1, 1);
+        cost->addWidget(new TextLabel(u"Memory"_s, TextStyle::Body, Tone::Second), 2, 0);
+        cost->addWidget(m_memory, 2, 1);
+        cost->addWidget(m_memoryBar, 3, 1);
+        cost->setColumnStretch(1, 1);
+        column->addLayout(cost);
+        column->addStretch(1);
+        area->setWidget(inner);
+        card->body()->addWidget(area, 1);
+        m_message = new InlineMessage;
+        m_message->clear();
+        card->body()->addWidget(m_message);
+        m_start = new FilledButton(u"play"_s, u"Start"_s);
+        card->body()->addWidget(m_start);
+        connect(m_start, &QPushButton::clicked, this, [this] { start(); });
+        connect(m_model, &QComboBox::currentIndexChanged, this, [this] { askFacts(); });
+        connect(m_dataset, &QComboBox::currentIndexChanged, this, [this] { askPairs(); });
+        connect(m_seed, &QLineEdit::textChanged, this, [this] { m_later->start(); });
+        return card;
+    }
+
+    // ---- choosing a method
+
+    void choose(const std::string& id) {
+        if (m_methods.empty())
+            return;
+        size_t at = 0;
+        for (size_t i = 0; i < m_methods.size(); ++i)
+            if (m_methods[i]->id == id)
+                at = i;
+        const Manifest& m = *m_methods[at];
+        m_group->button(static_cast<int>(at))->setChecked(true);
+        if (m_manifest == &m)
+            return;
+        if (m_form && m_manifest)
+            m_kept[m_manifest->id] = m_form->changedValues();
+        m_manifest = &m;
+        m_title->setText(qstr(m.title));
+        m_summary->setText(qstr(m.summary));
+        auto* holder = new QWidget;
+        auto* column = new QVBoxLayout(holder);
+        column->setContentsMargins(0, 0, px(Size::GapS), 0);
+        m_form = new SchemaForm(m);
+        column->addWidget(m_form);
+        column->addStretch(1);
+        m_formArea->setWidget(holder); // deletes the one before
+        offerModels();
+        if (const auto it = m_kept.find(m.id); it != m_kept.end())
+            m_form->setValues(it->second);
+        connect(m_form, &SchemaForm::changed, this, [this] { m_later->start(); });
+        const bool data = needs(m, "pairs") || needs(m, "sft");
+        for (QWidget* w : std::initializer_list<QWidget*>{m_dataCaption, m_dataset, m_kinds})
+            w->setVisible(data);
+        judge();
+    }
+
+    void offerModels() {
+        if (!m_form)
+            return;
+        QList<Choice> choices;
+        for (const bool reward : {true, false})
+            for (const desk::ModelChoice& c : m_choices)
+                if (c.rewardModel == reward)
+                    choices.append({qstr(c.text), qstr(c.label), reward ? u"reward model"_s : QString()});
+        m_form->setModelChoices(choices);
+        // A reward model that was just trained is what GRPO is most likely to want.
+        const Parameter* rewards = m_manifest->parameter("rewards");
+        if (rewards && rewards->type == ParamType::Variants && !m_kept.contains(m_manifest->id) && m_form->changedCount() == 0)
+            for (const desk::ModelChoice& c : m_choices)
+                if (c.rewardModel) {
+                    m_form->setValues({{"rewards", Json::array({{{"type", "reward_model"}, {"model", c.text}}})}});
+                    m_kept[m_manifest->id] = m_form->changedValues();
+                    break;
+                }
+    }
+
+    // ---- what the store knows
+
+    struct Known {
+        std::vector<desk::ModelChoice> models;
+        std::vector<desk::DatasetInfo> datasets;
+        desk::DatasetCounts now;
+        desk::Counters counters;
+    };
+
+    void askStore() {
+        m_ctx.ask(
+            this,
+            [](desk::Project& project) -> Result<Known> {
+                Known known;
+                PL_TRY(known.models, desk::modelChoices(project));
+                PL_TRY(known.datasets, project.datasets());
+                PL_TRY(known.now, project.previewDataset({}));
+                known.counters = project.counters();
+                return known;
+            },
+            [this](Result<Known> known) {
+                if (!known) {
+                    m_message->setMessage(State::Failed, errorText(known.error()));
+                    return;
+                }
+                m_choices = std::move(known->models);
+                m_datasets = std::move(known->datasets);
+                m_now = known->now;
+                m_counters = known->counters;
+                const auto refill = [](QComboBox* box, const QList<std::pair<QString, QString>>& items, const QString& wanted) {
+                    const QSignalBlocker block(box);
+                    box->clear();
+                    for (const auto& [label, value] : items)
+                        box->addItem(label, value);
+                    box->setCurrentIndex(std::max(0, box->findData(wanted)));
+                };
+                QList<std::pair<QString, QString>> models, datasets;
+                for (const desk::ModelChoice& c : m_choices)
+                    if (!c.rewardModel)
+                        models.append({qstr(c.label), qstr(c.text)});
+                const QString before = m_wantedModel.isEmpty() ? m_model->currentData().toString() : m_wantedModel;
+                m_wantedModel.clear();
+                refill(m_model, models, before.isEmpty() ? u"start"_s : before);
+                datasets.append({u"Current votes, frozen when it starts"_s, QString()});
+                for (const desk::DatasetInfo& d : m_datasets)
+                    datasets.append({u"%1 · %2 · %3 pairs"_s.arg(qstr(d.name), qstr(d.sha.substr(0, 8))).arg(d.counts.train),
+                                     qstr(d.sha)});
+                refill(m_dataset, datasets, m_dataset->currentData().toString());
+                offerModels();
+                askFacts();
+                askPairs();
+            });
+    }
+
+    const desk::ModelChoice* chosenModel() const {
+        const std::string text = sstr(m_model->currentData().toString());
+        for (const desk::ModelChoice& c : m_choices)
+            if (c.text == text)
+                return &c;
+        return nullptr;
+    }
+    const desk::DatasetInfo* chosenDataset() const {
+        const std::string sha = sstr(m_dataset->currentData().toString());
+        for (const desk::DatasetInfo& d : m_datasets)
+            if (!sha.empty() && d.sha == sha)
+                return &d;
+        return nullptr;
+    }
+
+    void askFacts() {
+        m_facts.reset();
+        const desk::ModelChoice* model = chosenModel();
+        if (!model) {
+            judge();
+            return;
+        }
+        m_ctx.ask(
+            this, [path = model->path](desk::Project&) { return readModelFacts(path); },
+            [this](Result<ModelFacts> facts) {
+                if (facts)
+                    m_facts = *facts;
+                judge();
+            });
+    }
+
+    void askPairs() {
+        m_pairs.clear();
+        ++m_asked;
+        m_pairsOf = 0;
+        judge();
+        if (const desk::DatasetInfo* dataset = chosenDataset()) {
+            m_ctx.ask(
+                this,
+                [path = os::joinPath(dataset->dir, "train.jsonl")](desk::Project&) -> Result<std::vector<PairRow>> {
+                    return readPairs(path);
+                },
+                [this, asked = m_asked](Result<std::vector<PairRow>> rows) {
+                    if (!rows || asked != m_asked)
+                        return;
+                    m_pairsOf = static_cast<int64_t>(rows->size());
+                    for (const PairRow& row : *rows)
+                        if (m_pairs.size() < kDoctorPairs)
+                            m_pairs.push_back({row.prompt, row.chosen, row.rejected, desk::Winner::A, desk::Split::Train, {}, {}});
+                    judge();
+                });
+            return;
+        }
+        using Voted = std::vector<std::pair<desk::Id, desk::Winner>>;
+        m_ctx.ask(
+            this,
+            [](desk::Project& project) {
+                std::vector<std::tuple<desk::Id, desk::Id, desk::Winner>> votes;
+                for (const desk::CurrentVote& v : project.currentVotes())
+                    if (v.kind == desk::EventKind::Vote && v.occasion == 0)
+                        votes.emplace_back(-v.event, v.comparison, v.winner);
+                std::sort(votes.begin(), votes.end());
+                Voted out;
+                std::set<desk::Id> seen;
+                for (const auto& [event, comparison, winner] : votes)
+                    if (seen.insert(comparison).second)
+                        out.emplace_back(comparison, winner);
+                return out;
+            },
+            [this, asked = m_asked](Voted voted) {
+                if (asked != m_asked)
+                    return;
+                m_pairsOf = static_cast<int64_t>(voted.size());
+                voted.resize(std::min(voted.size(), kDoctorPairs));
+                askChunk(std::move(voted), 0, asked);
+            });
+    }
+
+    /// A hundred pairs at a time, so that a vote never waits long for the store.
+    void askChunk(std::vector<std::pair<desk::Id, desk::Winner>> voted, size_t from, int asked) {
+        if (from >= voted.size()) {
+            judge();
+            return;
+        }
+        const size_t to = std::min(from + kDoctorChunk, voted.size());
+        std::vector<std::pair<desk::Id, desk::Winner>> part(voted.begin() + static_cast<std::ptrdiff_t>(from),
+                                                            voted.begin() + static_cast<std::ptrdiff_t>(to));
+        m_ctx.ask(
+            this,
+            [part = std::move(part)](desk::Project& project) {
+                std::vector<DoctorPair> pairs;
+                for (const auto& [id, winner] : part)
+                    if (auto item = project.pairItem(id))
+                        pairs.push_back({item->prompt.content, item->a.content, item->b.content, winner, item->prompt.split,
+                                         item->a.finished, item->b.finished});
+                return pairs;
+            },
+            [this, voted = std::move(voted), to, asked](std::vector<DoctorPair> pairs) mutable {
+                if (asked != m_asked)
+                    return;
+                std::move(pairs.begin(), pairs.end(), std::back_inserter(m_pairs));
+                askChunk(std::move(voted), to, asked);
+            });
+    }
+
+    // ---- judging
+
+    void judge() {
+        if (!m_manifest || !m_form)
+            return;
+        const Json values = m_form->values();
+        const desk::DatasetInfo* dataset = chosenDataset();
+        DoctorInput in;
+        in.method = m_manifest->id == "dpo" ? "DPO" : m_manifest->id == "sft" ? "SFT" : m_manifest->title;
+        in.needsPairs = needs(*m_manifest, "pairs") || needs(*m_manifest, "sft");
+        in.needsPrompts = needs(*m_manifest, "prompts");
+        in.prompts = m_counters.train;
+        in.counts = dataset ? dataset->counts : m_now;
+        in.haveModel = m_manifest->models.empty() || chosenModel() != nullptr;
+        in.pairs = m_pairs;
+        in.sampledOf = m_pairsOf;
+        if (const auto rewards = values.find("rewards"); rewards != values.end() && rewards->is_array()) {
+            in.needsReward = true;
+            in.rewardTerms = static_cast<int64_t>(rewards->size());
+        }
+        DoctorReport report = diagnose(in);
+        if (!m_form->isValid()) {
+            report.findings.insert(report.findings.begin(), Finding{Level::Block, sstr(m_form->error()), {}});
+            report.blocked = true;
+        }
+        bool seedOk = false;
+        m_seed->text().trimmed().toULongLong(&seedOk);
+        if (!seedOk) {
+            report.findings.insert(report.findings.begin(), Finding{Level::Block, "The seed is not a whole number", {}});
+            report.blocked = true;
+        }
+        clearLayout(m_findings);
+        for (const Finding& f : report.findings)
+            m_findings->addWidget(findingRow(f));
+        QStringList kinds;
+        for (const std::string& line : voteKinds(in.counts))
+            kinds.append(qstr(line));
+        if (dataset)
+            kinds.prepend(u"Frozen, %1"_s.arg(qstr(dataset->sha.substr(0, 12))));
+        m_kinds->setText(kinds.join(u'\n'));
+        if (in.needsPairs && in.counts.train < 200)
+            m_few->show(in.counts.train == 0 ? State::Failed : State::Warning,
+                        u"%1 needs pairs: you have %2, useful from about 200"_s.arg(qstr(in.method)).arg(in.counts.train),
+                        u"Label now"_s);
+        else
+            m_few->hide();
+        showCost(values, in.counts);
+        m_start->setEnabled(!report.blocked && !m_starting);
+        m_start->setToolTip(report.blocked ? u"Something above stands in the way"_s : QString());
+    }
+
+    void showCost(const Json& values, const desk::DatasetCounts& counts) {
+        double prompt = 40, answer = 40; // tokens, until pairs say otherwise
+        if (!m_pairs.empty()) {
+            double p = 0, a = 0;
+            for (const DoctorPair& pair : m_pairs) {
+                p += static_cast<double>(pair.prompt.size());
+                a += static_cast<double>(pair.a.size() + pair.b.size());
+            }
+            prompt = p / static_cast<double>(m_pairs.size()) / kCharsPerToken;
+            answer = a / static_cast<double>(2 * m_pairs.size()) / kCharsPerToken;
+        }
+        TrainCostInput in;
+        const double batch = numberOr(values, "batch_size", 16);
+        const double epochs = numberOr(values, "epochs", 1);
+        in.steps = numberOr(values, "steps", 0);
+        const double rows = static_cast<double>(counts.train + (values.value("ties", Json()) == Json("soft") ? counts.ties : 0));
+        if (!(in.steps > 0))
+            in.steps = std::ceil(epochs * rows / std::max(batch, 1.0));
+        in.microBatchTokens = numberOr(values, "micro_batch_tokens", 2048);
+        if (values.contains("num_generations")) {
+            const double most = numberOr(values, "max_new_tokens", 96);
+            in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *
+                               (prompt + (m_pairs.empty() ? 0.6 * most : std::min(most, answer)));
+            in.forwardOnly = 2; // sampling and scoring
+            in.secondModel = true;
+        } else if (needs(*m_manifest, "sft")) {
+            in.tokensPerStep = batch * (prompt + answer);
+        } else {
+            in.tokensPerStep = batch * 2 * (prompt + answer);
+            const bool reference = values.contains("reference");
+            in.secondModel = reference && values.value("reference", Json()) == Json("live");
+            in.forwardOnly = !reference ? 0 : in.secondModel ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
+        }
+        if (!m_facts || in.steps <= 0) {
+            m_time->setText(u"–"_s);
+            m_timeBasis->setText(!m_facts ? u"no model chosen"_s : u"no pairs to count"_s);
+            m_memory->setText(u"–"_s);
+            m_memoryBar->setValue(0);
+            return;
+        }
+        in.parameters = m_facts->parameters;
+        in.hidden = m_facts->hidden;
+        in.layers = m_facts->layers;
+        in.vocabulary = m_facts->vocabulary;
+        const TrainCost cost = trainCost(in);
+        double seconds = cost.seconds;
+        QString basis = u"%1 steps, %2 tokens; a guess from the arithmetic until a first run is measured"_s
+                            .arg(formatCount(static_cast<int64_t>(in.steps)), qstr(shortCount(cost.tokens)));
+        // A run of the same method on the same device knows better.
+        int64_t newest = 0;
+        for (const desk::RunInfo& run : m_ctx.supervisor.runs()) {
+            const auto speed = run.metrics.find("tokens_per_second");
+            if (run.plugin != m_manifest->id || run.device != sstr(m_device->currentText()) || speed == run.metrics.end() ||
+                !(speed->second > 0) || run.createdMs < newest)
+                continue;
+            newest = run.createdMs;
+            seconds = cost.tokens / speed->second;
+            basis = u"%1 steps at the speed of %2"_s.arg(formatCount(static_cast<int64_t>(in.steps)), qstr(run.name));
+        }
+        m_time->setText(u"about "_s + formatDuration(std::max(1.0, seconds)));
+        m_timeBasis->setText(basis);
+        const auto total = static_cast<double>(os::totalMemory());
+        const bool cpu = m_device->currentText() == "cpu"_L1;
+        m_memory->setText(cpu ? u"about %1 of %2"_s.arg(qstr(byteText(cost.bytes)), qstr(byteText(total)))
+                              : u"about %1"_s.arg(qstr(byteText(cost.bytes))));
+        m_memoryBar->setVisible(cpu);
+        m_memoryBar->setValue(total > 0 ? std::min(1.0, cost.bytes / total) : 0);
+    }
+
+    // ---- starting
+
+    void start() {
+        desk::TrainRequest request;
+        request.plugin = m_manifest->id;
+        request.model = sstr(m_model->currentData().toString());
+        request.dataset = sstr(m_dataset->currentData().toString());
+        request.parameters = m_form->changedValues();
+        request.seed = m_seed->text().trimmed().toULongLong();
+        request.device = sstr(m_device->currentText());
+        m_starting = true;
+        m_start->setEnabled(false);
+        m_message->setMessage(State::Running, u"Freezing the data …"_s);
+        const bool asked = m_ctx.ask(
+            this,
+            [&supervisor = m_ctx.supervisor, request](desk::Project& project) {
+                return desk::startTrain(project, supervisor, request);
+            },
+            [this](Result<std::string> name) {
+                m_starting = false;
+                judge();
+                if (!name) {
+                    m_message->setMessage(State::Failed, errorText(name.error()));
+                    return;
+                }
+                m_message->clear();
+                m_ctx.say(State::Running, u"Started %1"_s.arg(qstr(*name)));
+                m_ctx.navigate(page::kRuns, qstr(*name));
+            });
+        if (!asked)
+            m_starting = false;
+    }
+
+    Context& m_ctx;
+    std::vector<const Manifest*> m_methods;
+    const Manifest* m_manifest = nullptr;
+    std::map<std::string, Json> m_kept; ///< what was changed in the forms of other methods
+    std::vector<desk::ModelChoice> m_choices;
+    std::vector<desk::DatasetInfo> m_datasets;
+    desk::DatasetCounts m_now;
+    desk::Counters m_counters;
+    std::vector<DoctorPair> m_pairs;
+    int64_t m_pairsOf = 0;
+    int m_asked = 0;
+    QString m_wantedModel;
+    std::optional<ModelFacts> m_facts;
+    bool m_starting = false;
+    QButtonGroup* m_group = nullptr;
+    TextLabel *m_title = nullptr, *m_summary = nullptr, *m_dataCaption = nullptr, *m_kinds = nullptr;
+    Banner* m_few = nullptr;
+    QScrollArea* m_formArea = nullptr;
+    QPointer<SchemaForm> m_form;
+    QComboBox *m_model = nullptr, *m_dataset = nullptr, *m_device = nullptr;
+    QLineEdit* m_seed = nullptr;
+    QVBoxLayout* m_findings = nullptr;
+    TextLabel *m_time = nullptr, *m_timeBasis = nullptr, *m_memory = nullptr;
+    ProgressLine* m_memoryBar = nullptr;
+    InlineMessage* m_message = nullptr;
+    FilledButton* m_start = nullptr;
+    QTimer* m_later = nullptr;
+};
+
+} // namespace
+
+PageFactory trainPage() {
+    return {page::kTrain.toString(), u"Train"_s, u"train"_s, [](Context& context) -> Page* { return new TrainPage(context); }};
+}
+
+} // namespace pl::ui
