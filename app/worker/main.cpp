@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
+#include "core/learn/host/job.h"
 #include "pairlab_build_tag.h"
 
 namespace {
@@ -101,7 +102,7 @@ int program(int argc, char** argv) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     if (*run) {
-        pl::os::installStopSignals(); // before any thread starts
+        pl::learn::prepareProcess(); // before any thread starts
         return pl::worker::runBundle(bundle);
     }
     if (*describeCommand)

@@ -33,6 +33,12 @@ struct Job::State {
     bool signalSeen = false;
 };
 
+void prepareProcess() {
+    os::disableCoreDumps(); // a dump would hold the weights and people's texts
+    os::installStopSignals();
+    log::init(log::Level::Info);
+}
+
 Job::Job(Bundle bundle, std::unique_ptr<EventWriter> events)
     : m_bundle(std::move(bundle)), m_events(std::move(events)), m_parameters(m_bundle.spec().parameters),
       m_state(std::make_unique<State>()) {}

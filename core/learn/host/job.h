@@ -58,6 +58,10 @@ private:
     std::unique_ptr<State> m_state;
 };
 
+/// Once, from main(), before any thread is started: stop signals, log, no core files. Here and not in the program, because
+/// the program's own copy of the base layer would keep these settings from this library.
+void prepareProcess();
+
 /// What a plugin's source defines. `PAIRLAB_PLUGIN(id, version, validate, run)` exports the C entry around these two,
 /// translating exceptions (c10::Error, bad_alloc, ...) into statuses.
 using PluginFunction = Status (*)(Job&);
