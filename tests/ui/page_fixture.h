@@ -74,7 +74,7 @@ inline void makeProject(const QString& dir, int pairs, desk::Scale scale = desk:
             desk::NewCandidate c;
             c.prompt = ids[static_cast<size_t>(i)];
             c.content = longAnswer(i, k);
-            c.modelName = k ? "secret-model-two" : "secret-model-one";
+            c.modelName = "secret-model";
             answers.push_back(c);
         }
     must(project.addCandidates(answers));
@@ -119,6 +119,8 @@ struct Desk {
 
 /// Words drawn by labels and buttons that do not fit their place.
 inline QStringList clipped(QWidget* root) {
+    for (int i = 0; i < 3; ++i) // layouts follow changed words
+        QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
     QStringList out;
     for (QLabel* label : root->findChildren<QLabel*>()) {
         if (!label->isVisible() || label->text().isEmpty())

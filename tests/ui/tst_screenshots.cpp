@@ -156,7 +156,7 @@ private Q_SLOTS:
                     makeRun(desk.dir(), i, i % 2 ? "dpo" : "grpo", "finished", 200);
         }
         auto request = desk.request();
-        request.supervisor.pluginFolders = {QStringLiteral(PAIRLAB_SOURCE_DIR "/plugins")};
+        request.supervisor.pluginFolders = {PAIRLAB_SOURCE_DIR "/plugins"};
         QList<Matrix> sizes{{u"1280x800"_s, {1280, 800}}};
         if (all)
             sizes.append({u"2560x1440"_s, {2560, 1440}});
