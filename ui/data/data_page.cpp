@@ -126,10 +126,12 @@ void DataPage::build() {
     m_tabs = new QTabBar;
     m_tabs->setDrawBase(false);
     m_tabs->setExpanding(false);
-    column->addWidget(m_tabs);
+    auto* top = new QHBoxLayout;
+    setNoMargins(top, Size::GapL);
+    top->addWidget(m_tabs);
     m_message = new InlineMessage;
-    m_message->setMinimumHeight(lineHeight(TextStyle::Body));
-    column->addWidget(m_message);
+    top->addWidget(m_message, 1);
+    column->addLayout(top);
     m_stack = new QStackedWidget;
     column->addWidget(m_stack, 1);
 

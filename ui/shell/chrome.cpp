@@ -240,9 +240,9 @@ HeaderBar::HeaderBar() {
     m_chips = new QHBoxLayout(chips);
     setNoMargins(m_chips, Size::Grid);
     row->addWidget(chips);
-    auto* personIcon = new QLabel;
-    personIcon->setPixmap(iconPixmap(u"person"_s, Tone::Second, px(Size::IconSmall), devicePixelRatioF()));
-    row->addWidget(personIcon);
+    m_personIcon = new QLabel;
+    drawIcons();
+    row->addWidget(m_personIcon);
     m_person = new ElidedLabel({}, TextStyle::Body, Tone::Second);
     m_person->setMaximumWidth(140);
     row->addWidget(m_person);
@@ -253,6 +253,14 @@ HeaderBar::HeaderBar() {
     m_search->setFocusPolicy(Qt::TabFocus);
     connect(m_search, &QPushButton::clicked, this, &HeaderBar::searchRequested);
     row->addWidget(m_search);
+}
+void HeaderBar::drawIcons() {
+    m_personIcon->setPixmap(iconPixmap(u"person"_s, Tone::Second, px(Size::IconSmall), devicePixelRatioF()));
+}
+void HeaderBar::changeEvent(QEvent* event) {
+    QFrame::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && m_personIcon)
+        drawIcons();
 }
 void HeaderBar::setProject(const QString& name, const QString& dir) {
     m_project->setText(QFontMetrics(m_project->font()).elidedText(name, Qt::ElideRight, 220).replace(u'&', u"&&"_s));

@@ -94,7 +94,12 @@ Q_SIGNALS:
     void runRemoved(const QString& name);
     void taskClicked();
 
+protected:
+    void changeEvent(QEvent* event) override;
+
 private:
+    void drawIcons();
+    QLabel* m_personIcon = nullptr;
     QPushButton* m_project;
     QMenu* m_menu;
     QPushButton* m_task;
