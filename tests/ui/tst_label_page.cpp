@@ -38,7 +38,7 @@ struct Sitting : Desk {
             QTRY_VERIFY(page->currentComparison() == 0 || page->pairView()->paintedAt() > 0);
     }
     bool waitForPair() {
-        return QTest::qWaitFor([this] { return page->currentComparison() != 0 && page->pairView()->paintedAt() > 0; }, 4000);
+        return QTest::qWaitFor([this] { return page->takesVotes(); }, 4000);
     }
     void press(int key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
         QWidget* target = QApplication::focusWidget() ? QApplication::focusWidget() : page;
@@ -51,7 +51,7 @@ struct Sitting : Desk {
         press(key);
         if (saved.isEmpty() && !saved.wait(4000))
             return 0;
-        (void)QTest::qWaitFor([this] { return page->mode() != LabelPage::Mode::Pair || page->pairView()->paintedAt() > 0; }, 4000);
+        (void)QTest::qWaitFor([this] { return page->mode() != LabelPage::Mode::Pair || page->takesVotes(); }, 4000);
         return before;
     }
     std::map<desk::Id, desk::CurrentVote> votes() {

@@ -202,7 +202,7 @@ private Q_SLOTS:
         auto* label = qobject_cast<LabelPage*>(desk.window->page(u"label"_s));
         label->setGuardMs(0);
         for (int i = 0; i < 390 && label->bannerText().isEmpty(); ++i) {
-            QTRY_VERIFY(label->pairView()->paintedAt() > 0);
+            QTRY_VERIFY(label->takesVotes());
             QTest::keyClick(label, Qt::Key_K);
             QTRY_VERIFY(!label->isSaving());
         }

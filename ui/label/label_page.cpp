@@ -299,9 +299,7 @@ void LabelPage::advance() {
             return showMet(static_cast<int>(i));
     if (m_at >= 0 && !m_met[static_cast<size_t>(m_at)].judgement)
         return showMet(m_at);
-    if (m_exhausted)
-        return whenNothingIsLeft();
-    setMode(Mode::Loading);
+    setMode(Mode::Loading); // what is on screen has its vote
     refill();
 }
 

@@ -41,6 +41,8 @@ public:
     KeyStrip* keyStrip() const { return m_strip; }
     QString bannerText() const;
     bool isSaving() const { return m_saving; }
+    /// A vote key would count now: painted, past the guard, nothing on its way to the disk.
+    bool takesVotes() const { return m_mode == Mode::Pair && !m_saving && !tooFast(); }
     int readyItems() const { return static_cast<int>(m_ready.size()); }
 
     /// Votes sooner than this after the first paint are refused (150; tests set less).
