@@ -55,12 +55,12 @@ constexpr size_t kMaxAlerts = 40;
 
 RunCharts::RunCharts(std::array<LivePlot*, kCells> cells, PlotGrid* grid) : m_cells(cells), m_grid(grid) {
     const std::array<std::pair<QString, QString>, kCells> names = {{
-        {u"Chosen, rejected and margin"_s, u"No rewards yet"_s},
-        {u"Held-out accuracy"_s, u"No held-out pairs were ranked yet"_s},
+        {u"Rewards"_s, u"No rewards yet"_s},
+        {u"Accuracy"_s, u"No held-out pairs were ranked yet"_s},
         {u"Win rate"_s, u"No win rate yet: evaluate a checkpoint"_s},
-        {u"KL from the start"_s, u"This trainer measures no KL"_s},
-        {u"Answer length and share cut off"_s, u"No answers were sampled yet"_s},
-        {u"Loss and gradient norm"_s, u"No loss yet"_s},
+        {u"KL"_s, u"This trainer measures no KL"_s},
+        {u"Length, cut off"_s, u"No answers were sampled yet"_s},
+        {u"Loss, gradient"_s, u"No loss yet"_s},
     }};
     for (size_t i = 0; i < names.size(); ++i) {
         m_cells[i]->setTitle(names[i].first);
@@ -202,7 +202,8 @@ void RunCharts::drawBaselines() {
     if (m_ceiling)
         m_cells[Accuracy]->addBaseline(*m_ceiling, u"people agree"_s);
     m_cells[Wins]->clearBaselines();
-    m_cells[Wins]->addBaseline(0.5, u"even"_s);
+    if (m_cells[Wins]->seriesCount() > 0) // no line through the words of an empty chart
+        m_cells[Wins]->addBaseline(0.5, u"even"_s);
 }
 
 void RunCharts::drawAlerts() {

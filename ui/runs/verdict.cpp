@@ -191,6 +191,8 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
             first.append(u"Held-out accuracy is not a number"_s);
         }
     }
+    if (first.isEmpty() && std::isfinite(accuracy.value) && accuracy.n <= 0)
+        first.append(u"Held-out accuracy was logged without its n and interval: no number"_s);
     for (const auto& [name, label] : {std::pair{"eval_reward", u"reward"_s}, std::pair{"eval_rewards/margins", u"margin"_s},
                                       std::pair{"eval_margin", u"margin"_s}})
         if (const Curve* c = series.curve(name)) {
