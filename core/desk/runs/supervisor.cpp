@@ -413,9 +413,12 @@ Result<std::unique_ptr<Supervisor>> Supervisor::start(const std::string& project
     State& s = *supervisor->m_state;
     s.catalog = &supervisor->m_catalog;
     PL_TRY(auto names, os::listDir(s.runsDir));
-    for (const std::string& name : names)
-        if (os::exists(os::joinPath(os::joinPath(s.runsDir, name), "run.json")))
+    for (const std::string& name : names) {
+        if (name.rfind(".new-", 0) == 0) // left behind by a crash while a run was being made
+            (void)os::removeTree(os::joinPath(s.runsDir, name));
+        else if (os::exists(os::joinPath(os::joinPath(s.runsDir, name), "run.json")))
             s.addKnown(name);
+    }
     s.thread = std::thread([&s] { s.loop(); });
     return supervisor;
 }
@@ -471,18 +474,25 @@ Result<std::string> Supervisor::submit(const RunRequest& request) {
         number = std::max<int64_t>(number, std::atoi(name.c_str()) + 1);
     spec.name = fmt::format("{:04d}-{}", std::max<int64_t>(number, 1), manifest->id);
     const std::string dir = os::joinPath(m_state->runsDir, spec.name);
-    // Data first, run.json last and whole: a folder with run.json is a complete bundle.
-    PL_CHECK(os::makeDirs(os::joinPath(dir, "data")));
+    // Made aside and renamed when whole: a run folder that can be seen is a complete bundle.
+    const std::string aside = os::joinPath(m_state->runsDir, ".new-" + spec.uuid);
     for (const auto& [file, source] : request.dataFiles) {
-        const std::string target = os::joinPath(os::joinPath(dir, "data"), file);
-        PL_CHECK(os::linkOrCopy(source, target));
-        PL_TRY(spec.data[file], sha256File(target));
+        PL_TRY(spec.data[file], sha256File(source));
     }
-    for (const auto& [file, text] : request.dataTexts) {
-        PL_CHECK(os::writeFileAtomic(os::joinPath(os::joinPath(dir, "data"), file), text));
+    for (const auto& [file, text] : request.dataTexts)
         spec.data[file] = sha256Hex(text);
+    auto filled = [&]() -> Status {
+        PL_TRY(Bundle bundle, Bundle::create(aside, spec));
+        for (const auto& [file, source] : request.dataFiles)
+            PL_CHECK(os::linkOrCopy(source, bundle.dataPath(file)));
+        for (const auto& [file, text] : request.dataTexts)
+            PL_CHECK(os::writeFileAtomic(bundle.dataPath(file), text));
+        return os::renamePath(aside, dir);
+    };
+    if (auto made = filled(); !made) {
+        (void)os::removeTree(aside);
+        return tl::unexpected<Error>(made.error());
     }
-    PL_TRY(Bundle bundle, Bundle::create(dir, spec));
     m_state->addKnown(spec.name);
     Run& run = *m_state->runs.at(spec.name);
     run.info.shortJob = request.shortJob;
