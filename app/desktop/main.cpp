@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "ui/data/data_page.h"
+#include "ui/evaluate/evaluate_page.h"
 #include "ui/generate/generate_page.h"
 #include "ui/label/label_page.h"
 #include "ui/models/models_page.h"
@@ -93,7 +94,7 @@ int main(int argc, char** argv) {
     Preferences preferences(parser.value(u"config"_s));
     preferences.apply();
     std::vector<PageFactory> pages{labelPage(), dataPage(),    generatePage(), trainPage(),
-                                   runsPage(),  samplesPage(), playgroundPage(), modelsPage(),
+                                   runsPage(),  samplesPage(), evaluatePage(), modelsPage(), playgroundPage(),
                                    settingsPage(preferences)};
     int code = 0;
     {

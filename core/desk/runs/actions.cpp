@@ -143,13 +143,22 @@ bool looksLikeModel(const std::string& dir) {
     return os::exists(os::joinPath(dir, "config.json")) && os::exists(os::joinPath(dir, "model.safetensors"));
 }
 
-// The best checkpoint says so in its DONE file.
+// Step and path below the bundle of every complete checkpoint, oldest first.
+std::vector<std::pair<int64_t, std::string>> checkpointPaths(const std::string& bundleDir) {
+    auto all = completeCheckpoints(bundleDir);
+    for (auto& [step, name] : all)
+        name = "checkpoints/" + name;
+    return all;
+}
+
+// The best checkpoint says so in its DONE file; of several that were the best when written, the newest is.
 std::string bestCheckpoint(const std::string& bundleDir) {
-    for (const auto& [step, path] : completeCheckpoints(bundleDir))
+    std::string best;
+    for (const auto& [step, path] : checkpointPaths(bundleDir))
         if (auto done = readJsonFile(os::joinPath(os::joinPath(bundleDir, path), "DONE")))
             if (done->is_object() && done->contains("best") && (*done)["best"] == Json(true))
-                return path;
-    return {};
+                best = path;
+    return best;
 }
 
 int64_t stepOfPath(const std::string& path) {
@@ -281,7 +290,7 @@ Result<std::vector<ModelChoice>> modelChoices(Project& project) {
     PL_TRY(auto runs, project.runs());
     for (const RunRow& run : runs) {
         const std::string dir = os::joinPath(project.runsDir(), run.name);
-        auto checkpoints = completeCheckpoints(dir);
+        auto checkpoints = checkpointPaths(dir);
         const std::string best = bestCheckpoint(dir);
         std::stable_sort(checkpoints.begin(), checkpoints.end(), [&](const auto& a, const auto& b) {
             return (a.second == best) != (b.second == best) ? a.second == best : a.first > b.first;
@@ -315,7 +324,7 @@ Result<ModelSpec> resolveModel(Project& project, const std::string& text, const 
         if (path.empty() && (step.empty() || step == "best" || step == "last"))
             path = newestCheckpoint(dir);
         if (!step.empty() && step != "best" && step != "last")
-            for (const auto& [each, candidate] : completeCheckpoints(dir))
+            for (const auto& [each, candidate] : checkpointPaths(dir))
                 if (std::to_string(each) == step)
                     path = candidate;
         if (path.empty())
