@@ -27,6 +27,7 @@ PACKAGES=(
     "qt6-image-formats-plugins:more image formats"
     "fonts-inter:font of the window"
     "fonts-jetbrains-mono:font of the window"
+    "fonts-noto-color-emoji:emoji in answers"
     "libsqlite3-dev:project database"
     "libsqlitecpp-dev:project database"
     "libspdlog-dev:log"
