@@ -7,15 +7,11 @@
 #include <QApplication>
 #include <QEvent>
 #include <QHBoxLayout>
-#include <QKeyEvent>
 #include <QPointer>
 #include <QStackedWidget>
-#include <QTimer>
 #include <QVBoxLayout>
 
 #include "core/base/json.h"
-#include "core/base/log.h"
-#include "core/desk/queue/pair_queue.h"
 #include "core/desk/runs/actions.h"
 #include "ui/label/panels.h"
 #include "ui/theme/theme.h"
@@ -24,10 +20,7 @@
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
-using desk::EventKind;
 using desk::Id;
-using desk::Judgement;
-using desk::JudgementInput;
 using desk::LabelItem;
 
 namespace {
@@ -35,9 +28,7 @@ namespace {
 constexpr size_t kPrefetch = 8;
 constexpr size_t kRemembered = 500;
 constexpr size_t kLatencies = 10'000;
-constexpr int kCueMs = 1500;
 constexpr int kRepeatGap = 10;
-constexpr double kIdleSeconds = 300; ///< a longer look is not a time a vote takes
 
 /// A prompt is plain text or the JSON of several turns.
 QList<Turn> turnsOf(const std::string& content) {
@@ -61,12 +52,6 @@ bool alive(const desk::RunInfo& info) {
 }
 bool writesPairs(const desk::RunInfo& info) {
     return info.plugin.rfind("generate", 0) == 0 && !info.resident;
-}
-
-QString doneWords(const Judgement& j, bool aOnLeft) {
-    if (j.kind == EventKind::Skip)
-        return u"skipped"_s;
-    return voteWords(sideVoteOf(j, aOnLeft));
 }
 
 } // namespace
@@ -492,351 +477,7 @@ void LabelPage::repeat() {
         });
 }
 
-// --- keys --------------------------------------------------------------------------------------------------------------
-
-void LabelPage::keyPressEvent(QKeyEvent* event) {
-    const int key = event->key();
-    const bool plain = (event->modifiers() & ~Qt::KeypadModifier) == Qt::NoModifier;
-    if (m_mode == Mode::Pair && plain && !m_sheet->isVisible()) {
-        // Scrolling may repeat; nothing else does.
-        switch (key) {
-        case Qt::Key_PageDown: return m_view->scrollPages(1);
-        case Qt::Key_PageUp: return m_view->scrollPages(-1);
-        case Qt::Key_Down: return m_view->scrollLines(2);
-        case Qt::Key_Up: return m_view->scrollLines(-2);
-        default: break;
-        }
-    }
-    if (event->isAutoRepeat()) {
-        event->accept();
-        return;
-    }
-    if (!handleKey(key, event->modifiers()))
-        Page::keyPressEvent(event);
-}
-
-bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
-    if (key == Qt::Key_Shift || key == Qt::Key_Control || key == Qt::Key_Alt || key == Qt::Key_Meta ||
-        key == Qt::Key_AltGr)
-        return false;
-    if (m_sheet->isVisible()) {
-        m_sheet->hide();
-        return true;
-    }
-    if (key == Qt::Key_Escape && m_guideline->isVisible()) {
-        m_guideline->hide();
-        return true;
-    }
-    if (m_choosingReason) {
-        m_choosingReason = false;
-        refreshStrip();
-        const int reason = key - Qt::Key_1;
-        if (reason >= 0 && reason < skipReasons().size())
-            skip(reason);
-        return true;
-    }
-    const auto action = labelKey(m_context.task.scale, key, modifiers);
-    if (!action)
-        return false;
-    const bool pair = m_mode == Mode::Pair;
-    switch (action->action) {
-    case LabelAction::Undo: undo(); return true;
-    case LabelAction::Redo: redo(); return true;
-    case LabelAction::KeySheet: m_sheet->open(); return true;
-    case LabelAction::Guideline: showGuideline(); return true;
-    case LabelAction::Previous:
-        if (pair || !m_met.empty())
-            previous();
-        return true;
-    default: break;
-    }
-    if (!pair)
-        return false;
-    switch (action->action) {
-    case LabelAction::Vote: vote(action->vote); break;
-    case LabelAction::MarkLeft:
-        m_leftBad = !m_leftBad;
-        refreshMarks();
-        break;
-    case LabelAction::MarkRight:
-        m_rightBad = !m_rightBad;
-        refreshMarks();
-        break;
-    case LabelAction::Next: next(); break;
-    case LabelAction::Skip:
-        if (tooFast()) {
-            cue();
-            break;
-        }
-        m_choosingReason = true;
-        refreshStrip();
-        break;
-    case LabelAction::Flag: flag(); break;
-    case LabelAction::Markdown: m_view->toggleView(TextView::Markdown); break;
-    case LabelAction::Diff: m_view->toggleView(TextView::Diff); break;
-    default: break;
-    }
-    return true;
-}
-
-void LabelPage::refreshStrip() {
-    if (!m_choosingReason) {
-        m_strip->setHints(labelHints(m_context.task.scale));
-        return;
-    }
-    QList<KeyHint> hints;
-    int digit = 1;
-    for (const QString& word : skipReasonWords())
-        hints.append({QString::number(digit++), word, 0, 0});
-    hints.append({u"Esc"_s, u"do not skip"_s, 1, 0});
-    m_strip->setHints(hints);
-}
-
-void LabelPage::refreshMarks() {
-    if (m_at < 0)
-        return;
-    const Met& met = m_met[static_cast<size_t>(m_at)];
-    QString left = m_leftBad ? u"unacceptable"_s : QString(), right = m_rightBad ? u"unacceptable"_s : QString();
-    m_view->setMark(Side::A, left);
-    m_view->setMark(Side::B, right);
-    QStringList state;
-    if (met.judgement)
-        state.append(u"your vote: %1"_s.arg(doneWords(*met.judgement, met.item.presentation.aOnLeft)));
-    if (met.flagged)
-        state.append(u"flagged"_s);
-    m_cueLabel->setTone(Tone::Second);
-    m_cueLabel->setText(state.join(u", "_s));
-}
-
-bool LabelPage::tooFast() const {
-    return m_paintedAt == 0 || steadyNow() - m_paintedAt < qint64{m_guardMs} * 1'000'000;
-}
-
-void LabelPage::cue() {
-    ++m_refused;
-    log::info("a key came before the pair could be read and was not counted");
-    m_cueLabel->setTone(Tone::Warn);
-    m_cueLabel->setText(u"Too fast: not counted"_s);
-    m_context.say(State::Warning, u"That key came before the pair could be read: it was not counted"_s);
-    QTimer::singleShot(kCueMs, this, [this] {
-        if (m_mode == Mode::Pair)
-            refreshMarks();
-    });
-    Q_EMIT refused();
-}
-
-qint64 LabelPage::activeMs() const {
-    const qint64 running = m_inactive ? 0 : steadyNow() - m_resumedAt;
-    return (m_activeNs + running) / 1'000'000;
-}
-
-void LabelPage::vote(const SideVote& sideVote) {
-    if (m_saving || tooFast()) {
-        cue();
-        return;
-    }
-    const Met& met = m_met[static_cast<size_t>(m_at)];
-    JudgementInput input;
-    static_cast<Judgement&>(input) = judgementOf(sideVote, met.item.presentation.aOnLeft, m_leftBad, m_rightBad);
-    using Choice = SideVote::Choice;
-    submit(input, voteWords(sideVote), sideVote.choice != Choice::Right, sideVote.choice != Choice::Left);
-}
-
-void LabelPage::skip(int reason) {
-    if (m_saving || m_mode != Mode::Pair)
-        return;
-    JudgementInput input;
-    input.kind = EventKind::Skip;
-    input.skipReason = sstr(skipReasons().at(reason));
-    submit(input, u"skipped: %1"_s.arg(skipReasonWords().at(reason)), false, false);
-}
-
-void LabelPage::submit(const JudgementInput& given, const QString& words, bool flashA, bool flashB) {
-    Met& met = m_met[static_cast<size_t>(m_at)];
-    JudgementInput input = given;
-    input.view = sstr(textViewName(m_view->view()));
-    input.firstPaintMs = m_paintedAt ? std::max<qint64>(0, (m_paintedAt - m_shownAt) / 1'000'000) : -1;
-    input.activeMs = activeMs();
-    m_saving = true;
-    m_keyAt = steadyNow();
-    const Id comparison = met.item.comparison.id;
-    const bool posted = m_context.ask(
-        this,
-        [input, shown = met.item.presentation, id = met.presentation](desk::Project& p) mutable -> Result<desk::Ack> {
-            if (*id == 0) {
-                PL_TRY(*id, p.present(shown));
-            }
-            input.presentation = *id;
-            return p.judge(input);
-        },
-        [this, input, words, flashA, flashB, comparison](Result<desk::Ack> ack) {
-            m_saving = false;
-            if (!ack) {
-                // Nothing was counted: the pair stays, loudly.
-                m_keyAt = 0;
-                failWith(u"“%1” was not saved. %2"_s.arg(words, errorText(ack.error())),
-                         [this, input, words, flashA, flashB, comparison] {
-                             if (currentComparison() == comparison && !m_saving)
-                                 submit(input, words, flashA, flashB);
-                         });
-                m_context.say(State::Failed, u"Not saved: %1"_s.arg(words));
-                return;
-            }
-            m_banner->hide();
-            m_again = {};
-            const int index = indexOf(comparison);
-            if (index >= 0) {
-                Met& done = m_met[static_cast<size_t>(index)];
-                const bool first = !done.judgement;
-                done.judgement = input;
-                if (input.kind == EventKind::Vote && first) {
-                    if (input.activeMs < static_cast<int64_t>(kIdleSeconds * 1000))
-                        m_seconds.push_back(double(input.activeMs) / 1000);
-                    const SideVote side = sideVoteOf(input, done.item.presentation.aOnLeft);
-                    if (side.choice != SideVote::Choice::Tie) {
-                        ++m_decided;
-                        m_left += side.choice == SideVote::Choice::Left;
-                    }
-                }
-                // The next vote on this pair is another presentation.
-                done.presentation = std::make_shared<Id>(0);
-                done.recording = false;
-            }
-            m_context.say(State::Done, u"%1: U undoes"_s.arg(words));
-            m_view->flash(flashA, flashB);
-            Q_EMIT saved(comparison);
-            if (index >= 0 && index == m_at)
-                advance();
-            refill();
-        });
-    if (!posted)
-        m_saving = false;
-}
-
-// --- undo, redo, flag --------------------------------------------------------------------------------------------------
-
-void LabelPage::undo() {
-    move(false);
-}
-void LabelPage::redo() {
-    move(true);
-}
-
-void LabelPage::move(bool redo) {
-    struct Moved {
-        Id comparison = 0;
-        std::optional<LabelItem> item;
-        std::optional<Judgement> now;
-        std::optional<Error> error;
-        bool nothing = false;
-    };
-    m_context.ask(
-        this,
-        [redo, task = m_context.task.id, person = m_context.annotator, o = options(1), seed = m_seed](desk::Project& p) {
-            Moved moved;
-            const auto failed = [&](const Error& error) {
-                moved.nothing = error.code == Code::NotFound;
-                moved.error = error;
-                return moved;
-            };
-            auto ack = redo ? p.redo(task, person) : p.undo(task, person);
-            if (!ack)
-                return failed(ack.error());
-            moved.comparison = ack->comparison;
-            auto item = p.pairItem(ack->comparison);
-            if (!item)
-                return failed(item.error());
-            auto now = p.currentJudgement(task, person, ack->comparison);
-            if (!now)
-                return failed(now.error());
-            moved.now = *now;
-            // The same sides as it had: they are a function of the seed, the contents and the person.
-            uint64_t draw = seed;
-            if (draw == 0) {
-                auto options = o;
-                options.skip.clear();
-                if (auto some = p.next(options); some && !some->empty())
-                    draw = some->front().presentation.seed;
-            }
-            desk::Presentation& shown = item->presentation;
-            shown.task = task;
-            shown.comparison = ack->comparison;
-            shown.annotator = person;
-            shown.session = o.session;
-            shown.seed = draw;
-            shown.aOnLeft = desk::drawAOnLeft(draw, desk::hashPrefix(item->comparison.sha), person, 0);
-            shown.stratum = "again";
-            shown.blind = o.blind;
-            moved.item = std::move(*item);
-            return moved;
-        },
-        [this, redo](Moved moved) {
-            if (moved.nothing) {
-                m_context.say(State::Info, redo ? u"Nothing to do again"_s : u"Nothing to take back"_s);
-                return;
-            }
-            if (moved.error) {
-                failWith(u"%1 %2"_s.arg(redo ? u"The vote was not brought back."_s : u"The vote was not taken back."_s,
-                                        errorText(*moved.error)),
-                         [this, redo] { move(redo); });
-                return;
-            }
-            std::erase_if(m_ready, [&](const LabelItem& item) { return item.comparison.id == moved.comparison; });
-            int index = indexOf(moved.comparison);
-            if (index < 0) {
-                Met met;
-                met.item = std::move(*moved.item);
-                index = std::max(0, m_at);
-                m_met.insert(m_met.begin() + index, std::move(met));
-                if (m_at >= index)
-                    ++m_at;
-            }
-            Met& met = m_met[static_cast<size_t>(index)];
-            const std::optional<Judgement> before = met.judgement;
-            met.judgement = moved.now && moved.now->kind != EventKind::Flag ? moved.now : std::nullopt;
-            met.flagged = moved.now && !moved.now->flag.empty();
-            met.presentation = std::make_shared<Id>(0);
-            met.recording = false;
-            m_exhausted = false;
-            const auto words = [&](const std::optional<Judgement>& j) {
-                return j ? doneWords(*j, met.item.presentation.aOnLeft) : u"no vote"_s;
-            };
-            if (redo) {
-                m_context.say(State::Done, u"Done again: %1"_s.arg(words(met.judgement)));
-                if (met.judgement && (m_mode != Mode::Pair || m_at == index)) {
-                    m_at = index;
-                    advance();
-                } else if (m_at == index) {
-                    showMet(index);
-                }
-            } else {
-                m_context.say(State::Info, before ? u"Taken back: %1. Ctrl+Shift+Z does it again"_s.arg(words(before))
-                                                  : u"Taken back. Ctrl+Shift+Z does it again"_s);
-                showMet(index);
-            }
-        });
-}
-
-void LabelPage::flag() {
-    if (m_at < 0)
-        return;
-    const Met& met = m_met[static_cast<size_t>(m_at)];
-    const Id comparison = met.item.comparison.id;
-    const bool on = !met.flagged;
-    m_context.ask(
-        this,
-        [task = m_context.task.id, person = m_context.annotator, comparison, on](desk::Project& p) {
-            return p.flag(task, person, comparison, on ? "look again" : "");
-        },
-        [this, comparison, on](Result<desk::Ack> ack) {
-            if (!ack)
-                return failWith(u"The flag was not saved. %1"_s.arg(errorText(ack.error())), [this] { flag(); });
-            if (const int index = indexOf(comparison); index >= 0)
-                m_met[static_cast<size_t>(index)].flagged = on;
-            m_context.say(State::Done, on ? u"Flagged: kept out of datasets until the flag is gone"_s : u"Flag removed"_s);
-            refreshMarks();
-        });
-}
+// --- problems ---------------------------------------------------------------------------------------------------------
 
 void LabelPage::failWith(const QString& text, std::function<void()> again) {
     m_again = std::move(again);

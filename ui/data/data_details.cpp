@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The data page's details: what is beside a table when a row is chosen.
+#include "ui/data/data_page.h"
+
+#include <algorithm>
+
+#include <QDateTime>
+#include <QLineEdit>
+#include <QPushButton>
+
+#include "ui/data/detail_panel.h"
+#include "ui/data/paged_table.h"
+#include "ui/data/sources.h"
+#include "ui/theme/theme.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+using desk::Id;
+using desk::Project;
+
+namespace {
+constexpr int kTextLines = 9;
+
+QString when(int64_t ms) {
+    return ms > 0 ? QDateTime::fromMSecsSinceEpoch(ms).toString(u"yyyy-MM-dd hh:mm"_s) : u"–"_s;
+}
+} // namespace
+
+void DataPage::showPrompt(Id id) {
+    struct Answer {
+        Result<desk::Prompt> prompt;
+        std::vector<desk::Candidate> answers;
+    };
+    m_context.ask(
+        this,
+        [id](Project& p) {
+            Answer out{p.prompt(id), {}};
+            desk::Page page;
+            page.prompt = id;
+            page.limit = 12;
+            if (auto answers = p.candidates(page))
+                out.answers = std::move(*answers);
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Prompts);
+            if (!answer.prompt)
+                return say(State::Failed, errorText(answer.prompt.error()));
+            const desk::Prompt& prompt = *answer.prompt;
+            d->begin(u"Prompt %1"_s.arg(prompt.id));
+            d->text(u"Text"_s, qstr(prompt.content), kTextLines);
+            d->fact(u"Split"_s, QString::fromLatin1(desk::splitName(prompt.split)));
+            if (!prompt.kind.empty())
+                d->fact(u"Kind"_s, qstr(prompt.kind));
+            if (!prompt.verifierKind.empty())
+                d->fact(u"Checked by"_s, u"%1: %2"_s.arg(qstr(prompt.verifierKind), qstr(prompt.verifierAnswer)));
+            d->fact(u"Source"_s, prompt.source.empty() ? u"–"_s : qstr(prompt.source));
+            d->fact(u"Added"_s, when(prompt.createdMs));
+            d->fact(u"Answers"_s, formatCount(prompt.candidates));
+            // Without their models: what is read here stays blind.
+            int n = 0;
+            for (const desk::Candidate& each : answer.answers)
+                d->text(u"Answer %1"_s.arg(++n), qstr(each.content), 5);
+            d->end();
+        });
+}
+
+void DataPage::showPair(Id id) {
+    struct Answer {
+        Result<desk::LabelItem> item;
+        Status exposed;
+    };
+    m_context.ask(
+        this,
+        [id, person = m_context.annotator](Project& p) {
+            Answer out{p.pairItem(id), {}};
+            if (out.item)
+                out.exposed = p.markExposed(person, {out.item->a.id, out.item->b.id});
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Pairs);
+            if (!answer.item)
+                return say(State::Failed, errorText(answer.item.error()));
+            const desk::LabelItem& item = *answer.item;
+            d->begin(u"Pair %1"_s.arg(item.comparison.id));
+            d->text(u"Prompt"_s, qstr(item.prompt.content), 5);
+            d->text(u"a · %1"_s.arg(qstr(item.a.modelName)), qstr(item.a.content), kTextLines);
+            d->text(u"b · %1"_s.arg(qstr(item.b.modelName)), qstr(item.b.content), kTextLines);
+            d->fact(u"Split"_s, QString::fromLatin1(desk::splitName(item.prompt.split)));
+            d->fact(u"Source"_s, qstr(item.comparison.source));
+            d->fact(u"Made"_s, when(item.comparison.createdMs));
+            d->fact(u"Identity"_s, qstr(item.comparison.sha).left(16), true);
+            d->note(u"You have now read these answers with their names: on the Label page they are marked exposed."_s);
+            d->end();
+            if (!answer.exposed)
+                say(State::Failed, errorText(answer.exposed.error()));
+        });
+}
+
+void DataPage::showVote(Id id) {
+    struct Answer {
+        std::optional<desk::HistoryRow> row;
+        std::optional<desk::LabelItem> item;
+    };
+    PagedModel* model = table(Votes)->model();
+    const int at = model->rowOf(id);
+    m_context.ask(
+        this,
+        [id, at, filter = table(Votes)->filter()->text().trimmed()](Project& p) {
+            Answer out;
+            desk::Page page;
+            page.newestFirst = true;
+            page.text = sstr(filter);
+            page.offset = std::max(0, at - 20); // rows may have come in above
+            page.limit = 60;
+            if (auto rows = p.history(page))
+                for (const desk::HistoryRow& row : *rows)
+                    if (row.event == id)
+                        out.row = row;
+            if (out.row)
+                if (auto item = p.pairItem(out.row->comparison))
+                    out.item = std::move(*item);
+            return out;
+        },
+        [this](Answer answer) {
+            DetailPanel* d = detail(Votes);
+            if (!answer.row)
+                return d->clear();
+            const desk::HistoryRow& row = *answer.row;
+            d->begin(verdictText(row));
+            d->fact(u"By"_s, qstr(row.annotatorName));
+            d->fact(u"Provenance"_s, QString::fromLatin1(desk::provenanceName(row.provenance)));
+            d->fact(u"When"_s, when(row.timeMs));
+            d->fact(u"Counts"_s, row.isCurrent ? u"yes"_s : u"no: undone or replaced"_s);
+            d->fact(u"Guideline"_s, u"v%1"_s.arg(row.guidelineVersion));
+            d->fact(u"Event"_s, qstr(row.uuid), true);
+            if (answer.item) {
+                d->text(u"Prompt"_s, qstr(answer.item->prompt.content), 5);
+                d->text(u"a"_s, qstr(answer.item->a.content), kTextLines);
+                d->text(u"b"_s, qstr(answer.item->b.content), kTextLines);
+            }
+            d->end();
+        });
+}
+
+void DataPage::showDataset(Id id) {
+    struct Answer {
+        std::optional<desk::DatasetInfo> info;
+        Result<desk::DatasetDrift> drift = desk::DatasetDrift();
+        QStringList runs;
+        QString problem;
+    };
+    m_context.ask(
+        this,
+        [id](Project& p) {
+            Answer out;
+            auto all = p.datasets();
+            if (!all) {
+                out.problem = errorText(all.error());
+                return out;
+            }
+            for (const desk::DatasetInfo& each : *all)
+                if (each.id == id)
+                    out.info = each;
+            if (!out.info)
+                return out;
+            out.drift = p.datasetDrift(id);
+            desk::Page page;
+            page.limit = 500;
+            if (auto runs = p.runs(page))
+                for (const desk::RunRow& run : *runs)
+                    if (run.datasetHash == out.info->sha)
+                        out.runs.append(qstr(run.name));
+            return out;
+        },
+        [this](Answer answer) {
+            if (!answer.problem.isEmpty())
+                return say(State::Failed, answer.problem);
+            DetailPanel* d = detail(Datasets);
+            if (!answer.info)
+                return d->clear();
+            const desk::DatasetInfo& info = *answer.info;
+            const desk::DatasetCounts& n = info.counts;
+            d->begin(qstr(info.name));
+            d->fact(u"Frozen"_s, when(info.createdMs));
+            d->fact(u"Hash"_s, qstr(info.sha).left(16), true);
+            d->fact(u"Votes"_s, formatCount(n.votes));
+            d->fact(u"Train pairs"_s, formatCount(n.train));
+            d->fact(u"Dev pairs"_s, formatCount(n.dev));
+            d->fact(u"Ties"_s, u"%1 (%2)"_s.arg(formatCount(n.ties), info.spec.tiePolicy == desk::TiePolicy::Drop
+                                                                         ? u"dropped"_s
+                                                                         : u"soft labels"_s));
+            d->fact(u"Both bad"_s, formatCount(n.bothBad) + u" (kept out of pairs)"_s);
+            d->fact(u"Identical"_s, formatCount(n.identical));
+            d->fact(u"Unpaired rows"_s, formatCount(n.unpaired));
+            d->fact(u"Disagreements"_s, formatCount(n.disagreements) + u" (left out)"_s);
+            d->fact(u"Skipped"_s, formatCount(n.skips));
+            d->fact(u"Flagged"_s, formatCount(n.flagged) + u" (left out)"_s);
+            d->fact(u"Sealed test"_s, formatCount(n.sealedTest) + u" (kept out)"_s);
+            d->fact(u"Used by"_s, answer.runs.isEmpty() ? u"no run yet"_s : answer.runs.join(u", "_s));
+            if (answer.drift && (answer.drift->newer || answer.drift->changed))
+                d->note(u"%1 newer votes and %2 changed ones are not in it."_s.arg(formatCount(answer.drift->newer),
+                                                                                formatCount(answer.drift->changed)));
+            auto* train = new QuietButton(u"train"_s, u"Train on it"_s);
+            connect(train, &QPushButton::clicked, this,
+                    [this, name = qstr(info.name)] { m_context.navigate(page::kTrain, u"dataset:"_s + name); });
+            d->end({train});
+        });
+}
+
+void DataPage::showBatch(Id id) {
+    m_context.ask(
+        this, [](Project& p) { return p.importBatches(); },
+        [this, id](Result<std::vector<desk::ImportBatch>> batches) {
+            if (!batches)
+                return say(State::Failed, errorText(batches.error()));
+            DetailPanel* d = detail(Imports);
+            for (const desk::ImportBatch& batch : *batches) {
+                if (batch.id != id)
+                    continue;
+                d->begin(qstr(batch.source));
+                d->fact(u"Imported"_s, when(batch.createdMs));
+                d->fact(u"Format"_s, qstr(batch.format));
+                d->fact(u"SHA-256"_s, qstr(batch.sha).left(16), true);
+                d->fact(u"New prompts"_s, formatCount(batch.prompts));
+                d->fact(u"New answers"_s, formatCount(batch.candidates));
+                d->fact(u"New pairs"_s, formatCount(batch.pairs));
+                d->fact(u"New votes"_s, formatCount(batch.votes));
+                if (batch.revertedMs) {
+                    d->note(u"Taken back on %1."_s.arg(when(batch.revertedMs)));
+                    return d->end();
+                }
+                auto* revert = new QuietButton(u"undo"_s, u"Revert"_s);
+                setLook(revert, "danger");
+                connect(revert, &QPushButton::clicked, this, [this, id, revert, name = qstr(batch.source)] {
+                    revert->setEnabled(false);
+                    m_context.ask(
+                        this, [id](Project& p) { return p.revertImport(id); },
+                        [this, id, name](Status done) {
+                            say(done ? State::Done : State::Failed,
+                                done ? u"%1 is taken back"_s.arg(name) : errorText(done.error()));
+                            reload(Imports);
+                            showBatch(id);
+                        });
+                });
+                d->note(u"Reverting takes back its labels and removes what nothing else uses; your own votes on its pairs "
+                        u"keep those pairs."_s);
+                return d->end({revert});
+            }
+            d->clear();
+        });
+}
+
+} // namespace pl::ui
