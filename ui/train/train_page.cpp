@@ -7,15 +7,12 @@
 #include <set>
 #include <tuple>
 
-#include <QAbstractButton>
 #include <QButtonGroup>
 #include <QComboBox>
 #include <QFormLayout>
 #include <QLineEdit>
-#include <QPainter>
 #include <QScrollArea>
 #include <QStackedLayout>
-#include <QTextLayout>
 #include <QTimer>
 #include <QVBoxLayout>
 
@@ -24,6 +21,7 @@
 #include "core/desk/runs/actions.h"
 #include "ui/models/model_facts.h"
 #include "ui/train/doctor.h"
+#include "ui/train/train_parts.h"
 #include "ui/widgets/schema_form.h"
 #include "ui/widgets/tiles.h"
 
@@ -32,102 +30,9 @@ using namespace Qt::StringLiterals;
 
 namespace {
 
-constexpr int kMethodsWidth = 232, kBeforeWidth = 344;
+constexpr int kBeforeWidth = 344;
 constexpr size_t kDoctorPairs = 1000, kDoctorChunk = 100;
 constexpr double kCharsPerToken = 3.5; ///< a rough mean of small BPE vocabularies on English; only for estimates
-
-/// A method to choose: title, and what it does in two lines.
-class MethodCard : public QAbstractButton {
-public:
-    MethodCard(QString title, QString summary) : m_summary(std::move(summary)) {
-        setText(title);
-        setCheckable(true);
-        setFocusPolicy(Qt::StrongFocus);
-        setAccessibleName(title);
-        setAccessibleDescription(m_summary);
-        setToolTip(m_summary.toHtmlEscaped());
-        setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
-    }
-    QSize sizeHint() const override {
-        return {kMethodsWidth, 2 * px(Size::GapM) + lineHeight(TextStyle::Strong) + px(Size::Grid) +
-                                   2 * lineHeight(TextStyle::Caption)};
-    }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter p(this);
-        p.setRenderHint(QPainter::Antialiasing);
-        const bool chosen = isChecked();
-        const double pen = chosen || hasFocus() ? 2 : 1;
-        p.setPen(QPen(color(chosen ? Tone::Text : hasFocus() ? Tone::Border : Tone::Line), pen));
-        p.setBrush(color(underMouse() && !chosen ? Tone::Sunken : Tone::Surface));
-        p.drawRoundedRect(QRectF(rect()).adjusted(pen / 2, pen / 2, -pen / 2, -pen / 2), px(Size::Radius), px(Size::Radius));
-        const int gap = px(Size::GapM);
-        QRect line(gap, gap, width() - 2 * gap, lineHeight(TextStyle::Strong));
-        p.setPen(color(Tone::Text));
-        p.setFont(textFont(TextStyle::Strong));
-        p.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(text(), Qt::ElideRight, line.width()));
-        p.setPen(color(Tone::Second));
-        const QFont font = textFont(TextStyle::Caption);
-        p.setFont(font);
-        QTextLayout layout(m_summary, font);
-        layout.beginLayout();
-        int y = line.bottom() + 1 + px(Size::Grid);
-        for (int i = 0; i < 2; ++i) {
-            QTextLine row = layout.createLine();
-            if (!row.isValid())
-                break;
-            row.setLineWidth(line.width());
-            QString part = m_summary.mid(row.textStart(), row.textLength());
-            if (i == 1 && row.textStart() + row.textLength() < m_summary.size())
-                part = QFontMetrics(font).elidedText(m_summary.mid(row.textStart()), Qt::ElideRight, line.width());
-            p.drawText(QRect(line.left(), y, line.width(), lineHeight(TextStyle::Caption)), Qt::AlignLeft | Qt::AlignVCenter,
-                       part.trimmed());
-            y += lineHeight(TextStyle::Caption);
-        }
-        layout.endLayout();
-    }
-
-private:
-    QString m_summary;
-};
-
-/// Icon, title and detail of one finding.
-QWidget* findingRow(const Finding& f) {
-    static const std::map<Level, std::pair<QString, Tone>> looks = {
-        {Level::Good, {u"done"_s, Tone::Ok}}, {Level::Note, {u"info"_s, Tone::Second}},
-        {Level::Warn, {u"warning"_s, Tone::Warn}}, {Level::Block, {u"error"_s, Tone::Error}}};
-    auto* row = new QWidget;
-    auto* line = new QHBoxLayout(row);
-    setNoMargins(line, Size::GapS);
-    auto* icon = new QLabel;
-    const auto& [name, tone] = looks.at(f.level);
-    icon->setPixmap(iconPixmap(name, tone, px(Size::IconSmall) + 2, row->devicePixelRatioF()));
-    icon->setFixedHeight(lineHeight(TextStyle::Body));
-    line->addWidget(icon, 0, Qt::AlignTop);
-    auto* texts = new QVBoxLayout;
-    setNoMargins(texts, Size::Line);
-    auto* title = new TextLabel(qstr(f.title), TextStyle::Body, f.level == Level::Block ? Tone::Error : Tone::Text);
-    title->setWordWrap(true);
-    texts->addWidget(title);
-    if (!f.detail.empty()) {
-        auto* detail = new TextLabel(qstr(f.detail), TextStyle::Caption, Tone::Second);
-        detail->setWordWrap(true);
-        texts->addWidget(detail);
-    }
-    line->addLayout(texts, 1);
-    return row;
-}
-
-void clearLayout(QLayout* layout) {
-    while (QLayoutItem* item = layout->takeAt(0)) {
-        if (item->widget()) {
-            item->widget()->hide();
-            item->widget()->deleteLater();
-        }
-        delete item;
-    }
-}
 
 bool needs(const Manifest& m, const char* what) {
     return std::find(m.data.begin(), m.data.end(), what) != m.data.end();

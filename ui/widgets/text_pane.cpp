@@ -441,10 +441,25 @@ void TextPane::setMarked(const QString& text, const std::vector<std::pair<size_t
         selection.cursor = QTextCursor(document());
         selection.cursor.setPosition(static_cast<int>(from));
         selection.cursor.setPosition(static_cast<int>(to), QTextCursor::KeepAnchor);
-        selection.format.setBackground(mix(color(Tone::Surface), tone, 0.18));
         selection.format.setUnderlineStyle(QTextCharFormat::SingleUnderline);
-        selection.format.setUnderlineColor(tone);
         selections.append(selection);
+    }
+    setExtraSelections(selections);
+    m_markTone = tone;
+    retoneMarks();
+}
+
+/// The colours of the marks from the theme of now, so that text of the new theme never stands on marks of the old one.
+void TextPane::retoneMarks() {
+    QList<ExtraSelection> selections = extraSelections();
+    if (selections.isEmpty())
+        return;
+    for (const Tone side : {Tone::SideA, Tone::SideB})
+        if (m_markTone == color(side, false) || m_markTone == color(side, true))
+            m_markTone = color(side);
+    for (ExtraSelection& selection : selections) {
+        selection.format.setBackground(mix(color(Tone::Surface), m_markTone, 0.18));
+        selection.format.setUnderlineColor(m_markTone);
     }
     setExtraSelections(selections);
 }
@@ -477,6 +492,12 @@ void TextPane::restyle() {
     document()->setDefaultFont(textFont(TextStyle::Reading));
     setFont(textFont(TextStyle::Reading));
     updateMargins();
+}
+
+void TextPane::changeEvent(QEvent* event) {
+    QTextEdit::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange)
+        retoneMarks();
 }
 
 void TextPane::resizeEvent(QResizeEvent* event) {

@@ -44,7 +44,7 @@ public:
     void setRaw(const QString& text);
     /// False: over the limits, shown raw.
     bool setMarkdownView(const QString& text);
-    /// Marks given as byte ranges in the UTF-8 of `text`.
+    /// Marks given as byte ranges in the UTF-8 of `text`. Side colours follow a change of the theme.
     void setMarked(const QString& text, const std::vector<std::pair<size_t, size_t>>& byteRanges, const QColor& tone);
     void setTint(const QColor& color, double strength);
     /// Called with the steady clock after each paint.
@@ -54,6 +54,7 @@ public:
     int columnWidth() const;
 
 protected:
+    void changeEvent(QEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
@@ -61,9 +62,10 @@ protected:
 
 private:
     void updateMargins();
+    void retoneMarks();
     void show(const QString& text);
     std::function<void(qint64)> m_listener;
-    QColor m_tint;
+    QColor m_tint, m_markTone;
     double m_tintStrength = 0;
 };
 

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QAbstractButton>
+#include <QString>
+
+#include "ui/train/doctor.h"
+
+class QLayout;
+
+namespace pl::ui {
+
+constexpr int kMethodsWidth = 232;
+
+/// A method to choose: title, and what it does in two lines.
+class MethodCard : public QAbstractButton {
+public:
+    MethodCard(QString title, QString summary);
+    QSize sizeHint() const override;
+
+protected:
+    void paintEvent(QPaintEvent*) override;
+
+private:
+    QString m_summary;
+};
+
+/// Icon, title and detail of one finding.
+QWidget* findingRow(const Finding& f);
+/// Takes everything out of a layout of widgets; they go at the next turn of the event loop.
+void clearLayout(QLayout* layout);
+
+} // namespace pl::ui
