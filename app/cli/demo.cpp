@@ -194,14 +194,10 @@ Result<int> Demo::run() {
         desk::GenerateRequest request;
         request.split = desk::Split::Test;
         request.seed = m_a.seed;
-        request.n = 4; // enough pairs outside the rule's tie band to measure the reward model on
+        request.n = 5; // enough pairs outside the rule's tie band to measure the reward model on
         request.device = m_a.device;
         PL_TRY(std::string run, desk::startGenerate(project, m_desk->supervisor(), request));
         PL_TRY([[maybe_unused]] auto info, finish(run));
-        desk::MakePairsOptions pairs;
-        pairs.split = desk::Split::Test;
-        pairs.maxPerPrompt = 3;
-        PL_TRY([[maybe_unused]] auto made, project.makePairs(pairs));
         return {};
     }));
     PL_CHECK(timed("label", [&] { return label(m_a.labels); }));

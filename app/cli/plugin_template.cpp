@@ -40,6 +40,9 @@ constexpr const char* kSource = R"TPL(// SPDX-License-Identifier: Apache-2.0
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
 
 #include "core/base/os/files.h"
 #include "core/base/records.h"
@@ -114,7 +117,7 @@ Status run(Job& job) {
     const std::string dir = os::joinPath(job.bundle().checkpointsDir(), "step-" + fmt::format("{:06d}", steps));
     PL_CHECK(os::makeDirs(dir));
     PL_CHECK(learn::writeSafetensors(os::joinPath(dir, "weights.safetensors"), {{"weight", weight.detach()}}));
-    return {};
+    return writeDone(dir, steps, Json::object());
 }
 
 } // namespace

@@ -26,9 +26,9 @@ private Q_SLOTS:
         for (int seed : {1, 2, 3}) {
             const std::string p = project(seed), s = std::to_string(seed);
             QCOMPARE(cli({"new", p, "--starter"}).code, 0);
-            // 200 test prompts x 4 answers: pairs for the reward model's held-out accuracy.
-            Json g = cliJson({"generate", p, "--split", "test", "--n", "4", "--seed", s, "--wait", "--json"});
-            QCOMPARE(number(g, "candidates"), 800.0);
+            // 200 test prompts x 5 answers: pairs for the reward model's held-out accuracy.
+            Json g = cliJson({"generate", p, "--split", "test", "--n", "5", "--seed", s, "--wait", "--json"});
+            QCOMPARE(number(g, "candidates"), 1000.0);
             Json l = cliJson({"label", p, "--simulate", kTaste, "--count", "300", "--flip", "0.05", "--seed", s, "--split",
                               "train", "--json"});
             QCOMPARE(number(l, "labelled"), 300.0);
@@ -46,6 +46,7 @@ private Q_SLOTS:
         Json e = cliJson({"evaluate", p, "--model", "run:" + t["run"].get<std::string>(), "--judge", kTaste, "--split",
                           "test", "--wait", "--json"});
         qInfo("seed %d: accuracy %.3f, n %.0f", seed, number(e, "accuracy"), number(e, "n"));
+        QVERIFY2(number(e, "n") >= 300, dumpJson(e).c_str());
         QVERIFY2(number(e, "accuracy") >= 0.85, dumpJson(e).c_str());
     }
 
