@@ -194,7 +194,7 @@ Result<int> Demo::run() {
         desk::GenerateRequest request;
         request.split = desk::Split::Test;
         request.seed = m_a.seed;
-        request.n = 5; // enough pairs outside the rule's tie band to measure the reward model on
+        request.n = 6; // enough pairs outside the rule's tie band to measure the reward model on
         request.device = m_a.device;
         PL_TRY(std::string run, desk::startGenerate(project, m_desk->supervisor(), request));
         PL_TRY([[maybe_unused]] auto info, finish(run));

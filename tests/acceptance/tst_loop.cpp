@@ -26,9 +26,9 @@ private Q_SLOTS:
         for (int seed : {1, 2, 3}) {
             const std::string p = project(seed), s = std::to_string(seed);
             QCOMPARE(cli({"new", p, "--starter"}).code, 0);
-            // 200 test prompts x 5 answers: pairs for the reward model's held-out accuracy.
-            Json g = cliJson({"generate", p, "--split", "test", "--n", "5", "--seed", s, "--wait", "--json"});
-            QCOMPARE(number(g, "candidates"), 1000.0);
+            // 200 test prompts x 6 answers: pairs for the reward model's held-out accuracy.
+            Json g = cliJson({"generate", p, "--split", "test", "--n", "6", "--seed", s, "--wait", "--json"});
+            QCOMPARE(number(g, "candidates"), 1200.0);
             Json l = cliJson({"label", p, "--simulate", kTaste, "--count", "300", "--flip", "0.05", "--seed", s, "--split",
                               "train", "--json"});
             QCOMPARE(number(l, "labelled"), 300.0);

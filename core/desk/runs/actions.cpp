@@ -569,7 +569,7 @@ Result<MakePairsResult> recordRun(Project& project, const RunInfo& info, const s
     if (finishedNow && info.note.value("make_pairs", false)) {
         MakePairsOptions options;
         options.run = row.id;
-        // n answers make n - 1 pairs a prompt: every answer is met, none too often.
+        // n answers make at most n - 1 pairs a prompt.
         options.maxPerPrompt = std::max<int64_t>(1, info.parameters.value("n", int64_t{2}) - 1);
         if (info.note.value("across", false))
             options.mode = MakePairsOptions::Mode::AcrossModels;
