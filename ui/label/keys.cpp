@@ -19,37 +19,40 @@ SideVote tie(TieKind kind) {
     return {Choice::Tie, {}, kind};
 }
 
-std::optional<SideVote> scaleVote(Scale scale, int key) {
-    if (key == Qt::Key_Space)
-        return tie(TieKind::Unspecified);
-    if (scale == Scale::Simple) {
-        if (key == Qt::Key_Left)
-            return side(Choice::Left);
-        if (key == Qt::Key_Right)
-            return side(Choice::Right);
-        return {};
+/// What an action asks for.
+LabelKey meaning(KeyId id) {
+    const auto vote = [](SideVote side) { return LabelKey{LabelAction::Vote, side}; };
+    switch (id) {
+    case KeyId::MuchA: return vote(side(Choice::Left, 3));
+    case KeyId::BetterA: return vote(side(Choice::Left, 2));
+    case KeyId::SlightA: return vote(side(Choice::Left, 1));
+    case KeyId::SlightB: return vote(side(Choice::Right, 1));
+    case KeyId::BetterB: return vote(side(Choice::Right, 2));
+    case KeyId::MuchB: return vote(side(Choice::Right, 3));
+    case KeyId::SimpleA: return vote(side(Choice::Left));
+    case KeyId::SimpleB: return vote(side(Choice::Right));
+    case KeyId::Tie:
+    case KeyId::SimpleTie: return vote(tie(TieKind::Unspecified));
+    case KeyId::BothGood: return vote(tie(TieKind::BothGood));
+    case KeyId::BothBad: return vote(tie(TieKind::BothBad));
+    case KeyId::Identical: return vote(tie(TieKind::Identical));
+    case KeyId::MarkLeft: return {LabelAction::MarkLeft, {}};
+    case KeyId::MarkRight: return {LabelAction::MarkRight, {}};
+    case KeyId::Next: return {LabelAction::Next, {}};
+    case KeyId::Previous: return {LabelAction::Previous, {}};
+    case KeyId::Undo: return {LabelAction::Undo, {}};
+    case KeyId::Skip: return {LabelAction::Skip, {}};
+    case KeyId::Flag: return {LabelAction::Flag, {}};
+    case KeyId::Markdown: return {LabelAction::Markdown, {}};
+    case KeyId::Diff: return {LabelAction::Diff, {}};
+    case KeyId::Guideline: return {LabelAction::Guideline, {}};
     }
-    switch (key) {
-    case Qt::Key_S:
-    case Qt::Key_1: return side(Choice::Left, 3);
-    case Qt::Key_D:
-    case Qt::Key_2: return side(Choice::Left, 2);
-    case Qt::Key_F:
-    case Qt::Key_3: return side(Choice::Left, 1);
-    case Qt::Key_4: return tie(TieKind::Unspecified);
-    case Qt::Key_J:
-    case Qt::Key_5: return side(Choice::Right, 1);
-    case Qt::Key_K:
-    case Qt::Key_6: return side(Choice::Right, 2);
-    case Qt::Key_L:
-    case Qt::Key_7: return side(Choice::Right, 3);
-    default: return {};
-    }
+    return {LabelAction::KeySheet, {}};
 }
 
 } // namespace
 
-std::optional<LabelKey> labelKey(Scale scale, int key, Qt::KeyboardModifiers modifiers) {
+std::optional<LabelKey> labelKey(const KeyMap& keys, Scale scale, int key, Qt::KeyboardModifiers modifiers) {
     const Qt::KeyboardModifiers held = modifiers & ~Qt::KeypadModifier;
     if (held == Qt::ControlModifier && key == Qt::Key_Z)
         return LabelKey{LabelAction::Undo, {}};
@@ -59,24 +62,13 @@ std::optional<LabelKey> labelKey(Scale scale, int key, Qt::KeyboardModifiers mod
         return LabelKey{LabelAction::KeySheet, {}};
     if (held != Qt::NoModifier)
         return {};
-    if (const auto vote = scaleVote(scale, key))
-        return LabelKey{LabelAction::Vote, *vote};
-    switch (key) {
-    case Qt::Key_H: return LabelKey{LabelAction::Vote, tie(TieKind::BothGood)};
-    case Qt::Key_N: return LabelKey{LabelAction::Vote, tie(TieKind::BothBad)};
-    case Qt::Key_I: return LabelKey{LabelAction::Vote, tie(TieKind::Identical)};
-    case Qt::Key_Q: return LabelKey{LabelAction::MarkLeft, {}};
-    case Qt::Key_P: return LabelKey{LabelAction::MarkRight, {}};
-    case Qt::Key_BracketRight: return LabelKey{LabelAction::Next, {}};
-    case Qt::Key_BracketLeft: return LabelKey{LabelAction::Previous, {}};
-    case Qt::Key_U: return LabelKey{LabelAction::Undo, {}};
-    case Qt::Key_X: return LabelKey{LabelAction::Skip, {}};
-    case Qt::Key_G: return LabelKey{LabelAction::Flag, {}};
-    case Qt::Key_M: return LabelKey{LabelAction::Markdown, {}};
-    case Qt::Key_W: return LabelKey{LabelAction::Diff, {}};
-    case Qt::Key_F4: return LabelKey{LabelAction::Guideline, {}};
-    default: return {};
-    }
+    // The digits are the points of the scale, whatever the letters are.
+    static constexpr std::array kPoints{KeyId::MuchA,   KeyId::BetterA, KeyId::SlightA, KeyId::Tie,
+                                        KeyId::SlightB, KeyId::BetterB, KeyId::MuchB};
+    if (scale == Scale::SevenPoint && key >= Qt::Key_1 && key <= Qt::Key_7)
+        return meaning(kPoints[static_cast<size_t>(key - Qt::Key_1)]);
+    const auto id = keys.find(scale, key);
+    return id ? std::optional(meaning(*id)) : std::nullopt;
 }
 
 desk::Judgement judgementOf(const SideVote& vote, bool aOnLeft, bool leftBad, bool rightBad) {
@@ -113,43 +105,65 @@ QString voteWords(const SideVote& vote) {
                                         : u" slightly better"_s);
 }
 
-QList<KeyHint> labelHints(Scale scale) {
+QList<KeyHint> labelHints(const KeyMap& keys, Scale scale) {
     QList<KeyHint> hints;
-    if (scale == Scale::SevenPoint)
-        hints = {{u"S"_s, u"A much"_s, 0, 1}, {u"D"_s, u"better"_s, 0, 1},  {u"F"_s, u"slight"_s, 0, 1},
-                 {u"Space"_s, u"tie"_s, 1, 0}, {u"J"_s, u"slight"_s, 2, 2}, {u"K"_s, u"better"_s, 2, 2},
-                 {u"L"_s, u"B much"_s, 2, 2}};
-    else
-        hints = {{u"←"_s, u"A better"_s, 0, 1}, {u"Space"_s, u"tie"_s, 1, 0}, {u"→"_s, u"B better"_s, 2, 2}};
-    hints += {{u"H"_s, u"both good"_s, 3, 0}, {u"N"_s, u"both bad"_s, 3, 0}, {u"U"_s, u"undo"_s, 4, 0},
-              {u"]"_s, u"next"_s, 4, 0},      {u"X"_s, u"skip"_s, 4, 0},     {u"W"_s, u"diff"_s, 5, 0},
-              {u"M"_s, u"Markdown"_s, 5, 0}};
+    const auto add = [&](KeyId id, const QString& words, int group, int side = 0) {
+        hints.append({keys.text(id), words, group, side, keys.key(id)});
+    };
+    if (scale == Scale::SevenPoint) {
+        add(KeyId::MuchA, u"A much"_s, 0, 1);
+        add(KeyId::BetterA, u"better"_s, 0, 1);
+        add(KeyId::SlightA, u"slight"_s, 0, 1);
+        add(KeyId::Tie, u"tie"_s, 1);
+        add(KeyId::SlightB, u"slight"_s, 2, 2);
+        add(KeyId::BetterB, u"better"_s, 2, 2);
+        add(KeyId::MuchB, u"B much"_s, 2, 2);
+    } else {
+        add(KeyId::SimpleA, u"A better"_s, 0, 1);
+        add(KeyId::SimpleTie, u"tie"_s, 1);
+        add(KeyId::SimpleB, u"B better"_s, 2, 2);
+    }
+    add(KeyId::BothGood, u"both good"_s, 3);
+    add(KeyId::BothBad, u"both bad"_s, 3);
+    add(KeyId::Undo, u"undo"_s, 4);
+    add(KeyId::Next, u"next"_s, 4);
+    add(KeyId::Skip, u"skip"_s, 4);
+    add(KeyId::Diff, u"diff"_s, 5);
+    add(KeyId::Markdown, u"Markdown"_s, 5);
     return hints;
 }
 
-QList<std::pair<QString, QString>> allLabelKeys(Scale scale) {
-    QList<std::pair<QString, QString>> keys;
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale) {
+    const auto of = [&](std::initializer_list<KeyId> ids) {
+        QStringList all;
+        for (const KeyId id : ids)
+            all.append(keys.text(id));
+        return all.join(u"  "_s);
+    };
+    QList<std::pair<QString, QString>> rows;
     if (scale == Scale::SevenPoint)
-        keys = {{u"S  D  F"_s, u"A much better, better, slightly better"_s},
-                {u"Space"_s, u"Tie"_s},
-                {u"J  K  L"_s, u"B slightly better, better, much better"_s},
+        rows = {{of({KeyId::MuchA, KeyId::BetterA, KeyId::SlightA}), u"A much better, better, slightly better"_s},
+                {of({KeyId::Tie}), u"Tie"_s},
+                {of({KeyId::SlightB, KeyId::BetterB, KeyId::MuchB}), u"B slightly better, better, much better"_s},
                 {u"1 … 7"_s, u"The same seven"_s}};
     else
-        keys = {{u"←"_s, u"A is better"_s}, {u"Space"_s, u"Tie"_s}, {u"→"_s, u"B is better"_s}};
-    keys += {{u"H  N  I"_s, u"Both good, both bad, identical"_s},
-             {u"Q  P"_s, u"A unacceptable, B unacceptable (before the vote)"_s},
-             {u"U  Ctrl+Z"_s, u"Take back the last one, as often as you like"_s},
+        rows = {{of({KeyId::SimpleA}), u"A is better"_s},
+                {of({KeyId::SimpleTie}), u"Tie"_s},
+                {of({KeyId::SimpleB}), u"B is better"_s}};
+    rows += {{of({KeyId::BothGood, KeyId::BothBad, KeyId::Identical}), u"Both good, both bad, identical"_s},
+             {of({KeyId::MarkLeft, KeyId::MarkRight}), u"A unacceptable, B unacceptable (before the vote)"_s},
+             {of({KeyId::Undo}) + u"  Ctrl+Z"_s, u"Take back the last one, as often as you like"_s},
              {u"Ctrl+Shift+Z"_s, u"Do it again"_s},
-             {u"]  ["_s, u"Next or previous pair without a vote"_s},
-             {u"X, then a digit"_s, u"Skip, with the reason"_s},
-             {u"G"_s, u"Flag to look at later"_s},
+             {of({KeyId::Next, KeyId::Previous}), u"Next or previous pair without a vote"_s},
+             {of({KeyId::Skip}) + u", then a digit"_s, u"Skip, with the reason"_s},
+             {of({KeyId::Flag}), u"Flag to look at later"_s},
              {u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers (never a vote)"_s},
-             {u"M  W"_s, u"Markdown, word differences; again for raw text"_s},
-             {u"F4"_s, u"Guideline"_s},
+             {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s},
+             {of({KeyId::Guideline}), u"Guideline"_s},
              {u"F11"_s, u"Only this page"_s},
-             {u"Alt+1 … 8"_s, u"Other pages"_s},
+             {u"Alt+1 … 9"_s, u"Other pages"_s},
              {u"Ctrl+K"_s, u"Find anything"_s}};
-    return keys;
+    return rows;
 }
 
 QStringList skipReasons() {

@@ -8,6 +8,7 @@
 #include <QStringList>
 
 #include "core/desk/domain/types.h"
+#include "ui/label/key_map.h"
 #include "ui/widgets/key_strip.h"
 
 namespace pl::ui {
@@ -30,9 +31,9 @@ struct LabelKey {
     SideVote vote; ///< of LabelAction::Vote
 };
 
-/// The task's scale decides the keys, never a mixture: simple (left, Space, right) or 7-point (S D F Space J K L, and 1..7).
-/// Empty for every key that does nothing here (PgUp, PgDn and the arrows up and down scroll).
-std::optional<LabelKey> labelKey(desk::Scale scale, int key, Qt::KeyboardModifiers modifiers);
+/// The task's scale decides the keys, never a mixture: simple (left, Space, right) or 7-point (S D F Space J K L, and 1..7),
+/// unless the person chose others. Empty for every key that does nothing here (PgUp, PgDn and the arrows up and down scroll).
+std::optional<LabelKey> labelKey(const KeyMap& keys, desk::Scale scale, int key, Qt::KeyboardModifiers modifiers);
 
 /// From side space into content space: "left is better" becomes "a is better" or "b is better".
 desk::Judgement judgementOf(const SideVote& vote, bool aOnLeft, bool leftBad, bool rightBad);
@@ -42,9 +43,9 @@ SideVote sideVoteOf(const desk::Judgement& judgement, bool aOnLeft);
 QString voteWords(const SideVote& vote);
 
 /// The legend below the panes.
-QList<KeyHint> labelHints(desk::Scale scale);
+QList<KeyHint> labelHints(const KeyMap& keys, desk::Scale scale);
 /// Every key with what it does, for the key sheet.
-QList<std::pair<QString, QString>> allLabelKeys(desk::Scale scale);
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, desk::Scale scale);
 
 /// Reasons for leaving a pair out; digit = position.
 QStringList skipReasons();     ///< as stored

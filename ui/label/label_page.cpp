@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/desk/runs/actions.h"
 #include "ui/label/panels.h"
+#include "ui/shell/preferences.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/key_strip.h"
 #include "ui/widgets/tiles.h"
@@ -56,11 +57,12 @@ bool writesPairs(const desk::RunInfo& info) {
 
 } // namespace
 
-PageFactory labelPage() {
-    return {page::kLabel.toString(), u"Label"_s, u"label"_s, [](Context& c) { return new LabelPage(c); }};
+PageFactory labelPage(const Preferences* preferences) {
+    return {page::kLabel.toString(), u"Label"_s, u"label"_s,
+            [preferences](Context& c) { return new LabelPage(c, preferences); }};
 }
 
-LabelPage::LabelPage(Context& context) : m_context(context) {
+LabelPage::LabelPage(Context& context, const Preferences* preferences) : m_context(context), m_preferences(preferences) {
     build();
     applyTask();
     lookForWriters();
@@ -135,11 +137,7 @@ void LabelPage::build() {
         setFocus();
     });
     connect(m_strip, &KeyStrip::hintClicked, this, [this](int index) {
-        static const QHash<QString, int> keys{{u"Space"_s, Qt::Key_Space}, {u"←"_s, Qt::Key_Left},
-                                              {u"→"_s, Qt::Key_Right},     {u"]"_s, Qt::Key_BracketRight},
-                                              {u"Esc"_s, Qt::Key_Escape}};
-        const QString text = m_strip->hints().value(index).key;
-        handleKey(keys.value(text, text.isEmpty() ? 0 : text.front().toUpper().unicode()), Qt::NoModifier);
+        handleKey(m_strip->hints().value(index).code, Qt::NoModifier);
         setFocus();
     });
     column->addWidget(m_strip);
@@ -160,11 +158,14 @@ void LabelPage::build() {
 
 void LabelPage::applyTask() {
     const desk::Task& task = m_context.task;
+    m_keys = m_preferences ? KeyMap(m_preferences->keys()) : KeyMap();
     m_question->setText(qstr(task.question));
-    m_guidelineHint->setText(u"guideline v%1, F4"_s.arg(task.guidelineVersion));
+    m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
     m_guideline->setGuideline(task.guidelineVersion, qstr(task.guideline));
     m_dock->setGuideline(task.guidelineVersion, qstr(task.guideline));
-    m_sheet->setScale(task.scale);
+    m_sheet->setKeys(m_keys, task.scale);
+    for (GuidelinePanel* panel : {m_guideline, m_dock})
+        panel->setKey(m_keys.text(KeyId::Guideline));
     m_view->setView(task.view == "markdown" ? TextView::Markdown
                     : task.view == "diff"   ? TextView::Diff
                                             : TextView::Raw);
@@ -176,6 +177,9 @@ void LabelPage::activated() {
     m_activeNs = 0;
     m_resumedAt = steadyNow();
     lookForWriters();
+    // What was fetched before may have been seen elsewhere since, with the names of its models.
+    m_ready.clear();
+    m_exhausted = false;
     refill();
 }
 void LabelPage::deactivated() {
@@ -303,7 +307,7 @@ void LabelPage::previous() {
     if (m_at > 0)
         showMet(m_at - 1);
     else
-        m_context.say(State::Info, u"There is no earlier pair in this sitting; U takes back older votes"_s);
+        m_context.say(State::Info, u"There is no earlier pair in this sitting; %1 takes back older votes"_s.arg(m_keys.text(KeyId::Undo)));
 }
 
 void LabelPage::showMet(int index) {

@@ -18,15 +18,17 @@ namespace pl::ui {
 class KeySheet;
 class GuidelinePanel;
 class LabelStates;
+class Preferences;
 
-PageFactory labelPage();
+/// Keys are read from `preferences` (none: as the program comes).
+PageFactory labelPage(const Preferences* preferences = nullptr);
 
 /// One key, one label. A vote belongs to the presentation that was painted; the page moves on when the store has said that
 /// the vote is on disk, and the next pair is already there.
 class LabelPage : public Page {
     Q_OBJECT
 public:
-    explicit LabelPage(Context& context);
+    explicit LabelPage(Context& context, const Preferences* preferences = nullptr);
     ~LabelPage() override;
     void activated() override;
     void deactivated() override;
@@ -108,6 +110,8 @@ private:
     void dropOld();
 
     Context& m_context;
+    const Preferences* m_preferences;
+    KeyMap m_keys;
     QStackedWidget* m_stack;
     QWidget* m_pairPage;
     TextLabel* m_question;

@@ -78,7 +78,7 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
             skip(reason);
         return true;
     }
-    const auto action = labelKey(m_context.task.scale, key, modifiers);
+    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers);
     if (!action)
         return false;
     const bool pair = m_mode == Mode::Pair;
@@ -124,14 +124,14 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
 
 void LabelPage::refreshStrip() {
     if (!m_choosingReason) {
-        m_strip->setHints(labelHints(m_context.task.scale));
+        m_strip->setHints(labelHints(m_keys, m_context.task.scale));
         return;
     }
     QList<KeyHint> hints;
     int digit = 1;
     for (const QString& word : skipReasonWords())
-        hints.append({QString::number(digit++), word, 0, 0});
-    hints.append({u"Esc"_s, u"do not skip"_s, 1, 0});
+        hints.append({QString::number(digit), word, 0, 0, Qt::Key_0 + digit}), ++digit;
+    hints.append({u"Esc"_s, u"do not skip"_s, 1, 0, Qt::Key_Escape});
     m_strip->setHints(hints);
 }
 
@@ -245,7 +245,7 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
                 done.presentation = std::make_shared<Id>(0);
                 done.recording = false;
             }
-            m_context.say(State::Done, u"%1: U undoes"_s.arg(words));
+            m_context.say(State::Done, u"%1: %2 undoes"_s.arg(words, m_keys.text(KeyId::Undo)));
             m_view->flash(flashA, flashB);
             Q_EMIT saved(comparison);
             if (index >= 0 && index == m_at)

@@ -29,13 +29,13 @@ KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
     column->addWidget(new TextLabel(u"Any key closes this"_s, TextStyle::Caption, Tone::Second));
     hide();
 }
-void KeySheet::setScale(desk::Scale scale) {
+void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale) {
     while (QLayoutItem* item = m_grid->takeAt(0)) {
         delete item->widget();
         delete item;
     }
     int row = 0;
-    for (const auto& [key, what] : allLabelKeys(scale)) {
+    for (const auto& [key, what] : allLabelKeys(keys, scale)) {
         m_grid->addWidget(new TextLabel(key, TextStyle::Mono), row, 0);
         m_grid->addWidget(new TextLabel(what), row++, 1);
     }
@@ -60,7 +60,8 @@ GuidelinePanel::GuidelinePanel(QWidget* parent) : QFrame(parent) {
     head->setContentsMargins(px(Size::GapL), 0, px(Size::GapL), 0);
     m_title = new TextLabel(u"Guideline"_s, TextStyle::Strong);
     head->addWidget(m_title, 1);
-    head->addWidget(new TextLabel(u"F4"_s, TextStyle::MonoCaption, Tone::Hint));
+    m_key = new TextLabel({}, TextStyle::MonoCaption, Tone::Hint);
+    head->addWidget(m_key);
     column->addLayout(head);
     m_text = new TextPane;
     m_text->setAccessibleName(u"Guideline"_s);
@@ -70,6 +71,9 @@ GuidelinePanel::GuidelinePanel(QWidget* parent) : QFrame(parent) {
 void GuidelinePanel::setGuideline(int version, const QString& text) {
     m_title->setText(u"Guideline v%1"_s.arg(version));
     m_text->setRaw(text.trimmed().isEmpty() ? u"Nothing is written yet. Settings, Task is where it is edited."_s : text);
+}
+void GuidelinePanel::setKey(const QString& key) {
+    m_key->setText(key);
 }
 
 // --- states ----------------------------------------------------------------------------------------------------------

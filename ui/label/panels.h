@@ -23,7 +23,7 @@ class KeySheet : public QFrame {
     Q_OBJECT
 public:
     explicit KeySheet(QWidget* parent);
-    void setScale(desk::Scale scale);
+    void setKeys(const KeyMap& keys, desk::Scale scale);
     void open();
 
 private:
@@ -36,9 +36,11 @@ class GuidelinePanel : public QFrame {
 public:
     explicit GuidelinePanel(QWidget* parent = nullptr);
     void setGuideline(int version, const QString& text);
+    /// The key that opens and closes it, shown in the corner.
+    void setKey(const QString& key);
 
 private:
-    TextLabel* m_title;
+    TextLabel *m_title, *m_key;
     TextPane* m_text;
 };
 

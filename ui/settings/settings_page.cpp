@@ -15,6 +15,7 @@
 
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "ui/settings/keys_card.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
 #include "ui/widgets/tiles.h"
@@ -82,12 +83,21 @@ SettingsPage::SettingsPage(Context& context, Preferences& preferences)
     row->addStretch(1);
     auto* column = new QVBoxLayout(middle);
     setGaps(column, Size::GapM, Size::GapL);
-    column->addWidget(new TextLabel(u"Settings"_s, TextStyle::Title));
+    auto* head = new QHBoxLayout;
+    setNoMargins(head, Size::GapL);
+    head->addWidget(new TextLabel(u"Settings"_s, TextStyle::Title));
     m_message = new InlineMessage;
-    m_message->setMinimumHeight(lineHeight(TextStyle::Body));
-    column->addWidget(m_message);
+    head->addWidget(m_message, 1);
+    column->addLayout(head);
     column->addWidget(appearance());
     column->addWidget(m_taskCard = task());
+    m_keys = new KeysCard(m_preferences);
+    connect(m_keys, &KeysCard::keysChanged, this, [this] {
+        nameScales();
+        Q_EMIT m_context.signals.settingsChanged();
+    });
+    column->addWidget(m_keys);
+    nameScales();
     column->addWidget(orders());
     column->addWidget(folders());
     column->addWidget(m_pluginCard = plugins());
@@ -111,7 +121,9 @@ void SettingsPage::activated() {
 }
 
 void SettingsPage::openArgument(const QString& argument) {
-    if (QWidget* card = argument == u"task" ? m_taskCard : argument == u"plugins" ? m_pluginCard : nullptr) {
+    if (QWidget* card = argument == u"task" ? m_taskCard : argument == u"plugins" ? m_pluginCard
+                        : argument == u"keys"  ? m_keys
+                                               : nullptr) {
         m_scroll->widget()->adjustSize();
         m_scroll->ensureWidgetVisible(card, 0, px(Size::GapL));
         if (argument == u"task")
@@ -160,7 +172,9 @@ QWidget* SettingsPage::task() {
     Rows rows(card->body());
     m_name = new QLineEdit;
     m_question = new QLineEdit;
-    m_scale = new SegmentedControl({u"Simple: ←  Space  →"_s, u"7-point: S D F  Space  J K L"_s});
+    m_scale = new SegmentedControl({u"Simple"_s, u"7-point"_s});
+    m_scaleKeys = new TextLabel({}, TextStyle::Caption, Tone::Second);
+    m_scaleKeys->setWordWrap(true);
     m_guideline = new QPlainTextEdit;
     m_guideline->setTabChangesFocus(true);
     m_guideline->setMinimumHeight(8 * lineHeight(TextStyle::Body));
@@ -172,7 +186,8 @@ QWidget* SettingsPage::task() {
     m_guidelineVersion = new TextLabel({}, TextStyle::Caption, Tone::Second);
     rows.add(u"Name"_s, m_name, {}, true);
     rows.add(u"Question"_s, m_question, {}, true);
-    rows.add(u"Scale and keys"_s, m_scale, u"Votes already given keep their strength; the scale only decides the keys."_s);
+    rows.add(u"Scale and keys"_s, m_scale);
+    rows.add({}, m_scaleKeys, {}, true);
     rows.add(u"Guideline"_s, m_guideline, u"A changed guideline is a new version. Every vote names the version it was given under."_s,
              true);
     rows.add({}, m_guidelineVersion);
@@ -190,6 +205,19 @@ QWidget* SettingsPage::task() {
     connect(m_quota, &QSpinBox::valueChanged, this, &SettingsPage::refreshDirty);
     connect(m_reveal, &QCheckBox::toggled, this, &SettingsPage::refreshDirty);
     return card;
+}
+
+void SettingsPage::nameScales() {
+    const KeyMap& keys = m_keys->keys();
+    const auto list = [&](std::initializer_list<KeyId> ids) {
+        QStringList all;
+        for (const KeyId id : ids)
+            all.append(keys.text(id));
+        return all.join(u' ');
+    };
+    m_scaleKeys->setText(u"Simple: %1. 7-point: %2. Votes already given keep their strength; the scale only decides the keys."_s.arg(
+        list({KeyId::SimpleA, KeyId::SimpleTie, KeyId::SimpleB}),
+        list({KeyId::MuchA, KeyId::BetterA, KeyId::SlightA, KeyId::Tie, KeyId::SlightB, KeyId::BetterB, KeyId::MuchB})));
 }
 
 void SettingsPage::loadTask() {

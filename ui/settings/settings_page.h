@@ -16,9 +16,10 @@ class QVBoxLayout;
 
 namespace pl::ui {
 
+class KeysCard;
 class SegmentedControl;
 
-/// Settings: appearance, the task, pairs kept ready, folders, plugins. Argument: "task" or "plugins" scrolls there.
+/// Settings: appearance, the task, keys, pairs kept ready, folders, plugins. Argument: "task", "keys" or "plugins" scrolls there.
 PageFactory settingsPage(Preferences& preferences);
 
 class SettingsPage : public Page {
@@ -43,6 +44,7 @@ private:
     void loadOrder();
     void saveOrder();
     void refreshDirty();
+    void nameScales();
 
     Context& m_context;
     Preferences& m_preferences;
@@ -52,7 +54,8 @@ private:
     QSpinBox* m_reading;
     QLineEdit *m_name, *m_question;
     QPlainTextEdit* m_guideline;
-    TextLabel* m_guidelineVersion;
+    TextLabel *m_guidelineVersion, *m_scaleKeys;
+    KeysCard* m_keys;
     QSpinBox* m_quota;
     QCheckBox* m_reveal;
     QPushButton* m_save;

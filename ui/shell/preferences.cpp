@@ -84,6 +84,19 @@ QString Preferences::personName() const {
 void Preferences::setPersonName(const QString& name) {
     m_settings->setValue(u"person"_s, name.trimmed());
 }
+QHash<QString, QString> Preferences::keys() const {
+    QHash<QString, QString> out;
+    m_settings->beginGroup(u"keys"_s);
+    for (const QString& action : m_settings->childKeys())
+        out.insert(action, m_settings->value(action).toString());
+    m_settings->endGroup();
+    return out;
+}
+void Preferences::setKeys(const QHash<QString, QString>& keys) {
+    m_settings->remove(u"keys"_s);
+    for (auto it = keys.begin(); it != keys.end(); ++it)
+        m_settings->setValue(u"keys/"_s + it.key(), it.value());
+}
 QString Preferences::file() const {
     return m_settings->fileName();
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include <QByteArray>
+#include <QHash>
 #include <QString>
 #include <QStringList>
 
@@ -37,6 +38,9 @@ public:
     /// How the person is called in new projects; the login name at first.
     QString personName() const;
     void setPersonName(const QString& name);
+    /// Keys of the Label page that differ from those the program comes with: action -> key in words (KeyMap knows both).
+    QHash<QString, QString> keys() const;
+    void setKeys(const QHash<QString, QString>& keys);
     QString file() const;
 
 private:

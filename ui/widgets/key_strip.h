@@ -12,6 +12,7 @@ struct KeyHint {
     QString label; ///< "much better"
     int group = 0; ///< hints of one group stand together, groups are divided by a line
     int side = 0;  ///< 1 draws the label in A's colour, 2 in B's
+    int code = 0;  ///< the Qt::Key, for a click on the hint
 };
 
 /// The legend of the keys that work now. It shows exactly the list it was given; hints that do not fit are dropped from

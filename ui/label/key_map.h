@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <QHash>
+#include <QString>
+
+#include "core/desk/domain/types.h"
+
+namespace pl::ui {
+
+/// Everything on the Label page that has a key of its own, in the order Settings shows it.
+enum class KeyId {
+    MuchA,
+    BetterA,
+    SlightA,
+    Tie,
+    SlightB,
+    BetterB,
+    MuchB, ///< 7-point scale
+    SimpleA,
+    SimpleTie,
+    SimpleB, ///< simple scale
+    BothGood,
+    BothBad,
+    Identical,
+    MarkLeft,
+    MarkRight,
+    Next,
+    Previous,
+    Undo,
+    Skip,
+    Flag,
+    Markdown,
+    Diff,
+    Guideline
+};
+
+/// An action with its key as the program comes.
+struct KeyAction {
+    KeyId id;
+    const char* name;                 ///< as stored: "skip"
+    QString words;                    ///< as shown: "Skip"
+    int normal;                       ///< a Qt::Key
+    std::optional<desk::Scale> scale; ///< only there; nullopt: both
+};
+
+/// Which key does what. One key, one action within a scale; the keys that scroll, move the focus or pick a
+/// number never vote.
+class KeyMap {
+public:
+    KeyMap() = default;
+    /// By KeyAction::name, keys as words ("S", "Space", "Left"). What is unknown, reserved or taken twice
+    /// keeps its normal key.
+    explicit KeyMap(const QHash<QString, QString>& changed);
+
+    static const std::vector<KeyAction>& actions();
+    static const KeyAction& action(KeyId id);
+    int key(KeyId id) const;
+    bool isNormal(KeyId id) const { return key(id) == action(id).normal; }
+    /// The action of a key pressed alone on this scale.
+    std::optional<KeyId> find(desk::Scale scale, int key) const;
+    /// Why this key cannot be taken for the action ("J is “B slightly better” already"); empty when it can.
+    QString refusal(KeyId id, int key) const;
+    /// Takes the key when refusal() is empty.
+    bool set(KeyId id, int key);
+    /// The normal key again. False when another action has it by now; refusal() says which.
+    bool reset(KeyId id);
+    /// Only what differs from the normal keys, for Preferences.
+    QHash<QString, QString> changed() const;
+    bool operator==(const KeyMap& other) const { return m_keys == other.m_keys; }
+
+    /// "S", "Space", "←": as the key strip shows it.
+    static QString text(int key);
+    QString text(KeyId id) const { return text(key(id)); }
+
+private:
+    QHash<int, int> m_keys; ///< KeyId -> Qt::Key, only what was changed
+};
+
+} // namespace pl::ui
