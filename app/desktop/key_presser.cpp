@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "key_presser.h"
+
+#include <cstdio>
+
+#include <QApplication>
+#include <QKeyEvent>
+#include <QTimer>
+
+#include "ui/label/label_page.h"
+#include "ui/shell/main_window.h"
+
+namespace pl::ui {
+
+namespace {
+constexpr int kLookMs = 2;
+}
+
+KeyPresser::KeyPresser(MainWindow& window, const QString& keys)
+    : QObject(&window)
+    , m_window(window)
+    , m_page(qobject_cast<LabelPage*>(window.page(page::kLabel.toString())))
+    , m_keys(keys.toUpper())
+    , m_timer(new QTimer(this)) {
+    if (!m_page || m_keys.isEmpty())
+        return;
+    connect(m_page, &LabelPage::saved, this, [this](qint64 comparison) {
+        m_pressed = false;
+        std::printf("ack %d comparison %lld\n", ++m_acknowledged, static_cast<long long>(comparison));
+        std::fflush(stdout);
+    });
+    m_timer->setInterval(kLookMs);
+    connect(m_timer, &QTimer::timeout, this, &KeyPresser::look);
+    m_timer->start();
+}
+
+void KeyPresser::look() {
+    if (m_page->mode() == LabelPage::Mode::Done || m_page->mode() == LabelPage::Mode::Empty) {
+        m_timer->stop();
+        m_window.close();
+        return;
+    }
+    if (m_pressed || !m_page->takesVotes())
+        return;
+    const QChar letter = m_keys[m_at++ % m_keys.size()];
+    m_pressed = true;
+    press(letter == u'_' ? int{Qt::Key_Space} : int{letter.unicode()});
+}
+
+void KeyPresser::press(int key) {
+    QWidget* target = QApplication::focusWidget() ? QApplication::focusWidget() : m_page;
+    QKeyEvent down(QEvent::KeyPress, key, Qt::NoModifier), up(QEvent::KeyRelease, key, Qt::NoModifier);
+    QApplication::sendEvent(target, &down);
+    QApplication::sendEvent(target, &up);
+}
+
+} // namespace pl::ui

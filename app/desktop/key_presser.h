@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QObject>
+#include <QString>
+
+class QTimer;
+
+namespace pl::ui {
+
+class LabelPage;
+class MainWindow;
+
+/// Presses keys on the Label page as a person would, one after the other and over again, each when the page
+/// takes votes, and prints "ack N comparison C" for every vote that the store has on disk. Ends the program
+/// when no pair is left.
+class KeyPresser : public QObject {
+    Q_OBJECT
+public:
+    /// `keys`: one letter a key, "_" for Space; only keys that vote.
+    KeyPresser(MainWindow& window, const QString& keys);
+
+private:
+    void look();
+    void press(int key);
+
+    MainWindow& m_window;
+    LabelPage* m_page;
+    QString m_keys;
+    qsizetype m_at = 0;
+    int m_acknowledged = 0;
+    bool m_pressed = false; ///< waiting for its acknowledgement
+    QTimer* m_timer;
+};
+
+} // namespace pl::ui

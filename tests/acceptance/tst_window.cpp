@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// ctest: label=slow processors=1 timeout=600
+// kill -9 of the window at random moments while it is given votes: what it said is on disk is there
+// afterwards.
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <random>
+#include <set>
+
+#include "tests/acceptance/cli.h"
+
+using namespace pl;
+using namespace pl::acceptance;
+
+class TestWindow : public QObject {
+    Q_OBJECT
+
+    /// Comparisons named in whole "ack N comparison C" lines.
+    static std::vector<int64_t> acknowledged(const std::string& text) {
+        std::vector<int64_t> out;
+        for (size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+            long long number = 0, comparison = 0;
+            if (std::sscanf(text.substr(at, end - at).c_str(), "ack %lld comparison %lld", &number,
+                            &comparison) == 2)
+                out.push_back(comparison);
+        }
+        return out;
+    }
+
+private Q_SLOTS:
+    void noAcknowledgedVoteIsLostIn20Kills() {
+        QTemporaryDir dir;
+        const std::string root = dir.path().toStdString(), p = root + "/p", acks = root + "/acks";
+        QCOMPARE(cli({"new", p, "--starter"}).code, 0);
+        const uint64_t before = cliJson({"stats", p, "--json"}).value("judgements", uint64_t{0});
+        std::mt19937 random(11);
+        int kills = 0;
+        std::set<int64_t> voted;
+        size_t lines = 0;
+        for (int round = 0; kills < 20 && round < 40; ++round) {
+            os::removeTree(acks);
+            os::SpawnOptions spawn;
+            spawn.arguments = {program("pairlab"),    p,         "--config",
+                               root + "/pairlab.ini", "--press", "SDFJKL_HN"};
+            spawn.environment = {{"QT_QPA_PLATFORM", "offscreen"}};
+            spawn.outputFile = acks;
+            auto process = os::Process::spawn(spawn);
+            QVERIFY(process);
+            // At any moment: while it starts, between two votes, while one is being written.
+            process->wait(400 + static_cast<int>(random() % 1600));
+            if (process->isRunning()) {
+                QVERIFY(process->signal(SIGKILL));
+                ++kills;
+            }
+            QVERIFY(process->wait(30000));
+            if (auto text = os::readFile(acks))
+                for (const int64_t comparison : acknowledged(*text)) {
+                    voted.insert(comparison);
+                    ++lines;
+                }
+            const Ran check = cli({"check", p, "--json"});
+            QVERIFY2(check.code == 0, check.out.c_str());
+            const Json stats = cliJson({"stats", p, "--json"});
+            const uint64_t stored = stats.value("judgements", uint64_t{0}) - before;
+            QVERIFY2(stored >= lines,
+                     qPrintable(QString("%1 stored, %2 acknowledged").arg(stored).arg(lines)));
+            // A vote may be on disk without its acknowledgement having been printed: at most one a round.
+            QVERIFY2(stored <= lines + static_cast<uint64_t>(round) + 1,
+                     qPrintable(QString("%1 stored, %2 acknowledged").arg(stored).arg(lines)));
+            // No pair that has its vote is offered again.
+            QCOMPARE(voted.size(), lines);
+        }
+        qInfo("%d kills, %zu acknowledged votes", kills, lines);
+        QCOMPARE(kills, 20);
+        QVERIFY(lines > 40);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestWindow)
+#include "tst_window.moc"
