@@ -34,6 +34,9 @@ std::string trimmed(const std::string& text) {
 }
 
 Status finish(ImportRow& row) {
+    for (const std::string& text : {row.prompt.content, row.chosen.value_or(""), row.rejected.value_or("")})
+        if (text.find('\0') != std::string::npos)
+            return reject("a text holds a NUL character");
     if (trimmed(row.prompt.content).empty())
         return reject("the prompt is empty");
     if (row.chosen && (trimmed(*row.chosen).empty() || trimmed(*row.rejected).empty()))
@@ -227,9 +230,17 @@ ImportFormat detect(const std::string& line) {
     };
     if (!json->contains("prompt") && hh("chosen") && hh("rejected"))
         return ImportFormat::Hh;
-    if ((json->contains("chosen") && json->contains("rejected")) || json->contains("tie_kind"))
+    // One side alone is a damaged preference row, not a prompt: its answer would be lost without a word.
+    if (json->contains("chosen") || json->contains("rejected") || json->contains("tie_kind"))
         return ImportFormat::Trl;
     return ImportFormat::Prompts;
+}
+
+/// Does the name promise a JSON object a line?
+bool saysJsonLines(std::string name) {
+    if (name.ends_with(".gz"))
+        name.resize(name.size() - 3);
+    return name.ends_with(".jsonl") || name.ends_with(".ndjson") || name.ends_with(".json");
 }
 
 } // namespace
@@ -250,8 +261,10 @@ Result<ImportFormat> importFormatOf(std::string_view name) {
 }
 
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
-    if (!os::exists(path) || os::isDir(path))
-        return fail(Code::NotFound, fmt::format("there is no file {}", path));
+    if (os::isDir(path))
+        return fail(Code::InvalidInput, fmt::format("{} is a folder", path), "Give one file in it.");
+    if (!os::exists(path))
+        return fail(Code::NotFound, fmt::format("there is no file {}", path), "Check the path.");
     gzFile file = gzopen(path.c_str(), "rb");
     if (!file)
         return fail(Code::Io, fmt::format("cannot read {}", path), "Check that you may read it.");
@@ -309,10 +322,15 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
             if (text == "[" || (text[0] == '[' && parsed.format != ImportFormat::Prompts))
                 return fail(Code::Unsupported, fmt::format("{} is one JSON array", name),
                             "Write it as JSON Lines: one object a line.");
+            if (plainText && options.format == ImportFormat::Auto && saysJsonLines(name))
+                return fail(Code::InvalidInput, fmt::format("{}: line {} is no JSON object or text", name, line),
+                            "Copy the file again; if every line is a prompt as it stands, say --format prompts.");
         }
         Result<ImportRow> row = ImportRow();
         if (plainText) {
             row->prompt.content = text;
+            if (const auto usable = finish(*row); !usable)
+                row = tl::unexpected<Error>(usable.error());
         } else {
             const auto json = parseJson(text, "row", kRowLimits);
             if (!json) {
@@ -339,7 +357,7 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
         parsed.rows.push_back(std::move(*row));
     }
     if (parsed.read == 0)
-        return fail(Code::InvalidInput, fmt::format("{} is empty", name));
+        return fail(Code::InvalidInput, fmt::format("{} is empty", name), "Choose another file.");
     if (parsed.rows.empty() ||
         static_cast<double>(parsed.rejectedCount) > options.maxRejectedShare * static_cast<double>(parsed.read))
         return fail(Code::InvalidInput,
