@@ -175,7 +175,10 @@ Result<Json> parseJson(std::string_view text, std::string_view what, const JsonL
 
 Result<Json> readJsonFile(const std::string& path, const JsonLimits& limits) {
     PL_TRY(const std::string text, os::readFile(path, limits.maxBytes));
-    return parseJson(text, path, limits);
+    auto json = parseJson(text, path, limits);
+    if (!json && json.error().hint.empty())
+        json.error().hint = "Copy the file again, or restore it.";
+    return json;
 }
 
 std::string dumpJson(const Json& value) {

@@ -68,7 +68,10 @@ Result<Tokenizer> Tokenizer::load(const std::string& modelDir) {
     if (os::exists(configPath)) {
         PL_TRY(config, os::readFile(configPath, kMaxFileBytes));
     }
-    return parse(json, config, path);
+    auto tokenizer = parse(json, config, path);
+    if (!tokenizer && tokenizer.error().hint.empty())
+        tokenizer.error().hint = "Copy or download the model folder again.";
+    return tokenizer;
 }
 
 Result<Tokenizer> Tokenizer::parse(std::string_view json, std::string_view config, const std::string& what) {

@@ -35,6 +35,7 @@ tl::unexpected<Error> failure(int number, std::string_view doing, const std::str
     case EFBIG: hint = "The file reached the size limit of this process or file system."; break;
     case EACCES:
     case EPERM: hint = "Check the permissions of the file and its folder."; break;
+    case EISDIR: hint = "A folder lies where a file belongs: move it away."; break;
     case EROFS: hint = "The disk is read-only: choose a folder that can be written."; break;
     default: break;
     }

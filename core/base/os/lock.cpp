@@ -75,8 +75,8 @@ Result<FileLock> FileLock::tryAcquire(const std::string& path, bool inheritable)
                 fmt::format("{} {} {} {}\n", currentPid(), hostName(), programName(), startTimeOf(currentPid()));
             if (::ftruncate(fd, 0) != 0 ||
                 ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-                return fail(Code::Io, fmt::format("cannot write the lock {}: {}", path,
-                                                  std::generic_category().message(errno)));
+                return fail(Code::Io, fmt::format("cannot write the lock {}: {}", path, std::generic_category().message(errno)),
+                            "Free some space on this disk, or choose a folder on another one.");
             return lock;
         }
         const int error = errno;

@@ -154,7 +154,13 @@ Result<LoadedModel> loadModel(const std::string& dir, const torch::Device& devic
     PL_TRY(const Json json, readJsonFile(configPath, kConfigLimits));
     LoadedModel loaded;
     loaded.dir = dir;
-    PL_TRY(loaded.config, ModelConfig::fromJson(json, configPath));
+    auto config = ModelConfig::fromJson(json, configPath);
+    if (!config) {
+        if (config.error().hint.empty())
+            config.error().hint = "Copy or download the model folder again.";
+        return tl::unexpected<Error>(std::move(config).error());
+    }
+    loaded.config = std::move(*config);
     const bool newHead = wantRewardHead && !loaded.config.rewardHead;
     loaded.config.rewardHead |= wantRewardHead;
     PL_TRY(const auto files, weightFiles(dir));
