@@ -197,10 +197,32 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
         const bool wanted = file == "config.json" || file == "tokenizer.json" || file == "tokenizer_config.json" ||
                             file == "generation_config.json" || file == "chat_template.jinja" ||
                             file == "README.md" || file == "model.safetensors" || file == "card.json";
-        if (wanted)
-            PL_CHECK(os::copyFile(os::joinPath(path, file), os::joinPath(target, file)));
+        if (!wanted)
+            continue;
+        if (auto copied = os::copyFile(os::joinPath(path, file), os::joinPath(target, file)); !copied) {
+            (void)os::removeTree(target); // half a model helps nobody
+            return tl::unexpected<Error>(std::move(copied).error());
+        }
     }
     return as;
+}
+
+Result<Project> createProject(const std::string& dir, const ProjectOptions& options, bool starter) {
+    const bool existed = os::exists(dir);
+    PL_TRY(Project project, Project::create(dir, options));
+    if (!starter)
+        return project;
+    if (auto added = addStarter(project); !added) {
+        const std::string path = project.dir();
+        (void)project.close();
+        PL_TRY(auto entries, os::listDir(path));
+        for (const std::string& entry : entries)
+            (void)os::removeTree(os::joinPath(path, entry));
+        if (!existed)
+            (void)os::removeTree(path);
+        return tl::unexpected<Error>(std::move(added).error());
+    }
+    return project;
 }
 
 Status exportModel(Project& project, const std::string& model, const std::string& toDir) {
@@ -211,8 +233,12 @@ Status exportModel(Project& project, const std::string& model, const std::string
     for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
                              "generation_config.json", "chat_template.jinja"}) {
         const std::string from = os::joinPath(spec.path, file);
-        if (os::exists(from))
-            PL_CHECK(os::copyFile(from, os::joinPath(toDir, file)));
+        if (!os::exists(from))
+            continue;
+        if (auto copied = os::copyFile(from, os::joinPath(toDir, file)); !copied) {
+            (void)os::removeTree(toDir);
+            return copied;
+        }
     }
     return {};
 }
@@ -608,8 +634,10 @@ Status catchUp(Project& project, Supervisor& supervisor) {
         const bool over = row->state == "finished" || row->state == "stopped" || row->state == "failed";
         if (over && row->state == runStateName(info.state))
             continue;
-        PL_TRY(auto events, readEvents(os::joinPath(info.dir, "events.jsonl")));
-        PL_TRY([[maybe_unused]] auto made, recordRun(project, info, events));
+        auto events = readEvents(os::joinPath(info.dir, "events.jsonl"));
+        if (!events) // one unreadable run must not keep the project shut
+            log::warn("run {}: {}", info.name, events.error().toString());
+        PL_TRY([[maybe_unused]] auto made, recordRun(project, info, events ? *events : std::vector<Event>{}));
     }
     return {};
 }

@@ -16,6 +16,8 @@ std::string resourcesDir();
 
 /// A new project with the starter model, its prompts and pairs ready to label. Fails clearly when the resources are absent.
 Status addStarter(Project& project);
+/// A new project, with the starter on demand. Leaves nothing behind when it fails.
+Result<Project> createProject(const std::string& dir, const ProjectOptions& options, bool starter);
 
 /// A model a person can choose.
 struct ModelChoice {

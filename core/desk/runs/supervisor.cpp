@@ -416,8 +416,9 @@ Result<std::unique_ptr<Supervisor>> Supervisor::start(const std::string& project
     for (const std::string& name : names) {
         if (name.rfind(".new-", 0) == 0) // left behind by a crash while a run was being made
             (void)os::removeTree(os::joinPath(s.runsDir, name));
-        else if (os::exists(os::joinPath(os::joinPath(s.runsDir, name), "run.json")))
-            s.addKnown(name);
+        else if (const std::string dir = os::joinPath(s.runsDir, name);
+                 os::exists(os::joinPath(dir, "run.json")) || os::exists(os::joinPath(dir, "events.jsonl")))
+            s.addKnown(name); // without run.json it is shown as broken, with what it has left
     }
     s.thread = std::thread([&s] { s.loop(); });
     return supervisor;
@@ -535,6 +536,7 @@ Status Supervisor::resume(const std::string& name) {
         return fail(Code::InvalidInput, fmt::format("run {} has finished; train further from its checkpoint instead", name));
     if (run->info.state == RunState::Running && run->want == "run")
         return {};
+    PL_TRY([[maybe_unused]] const Bundle bundle, Bundle::open(run->info.dir)); // a broken one says why
     run->want = "run";
     if (run->info.state != RunState::Running) {
         run->info.state = RunState::Paused; // waits for the device

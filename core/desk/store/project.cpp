@@ -297,28 +297,40 @@ Result<Project> Project::create(const std::string& dir, ProjectOptions options) 
             return fail(Code::InvalidInput, fmt::format("the folder {} is not empty", path),
                         "Give the name of a new folder.");
     }
-    PL_CHECK(makeFolders(path));
-    auto impl = std::make_unique<Impl>();
-    impl->dir = path;
-    impl->options = std::move(options);
-    PL_TRY(impl->lock, os::FileLock::tryAcquire(os::joinPath(path, "project.lock")));
-    PL_CHECK(impl->connect(true));
-    const std::string name = impl->options.name.empty() ? os::baseName(path) : impl->options.name;
-    PL_CHECK(impl->write("creating project " + path, [&]() -> Status {
-        impl->setMeta("uuid", newUuid());
-        impl->setMeta("origin", newUuid());
-        impl->setMeta("name", name);
-        impl->setMeta("created_ms", std::to_string(impl->now()));
-        return {};
-    }));
-    PL_CHECK(impl->load());
-    Project project(std::move(impl));
-    Task task;
-    task.name = "Helpfulness";
-    task.question = "Which answer helps more?";
-    task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
-    PL_CHECK(project.addTask(task));
-    return project;
+    const bool existed = os::exists(path);
+    auto made = [&]() -> Result<Project> {
+        PL_CHECK(makeFolders(path));
+        auto impl = std::make_unique<Impl>();
+        impl->dir = path;
+        impl->options = std::move(options);
+        PL_TRY(impl->lock, os::FileLock::tryAcquire(os::joinPath(path, "project.lock")));
+        PL_CHECK(impl->connect(true));
+        const std::string name = impl->options.name.empty() ? os::baseName(path) : impl->options.name;
+        PL_CHECK(impl->write("creating project " + path, [&]() -> Status {
+            impl->setMeta("uuid", newUuid());
+            impl->setMeta("origin", newUuid());
+            impl->setMeta("name", name);
+            impl->setMeta("created_ms", std::to_string(impl->now()));
+            return {};
+        }));
+        PL_CHECK(impl->load());
+        Project project(std::move(impl));
+        Task task;
+        task.name = "Helpfulness";
+        task.question = "Which answer helps more?";
+        task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
+        PL_CHECK(project.addTask(task));
+        return project;
+    }();
+    // Half a project would stand in the way of the next attempt.
+    if (!made && !os::FileLock::isHeld(os::joinPath(path, "project.lock"))) {
+        const auto entries = os::listDir(path);
+        for (const std::string& entry : entries ? *entries : std::vector<std::string>())
+            (void)os::removeTree(os::joinPath(path, entry));
+        if (!existed)
+            (void)os::removeTree(path);
+    }
+    return made;
 }
 
 Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
