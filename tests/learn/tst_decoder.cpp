@@ -6,20 +6,12 @@
 #include "core/base/json.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/models/kernels.h"
+#include "tests/learn/models.h"
 
 using namespace pl;
 using namespace pl::learn;
 
 namespace {
-
-const std::string kGolden = PAIRLAB_SOURCE_DIR "/tests/golden/llama/";
-
-LoadedModel open(const std::string& name) {
-    auto loaded = loadModel(kGolden + name, torch::kCPU);
-    if (!loaded)
-        qFatal("%s", loaded.error().toString().c_str());
-    return *loaded;
-}
 
 double difference(const torch::Tensor& a, const torch::Tensor& b) {
     return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
@@ -36,20 +28,6 @@ struct Expected {
         batch.lengths = torch::tensor(json["lengths"].get<std::vector<int64_t>>(), torch::kInt64);
     }
 };
-
-ModelConfig tiny() {
-    ModelConfig c;
-    c.vocabSize = 50;
-    c.hiddenSize = 16;
-    c.layers = 2;
-    c.heads = 4;
-    c.kvHeads = 2;
-    c.headDim = 4;
-    c.intermediateSize = 24;
-    c.maxPositions = 64;
-    c.tiedEmbeddings = true;
-    return c;
-}
 
 } // namespace
 

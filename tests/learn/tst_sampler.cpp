@@ -7,20 +7,12 @@
 
 #include "core/base/json.h"
 #include "core/learn/sampling/sampler.h"
+#include "tests/learn/models.h"
 
 using namespace pl;
 using namespace pl::learn;
 
 namespace {
-
-const std::string kGolden = PAIRLAB_SOURCE_DIR "/tests/golden/llama/";
-
-LoadedModel open(const std::string& name) {
-    auto loaded = loadModel(kGolden + name, torch::kCPU);
-    if (!loaded)
-        qFatal("%s", loaded.error().toString().c_str());
-    return *loaded;
-}
 
 std::vector<std::vector<int64_t>> somePrompts(size_t count) {
     std::vector<std::vector<int64_t>> prompts;

@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/os/process.h"
+#include "core/learn/models/flops.h"
 
 namespace pl::learn {
 namespace {
@@ -41,7 +42,9 @@ void prepareProcess() {
 
 Job::Job(Bundle bundle, std::unique_ptr<EventWriter> events)
     : m_bundle(std::move(bundle)), m_events(std::move(events)), m_parameters(m_bundle.spec().parameters),
-      m_state(std::make_unique<State>()) {}
+      m_state(std::make_unique<State>()) {
+    takeFlops(); // a run counts its own work
+}
 
 Job::~Job() { stopControlThread(); }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/learn/models/flops.h"
 #include "core/learn/models/kernels.h"
 
 namespace pl::learn {
@@ -32,6 +33,14 @@ Linear linear(torch::nn::Module& parent, const std::string& name, int64_t out, i
 
 Tensor norm(torch::nn::Module& parent, const std::string& name, int64_t size) {
     return child(parent, name)->register_parameter("weight", torch::ones({size}));
+}
+
+/// Counts a forward pass now, and its backward pass, twice as much, when a gradient does flow through `out`.
+Tensor counted(const Tensor& out, double flops) {
+    countFlops(flops);
+    if (out.requires_grad())
+        out.register_hook([flops](const Tensor&) { countFlops(2 * flops); });
+    return out;
 }
 
 } // namespace
@@ -156,7 +165,10 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
         const auto y = kernels::rmsNorm(x, layer.postNorm, c.rmsNormEps);
         x = x + layer.down(at::silu(layer.gate(y)) * layer.up(y));
     }
-    return kernels::rmsNorm(x, m.finalNorm, c.rmsNormEps);
+    // A decoded position looks at every slot in use, a row's own empty ones included: as the mean of 1 .. 2n - 1 is n.
+    const double length = static_cast<double>(decode ? 2 * cache->used + 1 : time);
+    return counted(kernels::rmsNorm(x, m.finalNorm, c.rmsNormEps),
+                   c.forwardFlops(static_cast<double>(batch * time), length, 0));
 }
 
 Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids, nullptr, false); }
@@ -169,7 +181,8 @@ const Tensor& DecoderImpl::headWeight() const {
 }
 
 Tensor DecoderImpl::head(const Tensor& hiddenRows) {
-    return at::linear(hiddenRows, headWeight()).to(torch::kFloat32);
+    return counted(at::linear(hiddenRows, headWeight()).to(torch::kFloat32),
+                   m_config.forwardFlops(0, 0, static_cast<double>(hiddenRows.size(0))));
 }
 
 namespace {
@@ -186,7 +199,7 @@ Tensor lastRows(const Tensor& hidden, const Tensor& lengths) {
 Tensor DecoderImpl::scores(const TokenBatch& batch) {
     TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
     const auto last = lastRows(hidden(batch), batch.lengths);
-    return m_layers->score(last).squeeze(1).to(torch::kFloat32);
+    return counted(m_layers->score(last).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(last.numel()));
 }
 
 KvCache DecoderImpl::makeCache(int64_t batch, int64_t capacity) {

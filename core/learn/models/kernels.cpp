@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "core/learn/models/flops.h"
+
 // Loops over rows are compiled for several instruction sets and chosen when the library is loaded.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define PL_KERNEL __attribute__((optimize("O3"), target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -178,7 +180,13 @@ constexpr int64_t kKeepElements = int64_t{1} << 26;   // up to 256 MB of log-pro
 
 int64_t chunkRows(int64_t vocab) { return std::max<int64_t>(kChunkElements / std::max<int64_t>(vocab, 1), 16); }
 
+/// Of one product of rows [n, hidden] with weight [vocab, hidden].
+double headFlops(const torch::Tensor& rows, const torch::Tensor& weight) {
+    return 2.0 * static_cast<double>(rows.numel()) * static_cast<double>(weight.size(0));
+}
+
 torch::Tensor chunkLogps(const torch::Tensor& rows, const torch::Tensor& weight, double temperature) {
+    countFlops(headFlops(rows, weight));
     auto logits = torch::mm(rows, weight.t()).to(torch::kFloat32);
     if (temperature != 1.0)
         logits.mul_(1.0 / temperature);
@@ -239,6 +247,7 @@ public:
             auto dRows = dHidden.narrow(0, begin, count);
             torch::mm_out(dRows, d, weight);
             dWeight.addmm_(d.t(), rows);
+            countFlops(2 * headFlops(rows, weight));
         }
         return {dHidden, dWeight, torch::Tensor(), torch::Tensor(), torch::Tensor()};
     }

@@ -25,8 +25,8 @@ struct ModelConfig {
     static Result<ModelConfig> fromJson(const Json& json, std::string_view what);
     Json toJson() const;
     int64_t parameterCount() const;
-    /// FLOPs of one forward over `tokens` positions of sequences of mean length `length`; `headTokens` reach the
-    /// vocabulary head. Multiply-add counts as 2. Backward is twice this.
+    /// FLOPs of one forward over `tokens` positions of sequences of mean length `length`, each looking at itself and what
+    /// is before it; `headTokens` reach the vocabulary head. Multiply-add counts as 2. Backward is twice this.
     double forwardFlops(double tokens, double length, double headTokens) const;
 };
 

@@ -31,8 +31,13 @@ Status writeParts(const std::string& dir, Decoder& model, const std::string& tok
 } // namespace
 
 Json TrainState::toJson() const {
-    Json out = {{"version", 1},      {"step", step},   {"tokens", tokens}, {"configuration", configuration},
-                {"window", window.toJson()}, {"extra", extra}};
+    Json out = {{"version", 1},
+                {"step", step},
+                {"tokens", tokens},
+                {"total_flos", flops},
+                {"configuration", configuration},
+                {"window", window.toJson()},
+                {"extra", extra}};
     if (best)
         out["best"] = {{"step", best->step},
                        {"metric", best->metric},
@@ -48,6 +53,7 @@ Result<TrainState> TrainState::fromJson(const Json& json, std::string_view what)
         return fail(Code::NewerFormat, fmt::format("{} has version {}, this program reads 1", what, version));
     PL_TRY(out.step, field<int64_t>(json, "step", what));
     PL_TRY(out.tokens, field<int64_t>(json, "tokens", what));
+    PL_TRY(out.flops, fieldOr<double>(json, "total_flos", 0.0, what)); // older checkpoints did not count
     PL_TRY(out.configuration, field<std::string>(json, "configuration", what));
     PL_TRY(out.window, MetricWindow::fromJson(json.value("window", Json::object()), what));
     out.extra = json.value("extra", Json::object());

@@ -26,6 +26,7 @@ struct BestSoFar {
 struct TrainState {
     int64_t step = 0;
     int64_t tokens = 0;
+    double flops = 0; ///< floating point operations by count, everything the run did so far
     std::optional<BestSoFar> best;
     MetricWindow window;
     std::string configuration; ///< digest of parameters, data and seed: another run's checkpoint is refused

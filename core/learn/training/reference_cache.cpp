@@ -52,6 +52,9 @@ Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<To
         for (const size_t i : micro)
             rows.push_back(&pairs[i].rejected);
         const auto batch = rowBatch(rows, reference->device());
+        out.flops += reference->config().forwardFlops(static_cast<double>(batch.tokens.ids.numel()),
+                                                      static_cast<double>(batch.tokens.ids.size(1)),
+                                                      static_cast<double>(batch.completionTokens));
         const auto sums = completionLogps(reference, batch.tokens, batch.starts).sums().to(torch::kFloat32).cpu().contiguous();
         for (size_t k = 0; k < micro.size(); ++k) {
             out.chosen.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[k];
@@ -66,7 +69,11 @@ Status storeReference(const std::string& path, const std::string& key, const Ref
     PL_CHECK(writeSafetensors(path + ".safetensors", {{"chosen", logps.chosen}, {"rejected", logps.rejected}}));
     PL_TRY(const auto digest, sha256File(path + ".safetensors"));
     return os::writeFileAtomic(path + ".json",
-                               dumpJsonPretty({{"key", key}, {"sha256", digest}, {"pairs", logps.chosen.size(0)}}) + "\n");
+                               dumpJsonPretty({{"key", key},
+                                               {"sha256", digest},
+                                               {"pairs", logps.chosen.size(0)},
+                                               {"total_flos", logps.flops}}) +
+                                   "\n");
 }
 
 Result<std::optional<ReferenceLogps>> loadReference(const std::string& path, const std::string& key, size_t pairs) {
@@ -92,7 +99,8 @@ Result<std::optional<ReferenceLogps>> loadReference(const std::string& path, con
     };
     if (!fits(chosen) || !fits(rejected))
         return fail(Code::Corrupt, fmt::format("{} does not hold one number for each of {} pairs", tensors, pairs), hint);
-    return std::optional<ReferenceLogps>(ReferenceLogps{chosen->second, rejected->second});
+    PL_TRY(const double flops, fieldOr<double>(json, "total_flos", 0.0, about));
+    return std::optional<ReferenceLogps>(ReferenceLogps{chosen->second, rejected->second, flops});
 }
 
 } // namespace pl::learn
