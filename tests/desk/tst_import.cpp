@@ -96,6 +96,23 @@ private Q_SLOTS:
                  parsed->rejected[0].reason.c_str());
     }
 
+    void aDamagedFirstRowDoesNotHideTheFormat() {
+        const auto parsed = parseImport("{\"prompt\": \"\xff\"}\n" + std::string(kGood) + "\n" + row("R"), "in", {});
+        OK(parsed);
+        QCOMPARE(importFormatName(parsed->format), "trl");
+        QCOMPARE(parsed->rows.size(), size_t{2});
+        QCOMPARE(*parsed->rows[0].chosen, std::string("yes"));
+    }
+
+    void refusesWhatWouldBecomeAPromptByMistake() {
+        for (const char* text : {"[[[[", "3", "{\"prompt\": \"Q\", \"chosen\": \"x\"}", "{\"prompt\": \"a\\u0000b\"}"})
+            QVERIFY2(!parseImport(text, "in.jsonl", {}), text);
+        QVERIFY(!parseImport(std::string("a\0b", 3), "in.txt", {}));
+        ImportOptions prompts;
+        prompts.format = ImportFormat::Prompts;
+        OK(parseImport("3 rivers, please", "in.jsonl", prompts));
+    }
+
     void refusesAFileOfAnotherKind() {
         QVERIFY(!parseImport("", "in", {}));
         ImportOptions trl;

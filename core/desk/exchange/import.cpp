@@ -293,7 +293,7 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
     ParsedFile parsed;
     parsed.format = options.format;
     size_t line = 0;
-    bool plainText = false;
+    bool plainText = false, begun = false;
     std::string hint;
     const auto bad = [&](const std::string& why) {
         ++parsed.rejectedCount;
@@ -315,7 +315,8 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
             bad("it is not UTF-8");
             continue;
         }
-        if (parsed.read == 1) {
+        if (!begun) { // the first row that can be read says what the file is
+            begun = true;
             if (parsed.format == ImportFormat::Auto)
                 parsed.format = detect(text);
             plainText = parsed.format == ImportFormat::Prompts && text[0] != '{' && text[0] != '"';
