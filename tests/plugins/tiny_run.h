@@ -107,12 +107,13 @@ inline std::string pluginDir(const std::string& id) {
 
 /// A new bundle for a plugin; `files` are data files by name.
 inline Bundle makeBundle(const std::string& dir, const std::string& plugin, const std::vector<ModelSpec>& models,
-                         const Json& parameters, const std::map<std::string, std::string>& files, uint64_t seed = 1) {
+                         const Json& parameters, const std::map<std::string, std::string>& files, uint64_t seed = 1,
+                         const std::string& manifestDir = {}) {
     RunSpec spec;
     spec.uuid = "00000000-0000-4000-8000-000000000001";
     spec.name = os::baseName(dir);
     spec.plugin = plugin;
-    spec.pluginDir = pluginDir(plugin);
+    spec.pluginDir = manifestDir.empty() ? pluginDir(plugin) : manifestDir;
     const auto manifest = must(Manifest::load(spec.pluginDir));
     spec.pluginVersion = manifest.version;
     spec.buildTag = manifest.buildTag;
