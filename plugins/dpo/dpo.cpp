@@ -7,6 +7,7 @@
 
 #include "core/base/os/files.h"
 #include "core/learn/host/plugin_entry.h"
+#include "core/learn/models/flops.h"
 #include "core/learn/objectives/pair_losses.h"
 #include "core/learn/training/reference_cache.h"
 #include "plugins/sdk/setup.h"
@@ -58,8 +59,10 @@ Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& 
     const auto key = learn::referenceKey(hash, pairs);
     const auto path = os::joinPath(job.bundle().dir(), "cache/reference-" + name);
     PL_TRY(auto stored, learn::loadReference(path, key, pairs.size()));
-    if (stored)
+    if (stored) { // by an earlier attempt at this run, whose work it was
+        learn::countFlops(stored->flops);
         return std::move(*stored);
+    }
     if (model.is_empty()) {
         PL_TRY(auto loaded, learn::loadModel(spec.path, device));
         model = loaded.model;
@@ -210,13 +213,15 @@ Status run(learn::Job& job) {
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !data.dev.empty())
             PL_CHECK(loop->evaluated(evaluate(policy, reference, data.dev, parameters, options.microBatchTokens),
-                                     "eval_rewards/accuracies", true, "eval_loss"));
+                                     data.decidingMetric("eval_rewards/accuracies"), true, "eval_loss"));
         if (loop->samplesDue())
             PL_CHECK(writeSamples(job, policy, setup.encoder, loop->step()));
         return {};
     };
     if (!loop->resumed()) {
-        PL_CHECK(loop->report({{"eval_length_baseline", learn::longerWinsAccuracy(data.dev)}}));
+        auto values = data.controlMetrics();
+        values["eval_length_baseline"] = learn::longerWinsAccuracy(data.dev);
+        PL_CHECK(loop->report(values));
         PL_CHECK(observe());
     }
 

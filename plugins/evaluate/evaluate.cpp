@@ -8,6 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/learn/host/plugin_entry.h"
+#include "core/learn/models/flops.h"
 #include "core/learn/rewards/reward_model_scorer.h"
 #include "core/learn/rewards/rollout.h"
 #include "core/rules/statistics.h"
@@ -77,7 +78,8 @@ struct Report {
     double units = 0; ///< prompts or pairs the main figure rests on
 };
 
-Status write(learn::Job& job, const Report& report) {
+Status write(learn::Job& job, Report report) {
+    report.values["total_flos"] = learn::takeFlops();
     Json values = Json::object();
     for (const auto& [name, value] : report.values)
         values[name] = jsonNumber(value);
@@ -168,7 +170,7 @@ Status rewardAccuracy(learn::Job& job, const Parameters& p) {
     if (ranking.notScored > 0)
         job.alert("warn", "not_scored",
                   fmt::format("{} pairs have a score that is not a number.", ranking.notScored), 1);
-    return write(job, report);
+    return write(job, std::move(report));
 }
 
 // --- answers
@@ -447,7 +449,7 @@ Status winRate(learn::Job& job, const Parameters& p) {
                               report.values["nan_count"]),
                   1);
     job.progress(all, all);
-    return write(job, report);
+    return write(job, std::move(report));
 }
 
 // --- verifier
@@ -504,7 +506,7 @@ Status verifier(learn::Job& job, const Parameters& p) {
         report.values[std::string("eval_accuracy") + part] = report.values[std::string("accuracy") + part];
     report.values["nan_count"] = 0;
     job.progress(all, all);
-    return write(job, report);
+    return write(job, std::move(report));
 }
 
 Status run(learn::Job& job) {

@@ -9,6 +9,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/learn/host/plugin_entry.h"
+#include "core/learn/models/flops.h"
 #include "core/learn/sampling/sampler.h"
 #include "core/text/chat_template.h"
 
@@ -129,20 +130,23 @@ learn::SamplingOptions samplingOf(const Settings& s, const Writer& writer, uint6
 struct Tally {
     int64_t done = 0, total = 0, tokens = 0, finished = 0, fresh = 0;
     int64_t startNs = monotonicNs();
+    double flops = 0; ///< of this attempt at the run
 
     double seconds() const { return static_cast<double>(monotonicNs() - startNs) * 1e-9; }
     void report(Job& job) {
         job.progress(done, total, fresh > 0 ? seconds() / static_cast<double>(fresh) * static_cast<double>(total - done) : -1);
     }
-    Status metrics(Job& job) const {
+    Status metrics(Job& job) {
         if (fresh == 0)
             return {};
+        flops += learn::takeFlops();
         const double count = static_cast<double>(fresh);
         return job.events().metrics(done, 0, tokens,
                                     {{"completions/mean_length", static_cast<double>(tokens) / count},
                                      {"completions/clipped_ratio", 1.0 - static_cast<double>(finished) / count},
                                      {"tokens_per_second", static_cast<double>(tokens) / std::max(seconds(), 1e-9)},
-                                     {"num_tokens", static_cast<double>(tokens)}});
+                                     {"num_tokens", static_cast<double>(tokens)},
+                                     {"total_flos", flops}});
     }
 };
 

@@ -119,11 +119,13 @@ Status run(learn::Job& job) {
         if (!loop->evaluationDue() || data.dev.empty())
             return {};
         const auto values = evaluate(model, data.dev, parameters, options.microBatchTokens);
-        return loop->evaluated(values, "eval_accuracy", true, "eval_loss");
+        return loop->evaluated(values, data.decidingMetric("eval_accuracy"), true, "eval_loss");
     };
     if (!loop->resumed()) {
-        PL_CHECK(loop->report({{"eval_length_baseline", learn::longerWinsAccuracy(data.dev)},
-                               {"length_baseline", learn::longerWinsAccuracy(train)}}));
+        auto values = data.controlMetrics();
+        values["eval_length_baseline"] = learn::longerWinsAccuracy(data.dev);
+        values["length_baseline"] = learn::longerWinsAccuracy(train);
+        PL_CHECK(loop->report(values));
         PL_CHECK(observe());
     }
 

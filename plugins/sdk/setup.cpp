@@ -88,7 +88,24 @@ Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder
                     "Label more pairs, or raise max_length.");
     if (!dataFile(job, "dev.jsonl").empty())
         PL_CHECK(read("dev.jsonl", "dev", out.dev));
+    PL_TRY(const auto control, fieldOr<std::string>(job.parameters(), "label_control", "none", "the parameters"));
+    PL_TRY(out.control, learn::labelControlOf(control));
+    if (out.control != learn::LabelControl::None) {
+        out.controlled = learn::applyLabelControl(out.train, out.control, job.spec().seed);
+        job.alert("warn", "label_control",
+                  fmt::format("A control: label_control is {}, so {} of {} training labels point the other way. Held-out "
+                              "labels are as they were and choose no checkpoint. Do not use this model.",
+                              control, out.controlled.exchanged, out.controlled.labels),
+                  0);
+    }
     return out;
+}
+
+std::map<std::string, double> PairData::controlMetrics() const {
+    if (control == learn::LabelControl::None)
+        return {};
+    return {{"label_control/exchanged",
+             static_cast<double>(controlled.exchanged) / static_cast<double>(controlled.labels)}};
 }
 
 learn::RowBatch pairBatch(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/learn/host/job.h"
 #include "core/learn/models/decoder.h"
+#include "core/learn/training/label_control.h"
 #include "core/learn/training/text_data.h"
 
 namespace pl::sdk {
@@ -32,9 +34,19 @@ Result<int64_t> maxLength(const Json& parameters, const learn::ModelConfig& conf
 std::string dataFile(const learn::Job& job, const std::string& file);
 
 /// train.jsonl and, with `ties` "soft", the train ties as soft labels of 1/2; dev.jsonl when present. What was dropped is
-/// logged.
+/// logged. The parameter label_control acts on the training pairs only, and is said with an alert.
 struct PairData {
     std::vector<learn::TokenizedPair> train, dev;
+    learn::LabelControl control = learn::LabelControl::None;
+    learn::LabelControlReport controlled;
+
+    /// The dev metric that decides which checkpoint is the best. None when a control is on: dev labels are real, and
+    /// choosing by them would teach the model what the shuffle took away. The last checkpoint counts then.
+    std::string decidingMetric(const char* metric) const {
+        return control == learn::LabelControl::None ? metric : std::string();
+    }
+    /// Figures to report before the first step: label_control/exchanged, the share of labels that point the other way.
+    std::map<std::string, double> controlMetrics() const;
 };
 Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder, int64_t maxLength, bool softTies);
 

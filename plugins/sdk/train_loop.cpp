@@ -7,6 +7,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/learn/models/flops.h"
 
 namespace pl::sdk {
 
@@ -106,6 +107,7 @@ Result<std::unique_ptr<TrainLoop>> TrainLoop::start(learn::Job& job, learn::Deco
         loop->m_state = std::move(*state);
         loop->m_resumed = true;
         loop->m_savedStep = loop->m_state.step;
+        learn::takeFlops(); // setting up again is no part of the uninterrupted run
     }
     loop->m_state.configuration = configuration;
     if (again || state)
@@ -118,8 +120,13 @@ double TrainLoop::epoch() const {
     return static_cast<double>(m_state.step) * static_cast<double>(m_options.batchSize) / static_cast<double>(m_examples);
 }
 
+void TrainLoop::settleFlops() {
+    m_state.flops += learn::takeFlops();
+}
+
 bool TrainLoop::next() {
     m_abandoned = false; // a pause may have been taken back
+    settleFlops();
     if (m_state.step >= m_options.steps || m_job.mustLeave())
         return false;
     ++m_state.step;
@@ -163,6 +170,7 @@ void TrainLoop::addTokens(int64_t tokens) {
 Status TrainLoop::update() {
     if (m_abandoned) {
         --m_state.step;
+        learn::takeFlops(); // done again, and counted, when the run is continued
         return {};
     }
     const int64_t update = m_state.step - 1;
@@ -197,6 +205,8 @@ Status TrainLoop::log(double learningRate) {
     auto values = m_state.window.means();
     values["learning_rate"] = learningRate;
     values["num_tokens"] = static_cast<double>(m_state.tokens);
+    settleFlops();
+    values["total_flos"] = m_state.flops;
     if (m_windowSeconds > 0)
         values["tokens_per_second"] = m_windowTokens / m_windowSeconds;
     m_state.window.clear();
@@ -237,13 +247,16 @@ Status TrainLoop::evaluated(const std::map<std::string, double>& values, const s
     return {};
 }
 
-Status TrainLoop::report(const std::map<std::string, double>& values) {
+Status TrainLoop::report(std::map<std::string, double> values) {
+    settleFlops();
+    values["total_flos"] = m_state.flops;
     return m_job.events().metrics(m_state.step, epoch(), m_state.tokens, values);
 }
 
 Status TrainLoop::save(const std::string& reason) {
     if (m_savedStep == m_state.step || m_state.step == 0)
         return {};
+    settleFlops();
     const bool best = m_state.best && m_state.best->step == m_state.step;
     PL_TRY(const auto path, learn::saveCheckpoint(m_job.bundle().dir(), m_model, m_modelDir, m_optimizer, m_state, best));
     m_savedStep = m_state.step;

@@ -70,7 +70,7 @@ public:
     void add(const std::string& name, double sum, double weight);
     /// This micro-batch's share of the step's loss; the shares add up to it.
     void addLoss(const torch::Tensor& share);
-    /// Real tokens that went through the model.
+    /// Real tokens that went through the model. The work behind them (total_flos) counts itself: learn::takeFlops.
     void addTokens(int64_t tokens);
 
     /// Clips, steps the optimizer, logs when due. Diverged when loss or gradient are not finite.
@@ -83,7 +83,7 @@ public:
     Status evaluated(const std::map<std::string, double>& values, const std::string& metric, bool higherIsBetter,
                      const std::string& tieBreak = {});
     /// Logs figures outside the window, such as baselines.
-    Status report(const std::map<std::string, double>& values);
+    Status report(std::map<std::string, double> values);
 
     /// Checkpoints when due or asked for, and progress.
     Status endStep();
@@ -95,6 +95,8 @@ private:
     Status save(const std::string& reason);
     Status log(double learningRate);
     double epoch() const;
+    /// Adds the work since the last call to the state's count.
+    void settleFlops();
 
     learn::Job& m_job;
     learn::Decoder m_model;

@@ -125,6 +125,10 @@ private Q_SLOTS:
         QCOMPARE(values.at("reward_mean_against"), rules::mean(b.scores));
         QCOMPARE(values.at("length_mean"), rules::mean(a.tokens));
         QVERIFY(values.at("kl") > 0 && values.at("kl_k3_token") > 0);
+        // Both models wrote, and both read what the policy wrote.
+        const auto config = must(learn::loadModel(path("a"), torch::kCPU)).config;
+        const double written = 40 * (rules::mean(a.tokens) + rules::mean(b.tokens)), read = 2 * 40 * rules::mean(a.tokens);
+        QVERIFY(values.at("total_flos") > config.forwardFlops(written - 80 + read, 1, written + read));
         QVERIFY(values.at("kl_token") < values.at("kl"));
         QVERIFY(!m_event.contains("too_few"));
         QCOMPARE(m_event["judge"]["name"].get<std::string>(), std::string("concise"));

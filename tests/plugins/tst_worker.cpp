@@ -183,6 +183,10 @@ private Q_SLOTS:
         QCOMPARE(contents(dir).size(), size_t{6}); // every prompt and index once
         QVERIFY(inspectRun(dir).state == RunState::Finished);
         QCOMPARE(events(dir, event::kMetrics).size(), size_t{1});
+        const Json values = events(dir, event::kMetrics)[0].body["values"];
+        const auto config = learn::loadModel(m_model, torch::kCPU)->config;
+        const double tokens = values["num_tokens"].get<double>(); // the last token of an answer is not read
+        QVERIFY(values["total_flos"].get<double>() > config.forwardFlops(tokens - 6, 1, tokens));
 
         const auto again = bundle(spec());
         QCOMPARE(run(again), 0);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// total_flos of whole runs: what the trainers say against what the passes they make must cost.
+
+#include <torch/torch.h>
+
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include "core/learn/training/text_data.h"
+#include "tests/plugins/tiny_run.h"
+
+using namespace tiny;
+
+class TestFlops : public QObject {
+    Q_OBJECT
+private:
+    QTemporaryDir m_dir;
+    learn::ModelConfig m_config;
+    std::string path(const std::string& name) {
+        return m_dir.filePath(QString::fromStdString(name)).toStdString();
+    }
+
+    struct Sizes {
+        double positions = 0, longest = 0, completions = 0;
+    };
+    /// Both sides of every pair in one batch, padded to the longest.
+    Sizes sizesOf(const std::string& dir) {
+        const auto encoder = must(learn::TextEncoder::load(path("model")));
+        Sizes out;
+        double rows = 0;
+        for (const PairRow& pair : must(pl::readPairs(dir + "/data/train.jsonl")))
+            for (const auto* side : {&pair.chosen, &pair.rejected}) {
+                const auto row = encoder.row(pair.prompt, *side);
+                out.longest = std::max(out.longest, static_cast<double>(row.length()));
+                out.completions += static_cast<double>(row.completionLength());
+                ++rows;
+            }
+        out.positions = rows * out.longest;
+        return out;
+    }
+    /// Steps over all pairs at once, nothing measured beside them.
+    std::string train(const std::string& plugin, const std::string& name, Json parameters) {
+        parameters.update(
+            {{"steps", 2}, {"batch_size", 12}, {"micro_batch_tokens", 1 << 20}, {"log_every", 1}});
+        makeBundle(path(name), plugin, {modelSpec("policy", path("model"))}, parameters,
+                   {{"train.jsonl", plantedPairs(12, 3)}});
+        const auto out = runPlugin(path(name));
+        if (out.status != PL_OK)
+            qFatal("%s", out.message.c_str());
+        return path(name);
+    }
+
+private Q_SLOTS:
+    void initTestCase() {
+        torch::set_num_threads(1);
+        makeModel(path("model"));
+        m_config = must(learn::loadModel(path("model"), torch::kCPU)).config;
+    }
+
+    void theRewardModelGoesForwardAndBackOnce() {
+        const auto dir = train("reward_model", "rm", Json::object());
+        const auto size = sizesOf(dir);
+        const double step = 3 * (m_config.forwardFlops(size.positions, size.longest, 0) +
+                                 24 * 2 * static_cast<double>(m_config.hiddenSize));
+        QCOMPARE(metric(dir, "total_flos").at(1), step);
+        QCOMPARE(metric(dir, "total_flos").at(2), 2 * step);
+    }
+
+    void dpoCountsItsReference() {
+        const auto cached = train("dpo", "cached", {{"reference", "cached"}});
+        const auto live = train("dpo", "live", {{"reference", "live"}});
+        const auto size = sizesOf(cached);
+        const double forward = m_config.forwardFlops(size.positions, size.longest, size.completions);
+        // Once before the first step, or beside every step.
+        QCOMPARE(metric(cached, "total_flos").at(2), (1 + 2 * 3) * forward);
+        QCOMPARE(metric(live, "total_flos").at(2), 2 * (3 + 1) * forward);
+    }
+
+    void aReferenceFromAnEarlierAttemptStillCounts() {
+        const auto dir = path("cached");
+        const double whole = metric(dir, "total_flos").at(2);
+        for (const auto& [step, name] : completeCheckpoints(dir))
+            must(os::removeTree(dir + "/checkpoints/" + os::baseName(name)));
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        QCOMPARE(metric(dir, "total_flos").at(2), whole);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestFlops)
+#include "tst_flops.moc"
