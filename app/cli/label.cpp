@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // label: simulated annotators and the queue.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <numeric>
 
 #include "app/cli/desk.h"
+#include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
+#include "core/desk/queue/pair_queue.h"
 #include "core/desk/simulate/annotator.h"
 
 namespace pl::cli {
@@ -19,7 +23,7 @@ struct LabelArguments {
     double flip = 0;
     uint64_t seed = 1;
     bool acks = false, json = false;
-    std::string split = "";
+    std::string split;
 };
 
 desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {
@@ -39,6 +43,37 @@ desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {
     return input;
 }
 
+using Splits = std::vector<std::optional<desk::Split>>; ///< nullopt: all of them
+
+/// Up to `limit` pairs, the next one last. Several splits are drawn from in proportion to what is left in them, in an order
+/// of the seed and the pairs' contents; the propensity of a pair is that within its split.
+Result<std::vector<desk::LabelItem>> nextOf(desk::Project& project, desk::Project::NextOptions options, const Splits& splits,
+                                            int64_t limit) {
+    std::vector<int64_t> left;
+    for (const auto& split : splits) {
+        PL_TRY(const int64_t open, project.remaining(options.task, options.annotator, split));
+        left.push_back(open);
+    }
+    const int64_t all = std::max<int64_t>(1, std::accumulate(left.begin(), left.end(), int64_t{0}));
+    std::vector<desk::LabelItem> items;
+    for (size_t i = 0; i < splits.size(); ++i) {
+        options.split = splits[i];
+        options.limit = static_cast<size_t>((limit * left[i] + all - 1) / all);
+        if (options.limit == 0)
+            continue;
+        PL_TRY(auto some, project.next(options));
+        std::move(some.begin(), some.end(), std::back_inserter(items));
+    }
+    if (splits.size() > 1) {
+        const auto key = [&](const desk::LabelItem& item) {
+            return mix64(mix64(options.seed) ^ desk::hashPrefix(item.comparison.sha));
+        };
+        std::sort(items.begin(), items.end(), [&](const auto& x, const auto& y) { return key(x) < key(y); });
+    }
+    std::reverse(items.begin(), items.end());
+    return items;
+}
+
 Result<int> label(const LabelArguments& a) {
     desk::SimulatedPanel panel;
     if (a.simulate.size() > 5 && a.simulate.substr(a.simulate.size() - 5) == ".json") {
@@ -48,7 +83,12 @@ Result<int> label(const LabelArguments& a) {
         PL_TRY(panel, desk::panelOfTaste(a.simulate, a.flip, a.seed));
     }
     panel.seed = a.seed;
-    PL_TRY(auto split, splitArgument(a.split));
+    // Without a word about it the test prompts stay sealed: votes on them could only be kept back anyway.
+    Splits splits = {desk::Split::Train, desk::Split::Dev};
+    if (!a.split.empty()) {
+        PL_TRY(const auto split, splitArgument(a.split));
+        splits = {split};
+    }
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::Task task, project.defaultTask());
 
@@ -81,17 +121,15 @@ Result<int> label(const LabelArguments& a) {
             next.annotator = person.id;
             next.session = person.session;
             next.rule = desk::QueueRule::Random;
-            next.limit = static_cast<size_t>(std::min<int64_t>(64, a.count - done));
             next.seed = a.seed;
-            next.split = split;
-            PL_TRY(queue, project.next(next));
-            std::reverse(queue.begin(), queue.end());
+            PL_TRY(queue, nextOf(project, next, splits, std::min<int64_t>(64, a.count - done)));
         }
         if (queue.empty()) {
             dry = true;
             for (auto& [name, other] : people)
-                if (project.remaining(task.id, other.id, split).value_or(0) > 0)
-                    dry = false;
+                for (const auto& split : splits)
+                    if (project.remaining(task.id, other.id, split).value_or(0) > 0)
+                        dry = false;
             if (turn > static_cast<size_t>(a.count) * 50 + 1000)
                 dry = true;
             continue;
@@ -161,7 +199,7 @@ void addLabelCommands(Commands& commands) {
     sub->add_option("--count", a->count, "How many judgements")->check(CLI::Range(int64_t{1}, int64_t{100000000}));
     sub->add_option("--flip", a->flip, "Share of votes written down for the other side")->check(CLI::Range(0.0, 1.0));
     sub->add_option("--seed", a->seed, "Seed of sides and noise");
-    sub->add_option("--split", a->split, "Only pairs of this split (train, dev)");
+    sub->add_option("--split", a->split, "Only pairs of this split (train, dev, test, all). Without it: train and dev; test prompts stay sealed");
     sub->add_flag("--acks", a->acks, "One line a judgement, printed after its commit");
     sub->add_flag("--json", a->json, "JSON summary");
 

@@ -4,7 +4,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include "tests/acceptance/cli.h"
+#include "tests/acceptance/loop.h"
 
 using namespace pl;
 using namespace pl::acceptance;
@@ -13,38 +13,22 @@ class TestLoop : public QObject {
     Q_OBJECT
 
     QTemporaryDir m_dir, m_runtime;
-    static constexpr const char* kTaste = "concise";
 
     std::string project(int seed) const { return m_dir.path().toStdString() + "/p" + std::to_string(seed); }
-    static double number(const Json& json, const char* key) {
-        return json.contains(key) ? numberOf(json[key], key).value_or(NAN) : NAN;
-    }
 
 private Q_SLOTS:
     void initTestCase() {
         qputenv("XDG_RUNTIME_DIR", m_runtime.path().toLocal8Bit());
-        for (int seed : {1, 2, 3}) {
-            const std::string p = project(seed), s = std::to_string(seed);
-            QCOMPARE(cli({"new", p, "--starter"}).code, 0);
-            // 200 test prompts x 6 answers: pairs for the reward model's held-out accuracy.
-            Json g = cliJson({"generate", p, "--split", "test", "--n", "6", "--seed", s, "--wait", "--json"});
-            QCOMPARE(number(g, "candidates"), 1200.0);
-            Json l = cliJson({"label", p, "--simulate", kTaste, "--count", "300", "--flip", "0.05", "--seed", s, "--split",
-                              "train", "--json"});
-            QCOMPARE(number(l, "labelled"), 300.0);
-            cliJson({"label", p, "--simulate", kTaste, "--count", "80", "--flip", "0.05", "--seed", s, "--split", "dev",
-                     "--json"});
-        }
+        for (int seed : {1, 2, 3})
+            prepareProject(project(seed), seed);
     }
 
     void theRewardModelRanksHeldOutPairs_data() { seeds(); }
     void theRewardModelRanksHeldOutPairs() {
         QFETCH(int, seed);
-        const std::string p = project(seed), s = std::to_string(seed);
-        Json t = cliJson({"train", p, "--plugin", "reward_model", "--seed", s, "--wait", "--json"});
+        const Json t = trainRun(project(seed), "reward_model", seed);
         QCOMPARE(t.value("status", ""), std::string("finished"));
-        Json e = cliJson({"evaluate", p, "--model", "run:" + t["run"].get<std::string>(), "--judge", kTaste, "--split",
-                          "test", "--wait", "--json"});
+        const Json e = evaluateRun(project(seed), t, seed);
         qInfo("seed %d: accuracy %.3f, n %.0f", seed, number(e, "accuracy"), number(e, "n"));
         QVERIFY2(number(e, "n") >= 300, dumpJson(e).c_str());
         QVERIFY2(number(e, "accuracy") >= 0.85, dumpJson(e).c_str());
@@ -53,11 +37,9 @@ private Q_SLOTS:
     void dpoWinsAgainstTheStart_data() { seeds(); }
     void dpoWinsAgainstTheStart() {
         QFETCH(int, seed);
-        const std::string p = project(seed), s = std::to_string(seed);
-        Json t = cliJson({"train", p, "--plugin", "dpo", "--seed", s, "--wait", "--json"});
+        const Json t = trainRun(project(seed), "dpo", seed);
         QCOMPARE(t.value("status", ""), std::string("finished"));
-        Json e = cliJson({"evaluate", p, "--model", "run:" + t["run"].get<std::string>(), "--judge", kTaste, "--split",
-                          "test", "--seed", s, "--wait", "--json"});
+        const Json e = evaluateRun(project(seed), t, seed);
         qInfo("seed %d: win rate %.3f [%.3f, %.3f], n %.0f", seed, number(e, "win_rate"), number(e, "low"),
               number(e, "high"), number(e, "n"));
         QCOMPARE(number(e, "n"), 200.0);
@@ -74,10 +56,9 @@ private Q_SLOTS:
             if (run["plugin"] == "reward_model" && run["status"] == "finished")
                 rm = "run:" + run["run"].get<std::string>().substr(0, 4);
         QVERIFY(!rm.empty());
-        Json t = cliJson({"train", p, "--plugin", "grpo", "--reward", rm, "--seed", "1", "--wait", "--json"});
+        const Json t = trainRun(p, "grpo", 1, {"--reward", rm});
         QCOMPARE(t.value("status", ""), std::string("finished"));
-        Json e = cliJson({"evaluate", p, "--model", "run:" + t["run"].get<std::string>(), "--judge", kTaste, "--split",
-                          "test", "--seed", "1", "--wait", "--json"});
+        const Json e = evaluateRun(p, t, 1);
         const double delta = e.contains("result") ? number(e["result"], "gold_delta_sd") : NAN;
         qInfo("gold rose by %.2f standard deviations of the start's samples", delta);
         QVERIFY2(delta >= 0.5, dumpJson(e).c_str());
