@@ -35,6 +35,7 @@ private:
     template<class F>
     Status timed(const char* stage, F&& f) {
         std::fprintf(stderr, "demo: %s ...", stage);
+        m_stage = stage;
         const int64_t start = monotonicNs();
         PL_CHECK(f());
         m_seconds[stage] = static_cast<double>(monotonicNs() - start) * 1e-9;
@@ -49,6 +50,8 @@ private:
     DemoArguments m_a;
     std::unique_ptr<Desk> m_desk;
     Json m_seconds = Json::object();
+    std::string m_stage;
+    std::map<std::string, double> m_flops; ///< by stage: floating point operations by count
 };
 
 double valueOf(const std::map<std::string, double>& values, const char* name) {
@@ -67,6 +70,10 @@ Result<desk::RunInfo> Demo::finish(const std::string& run) {
         return fail(Code::Internal, fmt::format("run {} {}: {}{}", run, runStateName(info.state), info.reason, tail),
                     "The bundle lies in " + info.dir + ".");
     }
+    // A run that does not count its work must not look free.
+    const double flops = valueOf(info.metrics, "total_flos");
+    m_flops[m_stage] += flops;
+    m_flops["total"] += flops;
     return info;
 }
 
@@ -155,10 +162,16 @@ std::string Demo::summary(const Json& json) const {
     };
     double total = 0;
     std::string stages;
+    const auto row = [&](const std::string& stage, double seconds) {
+        const auto flops = m_flops.find(stage);
+        stages += fmt::format("| {} | {:.1f} | {} |\n", stage, seconds,
+                              flops == m_flops.end() ? "" : fmt::format("{:.3f}", flops->second * 1e-12));
+    };
     for (auto it = m_seconds.begin(); it != m_seconds.end(); ++it) {
         total += it.value().get<double>();
-        stages += fmt::format("| {} | {:.1f} |\n", it.key(), it.value().get<double>());
+        row(it.key(), it.value().get<double>());
     }
+    row("total", total);
     return fmt::format(
         "# Once round the loop\n\nTaste of the simulated annotator (a rule, not a person): **{}**, 5 % of its votes "
         "flipped, seed {}.\n\n"
@@ -166,12 +179,12 @@ std::string Demo::summary(const Json& json) const {
         "| reward model, ranking accuracy on held-out pairs labelled by the noiseless rule | {:.3f} [{:.3f}, {:.3f}], n = {:.0f} |\n"
         "| DPO against the start under that rule, test prompts, ties half | {:.3f} [{:.3f}, {:.3f}], n = {:.0f} |\n"
         "| GRPO with that reward model: rise of the rule's score, in standard deviations of the start | {:.2f} |\n\n"
-        "| stage | seconds |\n|---|---|\n{}| total | {:.1f} |\n\n"
+        "| stage | seconds | TFLOP by count |\n|---|---|---|\n{}\n"
         "Samples before and after: samples.md. Charts: *.png. The project itself: project/ (open it with `pairlab`).\n",
         m_a.taste, m_a.seed, number("reward_model", "eval_accuracy"), number("reward_model", "eval_accuracy_low"),
         number("reward_model", "eval_accuracy_high"), number("reward_model", "n"), number("dpo", "win_rate"),
         number("dpo", "win_rate_low"), number("dpo", "win_rate_high"), number("dpo", "n"), number("grpo", "gold_delta_sd"),
-        stages, total);
+        stages);
 }
 
 Result<int> Demo::run() {
@@ -218,7 +231,8 @@ Result<int> Demo::run() {
     }));
     PL_CHECK(timed("grpo", [&]() -> Status {
         Json parameters{{"rewards", Json::array({{{"type", "reward_model"}, {"model", idOf(rm)}}})},
-                        {"monitor_taste", m_a.taste}};
+                        {"monitor_taste", m_a.taste},
+                        {"monitor_kl", true}};
         PL_TRY(grpo, train("grpo", parameters));
         return {};
     }));
@@ -263,14 +277,9 @@ Result<int> Demo::run() {
           {"win_rate", number(valueOf(grpoEval.result, "eval_win_rate"))}}},
         {"next_pairs", nextPairs},
         {"seconds", m_seconds}};
-    // Work by count, where the jobs report it.
-    double flops = 0;
-    for (const desk::RunInfo& info : m_desk->supervisor().runs())
-        if (auto it = info.metrics.find("total_flos"); it != info.metrics.end())
-            flops += it->second;
-        else if (auto other = info.result.find("total_flos"); other != info.result.end())
-            flops += other->second;
-    json["tflop"] = flops * 1e-12;
+    json["flops"] = Json::object();
+    for (const auto& [stage, flops] : m_flops)
+        json["flops"][stage] = number(flops);
     PL_CHECK(writeSamples(dpoEval));
     PL_CHECK(os::writeFileAtomic(os::joinPath(m_a.out, "summary.json"), dumpJsonPretty(json)));
     PL_CHECK(os::writeFileAtomic(os::joinPath(m_a.out, "summary.md"), summary(json)));
