@@ -193,7 +193,19 @@ private Q_SLOTS:
         QTRY_VERIFY(shows(*page, u"at the speed of 0002-dpo"_s) || shows(*page, u"at the speed of 0004-dpo"_s));
         QVERIFY(button(*page, u"Start"_s)->isEnabled());
         fixture::Pages::save(*page, "train_dpo_light");
-        page->openArgument(u"grpo"_s);
+        // A finished run of this method is there to be doubted.
+        auto* form = page->findChild<SchemaForm*>();
+        QCOMPARE(form->values()["label_control"], Json("none"));
+        QVERIFY(!shows(*page, u"dealt out at random"_s));
+        button(*page, u"Try the shuffled-label control"_s)->click();
+        QCOMPARE(form->changedValues(), (Json{{"label_control", "shuffle"}}));
+        QTRY_VERIFY(shows(*page, u"dealt out at random"_s));
+        fixture::Pages::save(*page, "train_control_light");
+        button(*page, u"Back to the real labels"_s)->click();
+        QCOMPARE(form->changedValues(), Json::object());
+        QVERIFY(button(*page, u"Try the shuffled-label control"_s));
+        page->openArgument(u"grpo"_s); // has no labels
+        QVERIFY(!button(*page, u"Try the shuffled-label control"_s));
         // The reward model that is there is offered as the reward.
         QTRY_VERIFY(page->findChild<SchemaForm*>()->values()["rewards"].size() == 1);
         QTRY_VERIFY(button(*page, u"Start"_s)->isEnabled());

@@ -137,6 +137,12 @@ private:
         m_summary = new TextLabel({}, TextStyle::Body, Tone::Second);
         m_summary->setWordWrap(true);
         column->addWidget(m_summary);
+        m_control = new LinkButton({});
+        m_control->setToolTip(
+            u"Trains the same way on labels dealt out at random. What it still learns did not come from the labels."_s);
+        m_control->hide();
+        column->addWidget(m_control, 0, Qt::AlignLeft);
+        connect(m_control, &QPushButton::clicked, this, [this] { turnControl(); });
         m_few = new Banner;
         m_few->hide();
         connect(m_few, &Banner::actionTriggered, this, [this] { m_ctx.navigate(page::kLabel); });
@@ -283,6 +289,33 @@ private:
                     m_kept[m_manifest->id] = m_form->changedValues();
                     break;
                 }
+    }
+
+    // ---- the shuffled-label control
+
+    bool controlOn() const {
+        const Json values = m_form ? m_form->values() : Json::object();
+        const auto it = values.find("label_control");
+        return it != values.end() && it->is_string() && *it != Json("none");
+    }
+    /// Offered where a run of the method has finished: a control is there to doubt a result.
+    void offerControl() {
+        const auto runs = m_ctx.supervisor.runs();
+        const bool finished = std::any_of(runs.begin(), runs.end(), [this](const desk::RunInfo& run) {
+            return run.plugin == m_manifest->id && run.state == RunState::Finished;
+        });
+        const bool on = controlOn();
+        m_control->setText(on ? u"Back to the real labels"_s : u"Try the shuffled-label control"_s);
+        m_control->setVisible(m_manifest->parameter("label_control") && (finished || on));
+    }
+    void turnControl() {
+        Json values = m_form->changedValues();
+        if (controlOn())
+            values.erase("label_control");
+        else
+            values["label_control"] = "shuffle";
+        m_form->setValues(values);
+        judge();
     }
 
     // ---- what the store knows
@@ -465,6 +498,11 @@ private:
             in.rewardTerms = static_cast<int64_t>(rewards->size());
         }
         DoctorReport report = diagnose(in);
+        offerControl();
+        if (controlOn())
+            report.findings.insert(report.findings.begin(),
+                                   Finding{Level::Warn, "A control: the training labels are dealt out at random",
+                                           "Its held-out accuracy should come out near 50 %. The model is not for use."});
         if (!m_form->isValid()) {
             report.findings.insert(report.findings.begin(), Finding{Level::Block, sstr(m_form->error()), {}});
             report.blocked = true;
@@ -613,6 +651,7 @@ private:
     bool m_starting = false;
     QButtonGroup* m_group = nullptr;
     TextLabel *m_title = nullptr, *m_summary = nullptr, *m_dataCaption = nullptr, *m_kinds = nullptr;
+    LinkButton* m_control = nullptr;
     Banner* m_few = nullptr;
     QScrollArea* m_formArea = nullptr;
     QPointer<SchemaForm> m_form;
