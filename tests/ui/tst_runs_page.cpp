@@ -195,14 +195,14 @@ private Q_SLOTS:
         fixture::Pages::save(*page, "train_dpo_light");
         // A finished run of this method is there to be doubted.
         auto* form = page->findChild<SchemaForm*>();
-        QCOMPARE(form->values()["label_control"], Json("none"));
+        QCOMPARE(form->values()["label_control"], pl::Json("none"));
         QVERIFY(!shows(*page, u"dealt out at random"_s));
         button(*page, u"Try the shuffled-label control"_s)->click();
-        QCOMPARE(form->changedValues(), (Json{{"label_control", "shuffle"}}));
+        QCOMPARE(form->changedValues(), (pl::Json{{"label_control", "shuffle"}}));
         QTRY_VERIFY(shows(*page, u"dealt out at random"_s));
         fixture::Pages::save(*page, "train_control_light");
         button(*page, u"Back to the real labels"_s)->click();
-        QCOMPARE(form->changedValues(), Json::object());
+        QCOMPARE(form->changedValues(), pl::Json::object());
         QVERIFY(button(*page, u"Try the shuffled-label control"_s));
         page->openArgument(u"grpo"_s); // has no labels
         QVERIFY(!button(*page, u"Try the shuffled-label control"_s));
