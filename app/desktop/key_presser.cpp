@@ -44,6 +44,9 @@ void KeyPresser::look() {
         return;
     const QChar letter = m_keys[m_at++ % m_keys.size()];
     m_pressed = true;
+    std::printf("key %d comparison %lld\n", m_acknowledged + 1,
+                static_cast<long long>(m_page->currentComparison()));
+    std::fflush(stdout);
     press(letter == u'_' ? int{Qt::Key_Space} : int{letter.unicode()});
 }
 

@@ -12,8 +12,8 @@ class LabelPage;
 class MainWindow;
 
 /// Presses keys on the Label page as a person would, one after the other and over again, each when the page
-/// takes votes, and prints "ack N comparison C" for every vote that the store has on disk. Ends the program
-/// when no pair is left.
+/// takes votes. Prints "key N comparison C" before each and "ack N comparison C" when the store has the vote
+/// on disk. Ends the program when no pair is left.
 class KeyPresser : public QObject {
     Q_OBJECT
 public:
