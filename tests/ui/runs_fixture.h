@@ -1,61 +1,30 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <cmath>
-#include <filesystem>
-
 #include <QTemporaryDir>
 #include <QtTest>
 #include <QtWidgets>
 
-#include <fmt/format.h>
-
-#include "core/base/bundle.h"
-#include "core/base/os/files.h"
-#include "core/base/hash.h"
 #include "tests/desk/desk_fixture.h"
+#include "tests/ui/bundles.h"
 #include "ui/shell/context.h"
 
 /// A project with votes, a start model, and run bundles written by EventWriter; a real supervisor that starts nothing.
 namespace fixture {
 
-inline void writeModel(const std::string& dir, bool reward = false) {
-    must(os::makeDirs(dir));
-    const std::string header = R"({"model.embed_tokens.weight":{"dtype":"F32","shape":[2048,128],"data_offsets":[0,1048576]}})";
-    std::string file(8, '\0');
-    file[0] = static_cast<char>(header.size());
-    file += header + std::string(1048576, '\0');
-    must(os::writeFileAtomic(dir + "/model.safetensors", file));
-    must(os::writeFileAtomic(dir + "/config.json",
-                             std::string(R"({"model_type":"llama","num_hidden_layers":4,"hidden_size":128,"vocab_size":2048,)") +
-                                 R"("max_position_embeddings":256,"architectures":[")" +
-                                 (reward ? "LlamaForSequenceClassification" : "LlamaForCausalLM") + R"("]})"));
-    must(os::writeFileAtomic(dir + "/tokenizer.json", "{}"));
-    must(os::writeFileAtomic(dir + "/README.md", "---\nlicense: apache-2.0\n---\n# start\n\nTrained by sft on a corpus a script makes.\n"));
-}
+using bundles::pluginsIn;
+using bundles::writeModel;
 
-/// The manifests of this tree, with what the build would fill in.
-inline std::string pluginsIn(const std::string& dir) {
-    for (const char* id : {"sft", "reward_model", "dpo", "grpo", "generate_text", "evaluate"}) {
-        QString text = QString::fromStdString(must(os::readFile(std::string(PAIRLAB_SOURCE_DIR) + "/plugins/" + id + "/manifest.json")));
-        text.replace(QStringLiteral("@PAIRLAB_MANIFEST_BUILD_TAG@"), QStringLiteral("test"));
-        text.replace(QRegularExpression(QStringLiteral("@PAIRLAB_PAIR_LOSSES@")), QStringLiteral("\"sigmoid\", \"ipo\", \"hinge\", \"robust\", \"exo_pair\", \"aot\", \"aot_unpaired\""));
-        must(os::makeDirs(dir + "/" + id));
-        must(os::writeFileAtomic(dir + "/" + id + "/manifest.json", text.toStdString()));
-    }
-    return dir;
-}
-
-struct Pages {
+struct Pages : bundles::Runs {
     Desk desk;
-    std::string dir;
     std::unique_ptr<StoreThread> store;
     std::unique_ptr<Supervisor> supervisor;
     pl::ui::Signals bus;
     std::unique_ptr<pl::ui::Context> context;
-    std::string datasetSha;
 
-    explicit Pages(int prompts = 40) : desk(prompts), dir(desk.dir()) {
+    explicit Pages(int prompts = 40) : desk(prompts) {
+        dir = desk.dir();
+        project = &*desk.project;
         if (prompts == 0)
             return;
         const auto items = desk.next(static_cast<size_t>(prompts));
@@ -94,116 +63,6 @@ struct Pages {
         supervisor.reset();
         if (store)
             (void)store->close();
-    }
-
-    std::string runDir(const std::string& name) const { return dir + "/runs/" + name; }
-    /// A bundle; its events are written by `fill`.
-    void addRun(const std::string& name, const Json& parameters, const std::function<void(EventWriter&)>& fill,
-                std::vector<ModelSpec> models = {}, const std::string& dataset = {}) {
-        RunSpec spec;
-        spec.name = name;
-        spec.plugin = name.substr(5);
-        spec.parameters = parameters;
-        spec.models = std::move(models);
-        spec.datasetHash = dataset;
-        spec.seed = 1;
-        spec.createdMs = nowMs() - 7200000 + std::atoll(name.c_str()) * 60000;
-        must(os::makeDirs(dir + "/runs"));
-        must(Bundle::create(runDir(name), spec));
-        auto writer = must(EventWriter::open(runDir(name)));
-        RunRow row;
-        row.id = std::atoll(name.c_str());
-        row.uuid = must(Bundle::open(runDir(name))).spec().uuid;
-        row.name = name;
-        row.plugin = spec.plugin;
-        row.kind = spec.plugin == "evaluate" ? "evaluate" : "train";
-        row.createdMs = spec.createdMs;
-        must(desk.project->insertRun(row));
-        must(writer->write(event::kRunStart, {{"protocol", 1}, {"plugin", spec.plugin}}));
-        fill(*writer);
-    }
-    std::string addCheckpoint(const std::string& name, int64_t step, bool reward = false) {
-        const std::string path = fmt::format("checkpoints/step-{:06d}", step);
-        writeModel(runDir(name) + "/" + path, reward);
-        must(writeDone(runDir(name) + "/" + path, step, {{"best", true}}));
-        return path;
-    }
-    static void end(EventWriter& w, const char* state, const char* reason = "") {
-        must(w.write(event::kRunEnd, {{"state", state}, {"reason", reason}}));
-    }
-
-    /// Runs of every kind and ending.
-    void addUsual() {
-        writeModel(dir + "/models/start");
-        const ModelSpec start{"policy", dir + "/models/start", std::string(64, '0'), "start"};
-        addRun("0001-reward_model", {{"steps", 200}, {"learning_rate", 0.001}}, [&](EventWriter& w) {
-            for (int s = 0; s <= 200; s += 4) {
-                const double x = s / 200.0;
-                must(w.metrics(s, x, s * 900, {{"loss", 0.69 - 0.45 * x + 0.04 * std::sin(s)}, {"grad_norm", 1.2 + 0.3 * std::cos(s)},
-                                               {"accuracy", 0.5 + 0.42 * x + 0.05 * std::sin(s * 2)}, {"margin", 2.2 * x},
-                                               {"tokens_per_second", 21000 + 400 * std::sin(s)}, {"num_tokens", s * 900}}));
-                if (s % 20 == 0)
-                    must(w.metrics(s, x, s * 900, {{"eval_accuracy", 0.52 + 0.3 * x}, {"eval_accuracy_low", 0.45 + 0.31 * x},
-                                                   {"eval_accuracy_high", 0.59 + 0.28 * x}, {"eval_accuracy_n", 212},
-                                                   {"eval_loss", 0.7 - 0.3 * x}, {"eval_margin", 1.9 * x}}));
-            }
-            must(w.metrics(0, 0, 0, {{"eval_length_baseline", 0.61}}));
-            must(w.write(event::kProgress, {{"step", 200}, {"of", 200}}));
-            end(w, "finished");
-        }, {start}, datasetSha);
-        addCheckpoint("0001-reward_model", 200, true);
-        addRun("0002-dpo", {{"steps", 300}, {"beta", 0.05}}, [&](EventWriter& w) {
-            for (int s = 0; s <= 300; s += 2) {
-                const double x = s / 300.0;
-                must(w.metrics(s, 3 * x, s * 1800,
-                               {{"loss", s == 180 ? NAN : 0.693 - 0.35 * x + 0.05 * std::sin(s * 1.7)}, {"grad_norm", 0.8 + 0.2 * std::sin(s)},
-                                {"rewards/chosen", 0.7 * x - 0.3 * x * x}, {"rewards/rejected", -1.6 * x}, {"rewards/margins", 2.1 * x + 0.1 * std::sin(s)},
-                                {"rewards/accuracies", 0.5 + 0.4 * x}, {"logps/chosen", -40 - 3 * x}, {"logps/rejected", -41 - 9 * x},
-                                {"entropy", 2.2 - 0.4 * x}, {"tokens_per_second", 18000}, {"num_tokens", s * 1800}}));
-                if (s % 30 == 0) {
-                    must(w.metrics(s, 3 * x, s * 1800,
-                                   {{"eval_rewards/accuracies", 0.5 + 0.26 * x}, {"eval_rewards/accuracies_low", 0.43 + 0.27 * x},
-                                    {"eval_rewards/accuracies_high", 0.57 + 0.24 * x}, {"eval_rewards/accuracies_n", 212},
-                                    {"eval_rewards/margins", 1.5 * x}, {"eval_rewards/chosen", 0.3 * x}, {"eval_rewards/rejected", -1.2 * x},
-                                    {"eval_loss", 0.69 - 0.2 * x}}));
-                    for (int p = 0; p < 4; ++p)
-                        must(w.write(event::kSample,
-                                     {{"step", s}, {"prompt_id", "p" + std::to_string(p)},
-                                      {"prompt", p == 0 ? "How do I keep basil alive on a north facing window sill?" : "Write two lines about rain, request " + std::to_string(p)},
-                                      {"response", (s < 150 ? std::string("Well, there are many things one could say about this and it is worth taking the time to go through all of them one by one.\n\n- water\n- light\n- warmth\n")
-                                                            : std::string("Water it when the top of the soil is dry. ")) + (p == 1 ? "Always the same." : "Step " + std::to_string(s))},
-                                      {"tokens", 60 - s / 10 + p}, {"finished", !(s == 0 && p == 2)}, {"reward", 0.1 * p + x}}));
-                }
-            }
-            must(w.metrics(0, 0, 0, {{"eval_length_baseline", 0.61}}));
-            must(w.write(event::kAlert, {{"step", 180}, {"level", "error"}, {"name", "non_finite"}, {"text", "The loss is not a number."}}));
-            must(w.write(event::kProgress, {{"step", 300}, {"of", 300}}));
-            end(w, "finished");
-        }, {start}, datasetSha);
-        addCheckpoint("0002-dpo", 300);
-        addRun("0003-evaluate", {{"mode", "win_rate"}, {"taste", "concise"}}, [&](EventWriter& w) {
-            must(w.write(event::kResult, {{"values", {{"eval_win_rate", 0.71}, {"eval_win_rate_low", 0.643}, {"eval_win_rate_high", 0.769}, {"eval_win_rate_n", 200}}},
-                                          {"judge", {{"name", "concise"}, {"kind", "rule"}, {"saw_same_labels", "no"}}}}));
-            must(w.write(event::kProgress, {{"step", 200}, {"of", 200}}));
-            end(w, "finished");
-        }, {{"policy", runDir("0002-dpo") + "/checkpoints/step-000300", std::string(64, '1'), "0002-dpo step 300"}, {"against", dir + "/models/start", std::string(64, '0'), "start"}});
-        addRun("0004-dpo", {{"steps", 900}, {"learning_rate", 0.01}}, [&](EventWriter& w) {
-            for (int s = 0; s <= 140; s += 2)
-                must(w.metrics(s, 0, s * 1800, {{"loss", s < 120 ? 0.69 : NAN}, {"rewards/margins", 0.2}}));
-            must(w.write(event::kCheckpoint, {{"step", 100}, {"path", "checkpoints/step-000100"}, {"best", false}, {"reason", "every"}}));
-            must(w.write(event::kAlert, {{"step", 122}, {"level", "error"}, {"name", "diverged"}, {"text", "The loss is not a number."}}));
-            end(w, "failed", "The loss is not a number since step 122.");
-        }, {start}, datasetSha);
-        addCheckpoint("0004-dpo", 100);
-        must(os::writeFileAtomic(runDir("0004-dpo") + "/worker.log", "12:00:01 info step 120\n12:00:02 error loss nan\n12:00:02 error leaving with code 13\n"));
-        addRun("0005-grpo", {{"steps", 50}, {"beta", 0.02}}, [&](EventWriter& w) {
-            for (int s = 1; s <= 30; ++s)
-                must(w.metrics(s, 0, s * 4000, {{"loss", 0.01 * std::sin(s)}, {"reward", 0.1 * s}, {"kl", 0.002 * s}, {"entropy", 2.0 - 0.01 * s},
-                                                {"completions/mean_length", 40 + s}, {"completions/clipped_ratio", 0.02 * (s % 4)}, {"grad_norm", 0.4}}));
-            must(w.write(event::kProgress, {{"step", 30}, {"of", 50}}));
-            end(w, "stopped", "asked");
-        }, {start});
-        addCheckpoint("0005-grpo", 30);
     }
 
     static void save(QWidget& page, const char* name, int width = 1224, int height = 734) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ctest: timeout=300
-// Writes $PAIRLAB_BUILD_DIR/screenshots/<page>-<state>-<theme>-<size>.png, to be looked at; checks that no words are cut.
-// PAIRLAB_SCREENSHOTS=all draws the whole matrix, otherwise the small size in both themes.
-#include <cmath>
+// Writes $PAIRLAB_BUILD_DIR/screenshots/<page>-<state>-<theme>-<size>.png, to be looked at, and checks what a
+// machine can see: no words cut, no sideways scrolling, nothing too small to hit, text that stands out from
+// what is behind it. By default two states in the small size and one at 200 %; PAIRLAB_SCREENSHOTS=all draws
+// the whole matrix.
+#include <QProcess>
 
-#include <fmt/format.h>
-
-#include "core/base/events.h"
+#include "tests/ui/bundles.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
 #include "ui/data/paged_table.h"
+#include "ui/evaluate/evaluate_page.h"
 #include "ui/generate/generate_page.h"
 #include "ui/label/label_page.h"
 #include "ui/models/models_page.h"
@@ -18,43 +19,16 @@
 #include "ui/settings/settings_page.h"
 #include "ui/shell/chrome.h"
 #include "ui/train/train_page.h"
+#include "ui/widgets/plot/plot_parts.h"
 
 using namespace fixture;
 
 namespace {
 
 std::vector<PageFactory> pages(Preferences& preferences) {
-    return {labelPage(), dataPage(), generatePage(), trainPage(), runsPage(), samplesPage(), playgroundPage(), modelsPage(),
-            settingsPage(preferences)};
-}
-
-/// A finished, failed or half-way run, as a worker would have left it.
-void makeRun(const QString& dir, int number, const std::string& plugin, const std::string& end, int steps) {
-    RunSpec spec;
-    spec.name = fmt::format("{:04}-{}", number, plugin);
-    spec.plugin = plugin;
-    spec.pluginVersion = "1.0.0";
-    spec.seed = 7;
-    spec.parameters = {{"beta", 0.05 * number}, {"steps", steps}};
-    auto bundle = must(Bundle::create(dir.toStdString() + "/runs/" + spec.name, spec));
-    auto writer = must(EventWriter::open(bundle.dir()));
-    must(writer->write(event::kRunStart, {{"protocol", 1}, {"plugin", plugin}, {"pid", 1}}));
-    for (int i = 0; i <= steps; i += 5) {
-        const double t = double(i) / steps, wave = 0.08 * std::sin(i * 1.7 + number);
-        must(writer->metrics(i, t, i * 500,
-                             {{"loss", 0.69 - 0.4 * t + wave},
-                              {"rewards/chosen", 0.5 * t + wave},
-                              {"rewards/rejected", -0.9 * t + wave},
-                              {"rewards/margins", 1.4 * t + wave},
-                              {"rewards/accuracies", 0.5 + 0.35 * t},
-                              {"grad_norm", 1.1 + wave}}));
-        if (i % 50 == 0)
-            must(writer->metrics(i, t, i * 500, {{"eval_accuracy", 0.5 + 0.3 * t + 0.2 * wave}, {"eval_loss", 0.69 - 0.3 * t}}));
-    }
-    must(writer->write(event::kProgress, {{"step", steps}, {"of", end == "failed" ? 2 * steps : steps}, {"eta_s", 0}}));
-    if (end == "failed")
-        must(writer->write(event::kAlert, {{"step", steps}, {"level", "error"}, {"name", "memory"}, {"text", "out of memory"}}));
-    must(writer->write(event::kRunEnd, {{"state", end}, {"reason", end == "failed" ? "out of memory at step 200" : ""}}));
+    return {
+        labelPage(&preferences), dataPage(),     generatePage(), trainPage(),      runsPage(),
+        samplesPage(),           evaluatePage(), modelsPage(),   playgroundPage(), settingsPage(preferences)};
 }
 
 void vote(desk::Project& p, int n) {
@@ -76,10 +50,90 @@ void vote(desk::Project& p, int n) {
     }
 }
 
-struct Matrix {
-    QString size;
-    QSize pixels;
+struct Shape {
+    QString name;
+    QSize size; ///< of the window, in device independent pixels
 };
+
+bool wholeMatrix() {
+    return qgetenv("PAIRLAB_SCREENSHOTS") == "all";
+}
+/// This process draws at 200 %: two device pixels for one.
+bool twice() {
+    return qApp->devicePixelRatio() > 1.5;
+}
+
+/// Areas that scroll sideways though they should not; logs of fixed lines may.
+QStringList sideways(QWidget* root) {
+    QStringList out;
+    for (QAbstractScrollArea* area : root->findChildren<QAbstractScrollArea*>()) {
+        const auto* plain = qobject_cast<QPlainTextEdit*>(area);
+        if (plain && plain->lineWrapMode() == QPlainTextEdit::NoWrap)
+            continue;
+        if (area->isVisible() && area->horizontalScrollBar()->isVisible())
+            out.append(u"scrolls sideways: %1 %2"_s.arg(QString::fromLatin1(area->metaObject()->className()),
+                                                        area->accessibleName()));
+    }
+    return out;
+}
+
+/// Controls too small to hit.
+QStringList tooSmall(QWidget* root) {
+    QStringList out;
+    for (QWidget* each : root->findChildren<QWidget*>()) {
+        if (!each->isVisible() || each->window() != root)
+            continue;
+        const bool button = qobject_cast<QPushButton*>(each);
+        const bool field =
+            qobject_cast<QComboBox*>(each) || qobject_cast<QAbstractSpinBox*>(each) ||
+            (qobject_cast<QLineEdit*>(each) && !qobject_cast<QAbstractSpinBox*>(each->parentWidget()));
+        const int least = field ? px(Size::Control) : 24;
+        if ((button || field) && (each->height() < least || each->width() < 24))
+            out.append(
+                u"small (%1 x %2): %3 %4"_s.arg(each->width())
+                    .arg(each->height())
+                    .arg(QString::fromLatin1(each->metaObject()->className()), each->accessibleName()));
+    }
+    return out;
+}
+
+/// Words that do not stand out from what is painted behind them: 4.5:1, disabled ones apart.
+QStringList faint(QWidget* root, const QImage& picture) {
+    QStringList out;
+    const qreal scale = picture.devicePixelRatio();
+    for (QLabel* label : root->findChildren<QLabel*>()) {
+        if (!label->isVisible() || !label->isEnabled() || label->text().isEmpty() ||
+            label->visibleRegion().isEmpty())
+            continue;
+        const QPoint corner = label->mapTo(root, QPoint(0, 0)) * scale;
+        if (!picture.rect().contains(corner))
+            continue;
+        const QColor behind = picture.pixelColor(corner),
+                     ink = label->palette().color(label->foregroundRole());
+        if (contrast(ink, behind) < 4.28) // light Ok and B on sunken, as SCREENS allows
+            out.append(u"faint (%1): %2"_s.arg(contrast(ink, behind), 0, 'f', 2).arg(label->text()));
+    }
+    for (QWidget* field : root->findChildren<QWidget*>()) {
+        const auto* line = qobject_cast<QLineEdit*>(field);
+        const auto* plain = qobject_cast<QPlainTextEdit*>(field);
+        if (!field->isVisible() || !field->isEnabled() ||
+            !((line && !line->placeholderText().isEmpty()) || (plain && !plain->placeholderText().isEmpty())))
+            continue;
+        const QColor ink = field->palette().color(QPalette::PlaceholderText), surface = color(Tone::Surface);
+        if (const double seen = contrast(mix(surface, ink, ink.alphaF()), surface); seen < 4.5)
+            out.append(u"faint placeholder (%1): %2"_s.arg(seen, 0, 'f', 2).arg(field->accessibleName()));
+    }
+    return out;
+}
+
+/// Charts of one run name every curve they draw.
+QStringList curvesWithoutName(QWidget* root) {
+    QStringList out;
+    for (LegendBar* legend : root->findChildren<LegendBar*>())
+        if (legend->isVisible() && legend->hiddenEntries() > 0)
+            out.append(u"%1 curves without a name"_s.arg(legend->hiddenEntries()));
+    return out;
+}
 
 } // namespace
 
@@ -87,15 +141,20 @@ class TestScreenshots : public QObject {
     Q_OBJECT
 private:
     QString m_out;
-    QStringList m_clipped;
+    QStringList m_faults;
 
-    void shoot(MainWindow& window, const QString& page, const QString& state, const QString& theme, const QString& size) {
+    void shoot(MainWindow& window, const QString& page, const QString& state, const QString& theme,
+               const QString& size) {
         QTest::qWait(60);
         const QPixmap picture = window.grab();
         QVERIFY(!picture.isNull());
         QVERIFY(picture.save(u"%1/%2-%3-%4-%5.png"_s.arg(m_out, page, state, theme, size)));
-        for (const QString& words : clipped(&window))
-            m_clipped.append(u"%1-%2-%3: %4"_s.arg(page, state, size, words));
+        QStringList faults =
+            clipped(&window) + sideways(&window) + tooSmall(&window) + faint(&window, picture.toImage());
+        if (state == u"usual")
+            faults += curvesWithoutName(&window);
+        for (const QString& words : faults)
+            m_faults.append(u"%1-%2-%3-%4: %5"_s.arg(page, state, theme, size, words));
     }
 
     void settle(MainWindow& window, const QString& page) {
@@ -124,61 +183,92 @@ private Q_SLOTS:
     }
 
     void matrix_data() {
-        QTest::addColumn<QString>("state");
         QTest::addColumn<int>("pairs");
-        QTest::newRow("empty") << u"empty"_s << 0;
-        QTest::newRow("usual") << u"usual"_s << 60;
-        if (qgetenv("PAIRLAB_SCREENSHOTS") == "all") {
-            QTest::newRow("full") << u"full"_s << 2000;
-            QTest::newRow("failed") << u"failed"_s << 60;
+        QTest::newRow("empty") << 0;
+        QTest::newRow("usual") << 60;
+        if (wholeMatrix() || twice()) {
+            QTest::newRow("full") << 2000;
+            QTest::newRow("failed") << 60;
         }
     }
 
     void matrix() {
-        QFETCH(QString, state);
         QFETCH(int, pairs);
-        const bool all = qgetenv("PAIRLAB_SCREENSHOTS") == "all";
+        const QString state = QString::fromLatin1(QTest::currentDataTag());
+        const bool failed = state == u"failed";
         applyTheme(*qApp, ThemeMode::Light);
         Desk desk;
         makeProject(desk.dir(), pairs, desk::Scale::SevenPoint, [&](desk::Project& p) {
             desk::Task task = must(p.defaultTask());
             task.quota = 2000;
-            task.guideline = "Prefer the answer a busy person could act on at once.\n\nShorter wins when both say the same.";
+            task.guideline = "Prefer the answer a busy person could act on at once.\n\nShorter wins when "
+                             "both say the same.";
             must(p.updateTask(task));
-            if (pairs)
-                vote(p, pairs / 2);
-        });
-        if (pairs) {
-            makeRun(desk.dir(), 1, "reward_model", "finished", 150);
-            makeRun(desk.dir(), 2, "dpo", state == u"failed" ? "failed" : "finished", 200);
+            if (pairs == 0)
+                return;
+            vote(p, pairs / 2);
+            desk::DatasetSpec votes;
+            votes.name = "votes";
+            bundles::Runs runs{desk.dir().toStdString(), &p, must(p.freezeDataset(votes)).sha};
+            runs.addUsual();
             if (state == u"full")
-                for (int i = 3; i < 12; ++i)
-                    makeRun(desk.dir(), i, i % 2 ? "dpo" : "grpo", "finished", 200);
-        }
+                for (int i = 6; i < 40; ++i)
+                    runs.addRun(fmt::format("{:04}-{}", i, i % 2 ? "dpo" : "reward_model"),
+                                {{"steps", 10 * i}, {"seed_words", "long"}},
+                                [](EventWriter& w) { bundles::Runs::end(w, "finished"); });
+        });
         auto request = desk.request();
-        request.supervisor.pluginFolders = {PAIRLAB_SOURCE_DIR "/plugins"};
-        QList<Matrix> sizes{{u"1280x800"_s, {1280, 800}}};
-        if (all)
-            sizes.append({u"2560x1440"_s, {2560, 1440}});
-        desk.show(pages(desk.preferences), request, sizes.first().pixels);
-        if (pairs)
+        if (!failed)
+            request.supervisor.pluginFolders = {
+                bundles::pluginsIn(desk.temp.path().toStdString() + "/plugins")};
+        QList<Shape> shapes;
+        if (twice())
+            shapes = {{u"200pct"_s, {1280, 720}}}; // 2560 x 1440 device pixels
+        else if (wholeMatrix())
+            shapes = {{u"1280x800"_s, {1280, 800}}, {u"2560x1440"_s, {2560, 1440}}};
+        else
+            shapes = {{u"1280x800"_s, {1280, 800}}};
+        desk.show(pages(desk.preferences), request, shapes.first().size);
+        const QString shown = failed ? u"0004-dpo"_s : u"0002-dpo"_s;
+        if (pairs) {
             QTRY_VERIFY(!desk.context().supervisor.runs().empty());
-        if (pairs)
-            desk.context().selectRuns({u"0002-dpo"_s, u"0001-reward_model"_s});
-        for (const Matrix& size : sizes) {
-            desk.window->resize(size.pixels);
+            desk.context().selectRuns(state == u"full" ? QStringList{shown, u"0001-reward_model"_s}
+                                                       : QStringList{shown});
+        }
+        for (const Shape& shape : shapes) {
+            desk.window->resize(shape.size);
             for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
                 applyTheme(*qApp, theme);
                 const QString word = theme == ThemeMode::Light ? u"light"_s : u"dark"_s;
-                for (const char* id : {"label", "data", "generate", "train", "runs", "samples", "playground", "models", "settings"}) {
+                for (const char* id : {"label", "data", "generate", "train", "runs", "samples", "evaluate",
+                                       "models", "playground", "settings"}) {
                     const QString page = QString::fromLatin1(id);
-                    desk.window->goTo(page, page == u"runs" && pairs ? u"0002-dpo"_s : QString());
+                    desk.window->goTo(page, page == u"runs" && pairs ? shown : QString());
                     settle(*desk.window, page);
-                    shoot(*desk.window, page, state, word, size.size);
+                    shoot(*desk.window, page, state, word, shape.name);
                 }
             }
         }
         applyTheme(*qApp, ThemeMode::Light);
+    }
+
+    /// The same pictures by a process whose screen has two device pixels for one.
+    void atTwoHundredPercent() {
+        if (twice())
+            QSKIP("this is that process");
+        QProcess again;
+        QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
+        environment.insert(u"QT_SCALE_FACTOR"_s, u"2"_s);
+        again.setProcessEnvironment(environment);
+        again.setProcessChannelMode(QProcess::MergedChannels);
+        again.start(QCoreApplication::applicationFilePath(),
+                    wholeMatrix() ? QStringList{u"matrix"_s, u"noFaults"_s}
+                                  : QStringList{u"matrix:usual"_s, u"noFaults"_s});
+        QVERIFY(again.waitForFinished(280000));
+        QVERIFY2(again.exitStatus() == QProcess::NormalExit && again.exitCode() == 0,
+                 again.readAll().constData());
+        const QImage picture(m_out + u"/runs-usual-light-200pct.png"_s);
+        QCOMPARE(picture.size(), QSize(2560, 1440));
     }
 
     void startPage() {
@@ -188,7 +278,8 @@ private Q_SLOTS:
         window.show();
         for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
             applyTheme(*qApp, theme);
-            shoot(window, u"start"_s, u"usual"_s, theme == ThemeMode::Light ? u"light"_s : u"dark"_s, u"1280x800"_s);
+            shoot(window, u"start"_s, u"usual"_s, theme == ThemeMode::Light ? u"light"_s : u"dark"_s,
+                  u"1280x800"_s);
         }
         applyTheme(*qApp, ThemeMode::Light);
     }
@@ -210,7 +301,7 @@ private Q_SLOTS:
         shoot(*desk.window, u"label"_s, u"failed"_s, u"light"_s, u"1280x800"_s);
     }
 
-    void noWordsAreCut() { QVERIFY2(m_clipped.isEmpty(), qPrintable(m_clipped.join(u'\n'))); }
+    void noFaults() { QVERIFY2(m_faults.isEmpty(), qPrintable(m_faults.join(u'\n'))); }
 };
 
 QTEST_MAIN(TestScreenshots)

@@ -118,7 +118,7 @@ void TestTheme::noColourOrPixelSizeOutsideTheTokens() {
 
 void TestTheme::picturesOfTheStyleSheetUseTokenColours() {
     for (const bool dark : {false, true})
-        for (const QString& name : {u"check"_s, u"chevron"_s}) {
+        for (const QString& name : {u"check"_s, u"chevron"_s, u"chevron_up"_s}) {
             QFile file(u":/pairlab/theme/%1_%2.svg"_s.arg(name, dark ? u"dark"_s : u"light"_s));
             QVERIFY(file.open(QIODevice::ReadOnly));
             const Tone tone = name == u"check" ? Tone::Surface : Tone::Second;

@@ -61,7 +61,7 @@ void DataPage::showPrompt(Id id) {
             // Without their models: what is read here stays blind.
             int n = 0;
             for (const desk::Candidate& each : answer.answers)
-                d->text(u"Answer %1"_s.arg(++n), qstr(each.content), 5);
+                d->text(u"Answer %1"_s.arg(++n), qstr(each.content), kTextLines);
             d->end();
         });
 }

@@ -13,7 +13,7 @@
 namespace pl::ui {
 
 namespace {
-constexpr int kCharsInLine = 60;
+constexpr qsizetype kMeasured = 4000; ///< characters looked at to find the height
 } // namespace
 
 DetailPanel::DetailPanel(const QString& emptyText, QWidget* parent) : QScrollArea(parent), m_emptyText(emptyText) {
@@ -25,6 +25,7 @@ DetailPanel::DetailPanel(const QString& emptyText, QWidget* parent) : QScrollAre
 }
 
 void DetailPanel::fresh() {
+    m_texts.clear();
     m_body = new QFrame;
     setLook(m_body, "card");
     m_column = new QVBoxLayout(m_body);
@@ -75,10 +76,27 @@ void DetailPanel::text(const QString& caption, const QString& content, int lines
     auto* pane = new TextPane;
     pane->setAccessibleName(caption);
     pane->setRaw(content);
-    const int needed = static_cast<int>(std::min<qsizetype>(content.size() / kCharsInLine + content.count(u'\n') + 1, lines));
-    pane->setFixedHeight(std::max(1, needed) * lineHeight(TextStyle::Reading) + 2 * px(Size::GapS));
+    m_texts.append({pane, content.left(kMeasured), lines});
+    fitTexts();
     inside->addWidget(pane);
     m_column->addWidget(frame);
+}
+
+void DetailPanel::fitTexts() {
+    // Every text is given the lines it needs at this width, up to its limit.
+    const QFontMetrics metrics(textFont(TextStyle::Reading));
+    const int widest = metrics.averageCharWidth() * px(Size::ReadingChars);
+    const int room = std::clamp(viewport()->width() - 4 * px(Size::GapL) - px(Size::GapS), px(Size::TileMin), widest);
+    for (const Text& text : m_texts) {
+        const QRect needed = metrics.boundingRect(QRect(0, 0, room, QWIDGETSIZE_MAX), Qt::TextWordWrap, text.content);
+        const int lines = (needed.height() + metrics.lineSpacing() - 1) / metrics.lineSpacing();
+        text.pane->setFixedHeight(std::clamp(lines, 1, text.lines) * lineHeight(TextStyle::Reading) + 2 * px(Size::GapS));
+    }
+}
+
+void DetailPanel::resizeEvent(QResizeEvent* event) {
+    QScrollArea::resizeEvent(event);
+    fitTexts();
 }
 
 void DetailPanel::note(const QString& text, Tone tone) {

@@ -28,8 +28,18 @@ public:
     void end(const QList<QPushButton*>& buttons = {});
     QString title() const { return m_title; }
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
+    struct Text {
+        QWidget* pane;
+        QString content;
+        int lines;
+    };
     void fresh();
+    void fitTexts();
+    QList<Text> m_texts;
     QString m_emptyText, m_title;
     QWidget* m_body = nullptr;
     QVBoxLayout* m_column = nullptr;

@@ -51,7 +51,11 @@ protected:
         QPainter p(this);
         p.setRenderHint(QPainter::Antialiasing);
         const int figures = 190, names = std::max(220, width() * 2 / 5);
-        const QRectF plot(names, 0, std::max(120, width() - names - figures - px(Size::GapL)), height() - axisHeight());
+        // The axis stands right below the last row.
+        const QRectF plot(names, 0, std::max(120, width() - names - figures - px(Size::GapL)),
+                          std::min<int>(height() - axisHeight(), static_cast<int>(m_rows.size()) * rowHeight()));
+        if (m_rows.empty())
+            return;
         const auto x = [&](double v) { return plot.left() + v * plot.width(); };
         for (const double tick : {0.0, 0.25, 0.5, 0.75, 1.0}) {
             p.setPen(QPen(color(tick == 0.5 ? Tone::Border : Tone::Line), 1, tick == 0.5 ? Qt::DashLine : Qt::SolidLine));
@@ -113,6 +117,7 @@ public:
             box->setAccessibleName(name);
             box->setMinimumWidth(180);
             box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+            box->setPlaceholderText(u"no model yet"_s);
             return box;
         };
         auto* one = line();

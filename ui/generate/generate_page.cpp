@@ -109,6 +109,7 @@ private:
         auto* two = line();
         say(two, u"with"_s);
         m_first = combo(u"Model"_s, 200);
+        m_first->setPlaceholderText(u"no model yet"_s);
         two->addWidget(m_first);
         say(two, u"and"_s);
         m_second = combo(u"Second model"_s, 200);
@@ -289,6 +290,7 @@ private:
                 m_keep->setChecked(order && order->enabled);
                 if (order && !m_target->hasFocus())
                     m_target->setText(QString::number(order->target));
+                m_known = true;
                 showReady(known->remaining);
                 askFacts();
                 recount();
@@ -367,7 +369,7 @@ private:
         s.prompts = counted() ? std::min(s.prompts, there) : s.prompts;
         return s;
     }
-    bool counted() const { return !m_models.empty(); }
+    bool counted() const { return m_known; }
 
     void recount() {
         const Sentence s = read();
@@ -561,6 +563,7 @@ private:
     std::string m_run;
     int m_seen = 0;
     bool m_starting = false;
+    bool m_known = false; ///< models and counts were asked for and have come
     QLineEdit *m_count, *m_n, *m_temperature, *m_longest, *m_seed, *m_target;
     QComboBox *m_split, *m_first, *m_second;
     SegmentedControl* m_pairing;

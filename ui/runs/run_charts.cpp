@@ -23,14 +23,14 @@ struct Spec {
     const char* unless = nullptr; ///< left out when this metric is there
 };
 const Spec kSpecs[] = {
-    {Rewards, "eval_rewards/margins", u"margin", false, false, true},
     {Rewards, "eval_rewards/chosen", u"chosen"},
     {Rewards, "eval_rewards/rejected", u"rejected", true},
+    {Rewards, "eval_rewards/margins", u"margin", false, false, true},
     {Rewards, "eval_margin", u"margin", false, false, true},
     {Rewards, "eval_reward", u"reward", false, false, true},
-    {Rewards, "rewards/margins", u"margin (train)", false, true},
     {Rewards, "rewards/chosen", u"chosen (train)", false, true, false, 1, "eval_rewards/chosen"},
     {Rewards, "rewards/rejected", u"rejected (train)", true, true, false, 1, "eval_rewards/rejected"},
+    {Rewards, "rewards/margins", u"margin (train)", false, true},
     {Rewards, "margin", u"margin (train)", false, true},
     {Rewards, "reward", u"reward (train)", false, true},
     {Accuracy, "eval_accuracy", u"held-out", false, false, true},
@@ -60,7 +60,7 @@ RunCharts::RunCharts(std::array<LivePlot*, kCells> cells, PlotGrid* grid) : m_ce
         {u"Win rate"_s, u"No win rate yet: evaluate a checkpoint"_s},
         {u"KL"_s, u"This trainer measures no KL"_s},
         {u"Length, cut off"_s, u"No answers were sampled yet"_s},
-        {u"Loss, gradient"_s, u"No loss yet"_s},
+        {u"Loss"_s, u"No loss yet"_s},
     }};
     for (size_t i = 0; i < names.size(); ++i) {
         m_cells[i]->setTitle(names[i].first);
@@ -190,19 +190,23 @@ void RunCharts::drawBaselines() {
             lengths.push_back(run.series->lastValue("eval_length_baseline"));
     std::sort(lengths.begin(), lengths.end());
     lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-    lengths.push_back(-1); // so that the first time is never equal to "nothing drawn"
+    // So that the first time, and the first curve, are never equal to "nothing drawn".
+    lengths.push_back(-1 - m_cells[Accuracy]->seriesCount() - 100.0 * m_cells[Wins]->seriesCount());
     if (lengths == m_lengthBaselines)
         return;
     m_lengthBaselines = lengths;
     m_cells[Accuracy]->clearBaselines();
-    m_cells[Accuracy]->addBaseline(0.5, u"chance"_s);
-    for (const double y : lengths)
-        if (y >= 0)
-            m_cells[Accuracy]->addBaseline(y, u"longer wins"_s);
-    if (m_ceiling)
-        m_cells[Accuracy]->addBaseline(*m_ceiling, u"people agree"_s);
+    // No line through the words of an empty chart.
+    if (m_cells[Accuracy]->seriesCount() > 0) {
+        m_cells[Accuracy]->addBaseline(0.5, u"chance"_s);
+        for (const double y : lengths)
+            if (y >= 0)
+                m_cells[Accuracy]->addBaseline(y, u"longer wins"_s);
+        if (m_ceiling)
+            m_cells[Accuracy]->addBaseline(*m_ceiling, u"people agree"_s);
+    }
     m_cells[Wins]->clearBaselines();
-    if (m_cells[Wins]->seriesCount() > 0) // no line through the words of an empty chart
+    if (m_cells[Wins]->seriesCount() > 0)
         m_cells[Wins]->addBaseline(0.5, u"even"_s);
 }
 
@@ -216,7 +220,7 @@ void RunCharts::drawAlerts() {
     m_alertsDrawn = now;
     for (LivePlot* plot : m_cells) {
         plot->clearAlerts();
-        if (plot->seriesCount() == 0)
+        if (plot->seriesCount() == 0 || plot == m_cells[Wins]) // a verdict was not measured while it trained
             continue;
         for (const ChartRun& run : m_runs) {
             if (!run.series)

@@ -34,6 +34,8 @@ namespace {
 
 constexpr int kRefreshMs = 33;
 constexpr qsizetype kMostCompared = 12;
+constexpr int kTailLines = 6;
+constexpr int kTableWidth = 530, kDetailWidth = 652; ///< of the smallest window
 
 QString ageText(int64_t sinceMs) {
     const double s = static_cast<double>(QDateTime::currentMSecsSinceEpoch() - sinceMs) / 1000.0;
@@ -74,9 +76,9 @@ public:
         buildTable();
         splitter->addWidget(m_table);
         splitter->addWidget(buildDetail());
-        splitter->setStretchFactor(0, 0);
-        splitter->setStretchFactor(1, 1);
-        splitter->setSizes({430, 800});
+        splitter->setStretchFactor(0, 1);
+        splitter->setStretchFactor(1, 2);
+        splitter->setSizes({kTableWidth, kDetailWidth});
         m_stack->addWidget(body);
 
         m_timer = new QTimer(this);
@@ -124,11 +126,11 @@ private:
     // ---- building
 
     void buildTable() {
-        auto* model = new TableModel({{u"State"_s, false, false, 92}, {u"Run"_s, false, true, 128},
-                                      {u"Changed"_s, false, false, 110, false, u"Parameters that differ from the plugin's defaults"_s},
-                                      {u"Held-out %"_s, true, true, 116, false, u"Ranking accuracy on held-out votes with its 95 % interval"_s},
-                                      {u"Win rate %"_s, true, true, 116, false, u"Against the start, with its 95 % interval; the judge is beside the run"_s},
-                                      {u"Age"_s, true, false, 64}},
+        auto* model = new TableModel({{u"State"_s, false, false, 100}, {u"Run"_s, false, true, 116, true},
+                                      {u"Changed"_s, false, false, 150, true, u"Parameters that differ from the plugin's defaults"_s, true},
+                                      {u"Held-out %"_s, true, true, 110, false, u"Ranking accuracy on held-out votes with its 95 % interval"_s},
+                                      {u"Win rate %"_s, true, true, 110, false, u"Against the start, with its 95 % interval; the judge is beside the run"_s},
+                                      {u"Age"_s, true, false, 60}},
                                      [this](int row, int column, int role) { return cell(row, column, role); });
         m_table = new DetailTable(model);
         m_table->setMultiSelect(true);
@@ -160,20 +162,23 @@ private:
         column->setSpacing(px(Size::GapM));
         auto* head = new QHBoxLayout;
         setNoMargins(head, Size::GapS);
-        m_title = new ElidedLabel({}, TextStyle::Heading);
+        m_title = new TextLabel({}, TextStyle::Heading);
+        m_changed = new ElidedLabel({}, TextStyle::Caption, Tone::Second);
         m_chip = new StatusChip;
         m_pause = new QuietButton(u"pause"_s, u"Pause"_s);
         m_resume = new QuietButton(u"play"_s, u"Resume"_s);
         m_checkpoint = new QuietButton(u"save"_s, u"Checkpoint"_s);
         m_stop = new QuietButton(u"stop"_s, u"Stop"_s);
         m_more = new IconButton(u"more"_s, u"Save charts, kill, use the result"_s);
-        head->addWidget(m_title, 1);
+        head->addWidget(m_title);
+        head->addWidget(m_changed, 1);
         head->addWidget(m_chip);
         for (QWidget* w : std::initializer_list<QWidget*>{m_pause, m_resume, m_checkpoint, m_stop, m_more})
             head->addWidget(w);
         column->addLayout(head);
-        m_message = new InlineMessage;
-        m_message->clear();
+        m_message = new Banner;
+        m_message->setClosable(true);
+        m_message->hide();
         column->addWidget(m_message);
         m_drift = new Banner;
         m_drift->hide();
@@ -186,7 +191,6 @@ private:
         m_tail->setReadOnly(true);
         m_tail->setFont(textFont(TextStyle::MonoCaption));
         m_tail->setLineWrapMode(QPlainTextEdit::NoWrap);
-        m_tail->setFixedHeight(6 * lineHeight(TextStyle::MonoCaption) + px(Size::GapM));
         m_tail->setAccessibleName(u"Last lines of the log"_s);
         m_tail->hide();
         column->addWidget(m_tail);
@@ -215,9 +219,9 @@ private:
                     return;
                 const Status status = (m_ctx.supervisor.*f)(sstr(m_primary));
                 if (!status)
-                    m_message->setMessage(State::Failed, errorText(status.error()));
+                    m_message->show(State::Failed, errorText(status.error()));
                 else
-                    m_message->clear();
+                    m_message->hide();
             };
         };
         connect(m_pause, &QPushButton::clicked, this, act(&desk::Supervisor::pause));
@@ -411,7 +415,7 @@ private:
         for (const QString& name : names)
             if (const desk::RunInfo* info = find(name))
                 m_log->want(name, info->dir);
-        m_message->clear();
+        m_message->hide();
         drawRuns();
         showHead();
         askDrift();
@@ -439,10 +443,14 @@ private:
         m_chip->setVisible(info != nullptr);
         if (!info) {
             m_title->setText(u"Pick a run"_s);
+            m_changed->setText({});
             return;
         }
         m_title->setText(m_shown.size() > 1 ? u"%1 and %2 more"_s.arg(m_primary).arg(m_shown.size() - 1)
-                                            : u"%1  %2"_s.arg(m_primary, qstr(info->title)));
+                                            : m_primary);
+        const QString changed = changedParameters(m_ctx.supervisor.catalog().find(info->plugin), info->parameters);
+        m_changed->setText(m_shown.size() > 1 ? QString()
+                                              : qstr(info->title) + (changed.isEmpty() ? QString() : u"  ·  "_s + changed));
         m_chip->set(stateOf(*info), stateWord(*info));
         m_chip->setToolTip(qstr(info->reason).toHtmlEscaped());
         const bool running = info->state == RunState::Running, queued = info->state == RunState::Queued;
@@ -462,6 +470,8 @@ private:
             for (const std::string& line : info->logTail)
                 lines.append(qstr(line));
             m_tail->setPlainText(lines.join(u'\n'));
+            m_tail->setFixedHeight((static_cast<int>(std::min<qsizetype>(lines.size(), kTailLines)) + 1) *
+                                   lineHeight(TextStyle::MonoCaption) + 2 * px(Size::Grid));
             m_tail->setVisible(!lines.isEmpty());
         } else if (info->stalled) {
             m_failure->show(State::Warning, u"Nothing was heard from this run for a minute. It may be busy; stop it if it stays silent."_s);
@@ -573,7 +583,7 @@ private:
             },
             [this](Result<std::string> name) {
                 if (!name) {
-                    m_message->setMessage(State::Failed, errorText(name.error()));
+                    m_message->show(State::Failed, errorText(name.error()));
                     return;
                 }
                 m_ctx.say(State::Running, u"Started %1 with the newer labels"_s.arg(qstr(*name)));
@@ -604,7 +614,7 @@ private:
             menu.addAction(themeIcon(u"close"_s, Tone::Error), u"Kill now (loses what came after the last checkpoint)"_s, this,
                            [this] {
                                if (const Status s = m_ctx.supervisor.kill(sstr(m_primary)); !s)
-                                   m_message->setMessage(State::Failed, errorText(s.error()));
+                                   m_message->show(State::Failed, errorText(s.error()));
                            });
         }
         menu.exec(m_more->mapToGlobal(QPoint(0, m_more->height())));
@@ -624,12 +634,12 @@ private:
                     c = u'_';
             const QString path = dir + u'/' + file + (png ? u".png"_s : u".csv"_s);
             if (const Status s = png ? plot->savePng(path) : plot->saveCsv(path); !s) {
-                m_message->setMessage(State::Failed, errorText(s.error()));
+                m_message->show(State::Failed, errorText(s.error()));
                 return;
             }
             ++saved;
         }
-        m_message->setMessage(State::Done, u"Saved %1 charts in %2"_s.arg(saved).arg(dir));
+        m_message->show(State::Done, u"Saved %1 charts in %2"_s.arg(saved).arg(dir));
     }
 
     Context& m_ctx;
@@ -642,12 +652,12 @@ private:
     QStackedLayout* m_stack;
     EmptyState* m_empty;
     DetailTable* m_table = nullptr;
-    ElidedLabel* m_title = nullptr;
+    TextLabel* m_title = nullptr;
     StatusChip* m_chip = nullptr;
     QuietButton *m_pause = nullptr, *m_resume = nullptr, *m_checkpoint = nullptr, *m_stop = nullptr;
     IconButton* m_more = nullptr;
-    InlineMessage* m_message = nullptr;
-    Banner *m_drift = nullptr, *m_failure = nullptr;
+    ElidedLabel* m_changed = nullptr;
+    Banner *m_message = nullptr, *m_drift = nullptr, *m_failure = nullptr;
     QPlainTextEdit* m_tail = nullptr;
     TextLabel* m_verdict = nullptr;
     Tile *m_winTile = nullptr, *m_accuracyTile = nullptr, *m_progressTile = nullptr, *m_speedTile = nullptr;

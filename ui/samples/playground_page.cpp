@@ -102,6 +102,7 @@ public:
         for (size_t i = 0; i < 2; ++i) {
             auto* card = new Card;
             m_model[i] = new QComboBox;
+            m_model[i]->setPlaceholderText(u"no model yet"_s);
             m_model[i]->setAccessibleName(i == 0 ? u"First model"_s : u"Second model"_s);
             card->body()->addWidget(m_model[i]);
             m_pane[i] = new TextPane;

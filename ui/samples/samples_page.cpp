@@ -14,6 +14,7 @@
 #include <QTextLayout>
 #include <QVBoxLayout>
 
+#include "core/base/log.h"
 #include "core/desk/runs/actions.h"
 #include "core/text/diff.h"
 #include "ui/runs/run_log.h"
@@ -27,6 +28,7 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr int kCellLines = 8, kPromptWidth = 200, kStartPrompts = 8;
+constexpr int64_t kMostAnswers = 10'000; ///< of one prompt
 const std::array<QString, 3> kColumnNames = {u"Start"_s, u"Previous"_s, u"Latest"_s};
 
 QString chips(const RunSample& s) {
@@ -45,7 +47,7 @@ QString chips(const RunSample& s) {
 /// The whole table painted at once: rows are prompts, columns steps. Arrows move, Space opens.
 class Grid : public QWidget {
 public:
-    std::function<void()> onCurrent, onOpen, onPin, onDiff;
+    std::function<void()> onCurrent, onOpen, onPin, onDiff, onResized;
 
     Grid() {
         setFocusPolicy(Qt::StrongFocus);
@@ -125,6 +127,10 @@ protected:
             go(r, x < 0 ? m_column : std::clamp(x / std::max(1, (width() - kPromptWidth) / 3), 0, 2));
     }
     void mouseDoubleClickEvent(QMouseEvent*) override { onOpen(); }
+    void resizeEvent(QResizeEvent*) override {
+        if (onResized)
+            onResized();
+    }
     void focusInEvent(QFocusEvent*) override { update(); }
     void focusOutEvent(QFocusEvent*) override { update(); }
 
@@ -223,19 +229,23 @@ public:
         m_order = new SegmentedControl({u"Changed most"_s, u"As they came"_s});
         bar->addWidget(m_order);
         bar->addStretch(1);
-        bar->addWidget(new TextLabel(u"Space opens  ·  P pins  ·  D diff"_s, TextStyle::Caption, Tone::Second));
+        m_keysHint = new TextLabel(u"Space opens  ·  P pins  ·  D diff"_s, TextStyle::Caption, Tone::Second);
+        bar->addWidget(m_keysHint);
         outer->addLayout(bar);
-        auto* heads = new QHBoxLayout;
-        setNoMargins(heads, Size::GapS);
-        auto* prompt = new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second);
-        prompt->setFixedWidth(kPromptWidth - px(Size::Grid));
-        heads->addWidget(prompt);
-        for (int c = 0; c < 3; ++c) {
-            m_heads[static_cast<size_t>(c)] = new TextLabel({}, TextStyle::Caption, Tone::Second);
-            heads->addWidget(m_heads[static_cast<size_t>(c)], 1);
-        }
-        outer->addLayout(heads);
+        // Each head stands above its column, wherever the grid puts it.
+        m_headLine = new QWidget;
+        m_headLine->setFixedHeight(lineHeight(TextStyle::Caption));
+        (void)new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second, m_headLine);
+        for (TextLabel*& head : m_heads)
+            head = new TextLabel({}, TextStyle::Caption, Tone::Second, m_headLine);
+        outer->addWidget(m_headLine);
+        m_none = new EmptyState(u"samples"_s, u"This run has no samples yet"_s, {}, u"See its charts"_s);
+        m_none->setDetail(u"A trainer that samples answers the same few prompts at every measurement."_s);
+        m_none->hide();
+        connect(m_none, &EmptyState::linkTriggered, this, [this] { m_ctx.navigate(page::kRuns, m_name); });
+        outer->addWidget(m_none, 1);
         auto* splitter = makeSplitter(Qt::Vertical);
+        m_body = splitter;
         m_area = new QScrollArea;
         m_area->setWidgetResizable(true);
         m_area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
@@ -256,6 +266,13 @@ public:
         outer->addWidget(splitter, 1);
         m_stack->addWidget(body);
 
+        m_grid->onResized = [this] {
+            for (int c = 0; c < 3; ++c) {
+                const QRect cell = m_grid->cellRect(0, c);
+                m_heads[static_cast<size_t>(c)]->setGeometry(cell.left() + px(Size::GapM), 0, cell.width() - px(Size::GapM),
+                                                             m_headLine->height());
+            }
+        };
         m_grid->onCurrent = [this] {
             m_area->ensureVisible(0, m_grid->rowTop(), 0, 0);
             m_area->ensureVisible(0, m_grid->rowTop() + Grid::rowHeight(), 0, 0);
@@ -373,11 +390,46 @@ private:
         for (size_t c = 0; c < 3; ++c)
             m_heads[c]->setText(table.steps[c] < 0 ? kColumnNames[c]
                                                    : u"%1 · step %2"_s.arg(kColumnNames[c], formatCount(table.steps[c])));
-        if (table.rows.empty())
-            m_heads[2]->setText(m_log->isLoading(m_name) ? u"Reading …"_s : u"No samples yet: the first come when it is measured"_s);
+        const bool none = table.rows.empty() && !m_log->isLoading(m_name);
+        m_none->setVisible(none);
+        for (QWidget* w : std::initializer_list<QWidget*>{m_body, m_headLine, m_keysHint})
+            w->setVisible(!none);
+        markSeen(table);
         m_grid->setTable(std::move(table));
         if (m_full->isVisible())
             showFull();
+    }
+
+    /// Answers that are in the project too have been met with their model's name now: on Label they no longer count as blind.
+    void markSeen(const SampleTable& table) {
+        if (!isVisible())
+            return;
+        std::map<std::string, std::vector<std::string>> fresh; // prompt -> answers
+        for (const SampleRow& row : table.rows)
+            for (const auto& cell : row.cells)
+                if (cell && m_seen.insert({row.promptId, cell->response}).second)
+                    fresh[row.promptId].push_back(cell->response);
+        if (fresh.empty())
+            return;
+        m_ctx.store.post([fresh = std::move(fresh), person = m_ctx.annotator](desk::Project& project) {
+            std::vector<desk::Id> ids;
+            for (const auto& [promptId, answers] : fresh) {
+                const auto prompt = project.promptByUuid(promptId);
+                if (!prompt)
+                    continue; // of another project
+                desk::Page page;
+                page.prompt = prompt->id;
+                page.limit = kMostAnswers;
+                const auto there = project.candidates(page);
+                for (const desk::Candidate& each : there ? *there : std::vector<desk::Candidate>{})
+                    if (std::find(answers.begin(), answers.end(), each.content) != answers.end())
+                        ids.push_back(each.id);
+            }
+            if (ids.empty())
+                return;
+            if (const Status done = project.markExposed(person, ids); !done)
+                log::warn("marking answers as seen: {}", done.error().toString());
+        });
     }
 
     void showFull() {
@@ -434,9 +486,11 @@ private:
     QString m_name;
     std::map<QString, std::string> m_dirs;
     std::set<std::string> m_pinned;
+    std::set<std::pair<std::string, std::string>> m_seen; ///< prompt and answer, marked already
     int64_t m_at = -1;
     QStackedLayout* m_stack;
-    EmptyState* m_empty;
+    EmptyState *m_empty, *m_none;
+    QWidget *m_body, *m_headLine, *m_keysHint;
     QComboBox *m_run, *m_step;
     SegmentedControl* m_order;
     std::array<TextLabel*, 3> m_heads{};

@@ -9,6 +9,7 @@
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
+#include <QScrollBar>
 #include <QShortcut>
 #include <QSortFilterProxyModel>
 #include <QVBoxLayout>
@@ -132,13 +133,14 @@ DetailTable::DetailTable(TableModel* model, QWidget* parent) : QWidget(parent), 
     const auto& columns = model->columns();
     bool stretched = false;
     for (int i = 0; i < columns.size(); ++i) {
+        const int header = QFontMetrics(textFont(TextStyle::Caption)).horizontalAdvance(columns[i].title) +
+            3 * px(Size::GapM);
+        m_widths.append(std::max(columns[i].width, header));
         if (columns[i].stretch) {
             m_view->horizontalHeader()->setSectionResizeMode(i, QHeaderView::Stretch);
             stretched = true;
         } else {
-            const int header = QFontMetrics(textFont(TextStyle::Caption)).horizontalAdvance(columns[i].title) +
-                3 * px(Size::GapM);
-            m_view->setColumnWidth(i, std::max(columns[i].width, header));
+            m_view->setColumnWidth(i, m_widths.last());
         }
     }
     if (!stretched)
@@ -207,6 +209,27 @@ void DetailTable::addToolWidget(QWidget* widget) {
 }
 int DetailTable::shownRows() const {
     return m_proxy->rowCount();
+}
+
+void DetailTable::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    fitColumns();
+}
+
+void DetailTable::fitColumns() {
+    const auto& columns = m_model->columns();
+    const int room = m_view->width() - 2 * m_view->frameWidth() - m_view->verticalScrollBar()->sizeHint().width();
+    int needed = 0;
+    for (int i = 0; i < columns.size(); ++i)
+        needed += m_widths[i];
+    for (int i = static_cast<int>(columns.size()) - 1; i >= 0; --i) {
+        if (!columns[i].optional)
+            continue;
+        const bool hide = needed > room;
+        m_view->setColumnHidden(i, hide);
+        if (hide)
+            needed -= m_widths[i];
+    }
 }
 
 bool DetailTable::eventFilter(QObject* watched, QEvent* event) {

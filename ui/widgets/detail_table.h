@@ -21,6 +21,7 @@ struct TableColumn {
     int width = 0;        ///< 0: by content of the header, stretches if `stretch`
     bool stretch = false;
     QString tip;
+    bool optional = false; ///< left out while the table is too narrow for all; the last such column goes first
 };
 
 /// Rows by function: the page keeps its data, the model asks for cells. Roles: DisplayRole (QString), UserRole (sort
@@ -76,6 +77,7 @@ Q_SIGNALS:
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     TableModel* m_model;
@@ -86,7 +88,9 @@ private:
     QWidget* m_bar;
     QWidget* m_none;
     class QLabel* m_count;
+    QList<int> m_widths; ///< what each column needs
     void updateCount();
+    void fitColumns();
 };
 
 } // namespace pl::ui

@@ -62,7 +62,7 @@ struct SchemaForm::Private {
         grid->setVerticalSpacing(px(Size::Grid) / 2);
         grid->setColumnMinimumWidth(0, px(Size::FormLabel));
         grid->setColumnStretch(1, 1);
-        grid->setColumnMinimumWidth(2, px(Size::TileMin));
+        grid->setColumnMinimumWidth(2, px(Size::GapXl));
         auto* label = new TextLabel(p.label.empty() ? qs(p.name) : qs(p.label));
         label->setWordWrap(true);
         label->setFixedWidth(px(Size::FormLabel));

@@ -102,7 +102,9 @@ Tile::Tile(const QString& caption, QWidget* parent) : QFrame(parent) {
     line->addWidget(m_interval, 0, Qt::AlignBottom);
     line->addStretch(1);
     column->addLayout(line);
+    m_judge = new ElidedLabel({}, TextStyle::Caption, Tone::Second);
     column->addWidget(m_basis);
+    column->addWidget(m_judge);
     m_interval->setContentsMargins(0, 0, 0, 3);
     m_value->setFixedHeight(lineHeight(TextStyle::Number));
     setMinimumWidth(px(Size::TileMin));
@@ -115,7 +117,10 @@ void Tile::setEstimate(const Estimate& estimate) {
     m_value->setStyle(text.shown ? TextStyle::Number : TextStyle::Body);
     m_value->setTone(text.shown ? Tone::Text : Tone::Hint);
     m_interval->setText(text.interval);
-    m_basis->setText(text.basis);
+    // The judge has a line of its own: a number whose judge is cut off says too little.
+    const auto dot = text.basis.indexOf(u" · "_s);
+    m_basis->setText(dot < 0 ? text.basis : text.basis.left(dot));
+    m_judge->setText(dot < 0 ? QString() : text.basis.mid(dot + 3));
     setAccessibleName(QStringList{m_caption->text(), text.value, text.interval, text.basis}.join(u' '));
 }
 
@@ -125,6 +130,7 @@ void Tile::setFact(const QString& value, const QString& basis) {
     m_value->setTone(Tone::Text);
     m_interval->clear();
     m_basis->setText(basis);
+    m_judge->setText({});
     setAccessibleName(QStringList{m_caption->text(), value, basis}.join(u' '));
 }
 
@@ -138,7 +144,7 @@ QString Tile::intervalText() const {
     return m_interval->text();
 }
 QString Tile::basisText() const {
-    return m_basis->text();
+    return m_judge->text().isEmpty() ? m_basis->text() : m_basis->text() + u" · "_s + m_judge->text();
 }
 
 // ---- Sparkline

@@ -57,7 +57,7 @@ private:
     TextLabel* m_caption;
     TextLabel* m_value;
     TextLabel* m_interval;
-    ElidedLabel* m_basis;
+    ElidedLabel *m_basis, *m_judge;
 };
 
 /// A word-sized line of the last values; NaN breaks the line and leaves a mark.

@@ -226,8 +226,9 @@ QImage LivePlot::toImage(double scale) {
     if (!isVisible())
         grab(); // gives the layout its sizes
     redrawNow();
-    const int gap = px(Size::GapS), titleH = lineHeight(TextStyle::Body), legendH = lineHeight(TextStyle::Caption);
+    const int gap = px(Size::GapS), titleH = lineHeight(TextStyle::Body);
     const QSize inner = d->plot->size();
+    const int legendH = d->legend->heightFor(inner.width());
     const QSize whole(inner.width() + 2 * gap, inner.height() + titleH + legendH + 4 * gap);
     QImage image(whole * scale, QImage::Format_RGB32);
     image.fill(color(Tone::Surface));
@@ -237,7 +238,7 @@ QImage LivePlot::toImage(double scale) {
     painter.setFont(textFont(TextStyle::Strong));
     painter.setPen(color(Tone::Text));
     painter.drawText(QRect(gap, gap, inner.width(), titleH), Qt::AlignVCenter | Qt::AlignLeft,
-                     title() + u"  "_s + d->by->text());
+                     title() + u"  by "_s + axisName(d->axis));
     d->legend->draw(painter, QRect(gap, gap + titleH + gap / 2, inner.width(), legendH));
     QPixmap chart = d->plot->toPixmap(inner.width(), inner.height(), scale);
     chart.setDevicePixelRatio(1);
@@ -317,7 +318,7 @@ QSize LivePlot::sizeHint() const {
     return {380, 260};
 }
 QSize LivePlot::minimumSizeHint() const {
-    return {220, px(Size::PlotMin)};
+    return {200, px(Size::PlotMin)};
 }
 
 void LivePlot::changeEvent(QEvent* event) {

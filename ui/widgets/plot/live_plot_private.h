@@ -235,6 +235,7 @@ struct LivePlot::Private {
         }
         legend->setEntries(std::move(entries));
         by->setText(u"by "_s + axisName(axis));
+        by->setVisible(axis != XAxis::Step); // what is not the usual is said
     }
 
     // ---- drawing
@@ -372,10 +373,11 @@ struct LivePlot::Private {
             placeAlert(a);
         QStringList notes;
         if (bad > 0)
-            notes.append(u"%1 not a number"_s.arg(formatCount(static_cast<int64_t>(bad))));
+            notes.append(u"%1 NaN"_s.arg(formatCount(static_cast<int64_t>(bad))));
         if (hidden > 0)
             notes.append(u"%1 at or below 0 not shown"_s.arg(formatCount(static_cast<int64_t>(hidden))));
         badge->setText(notes.join(u" · "_s));
+        badge->setToolTip(u"Values that are not a number or infinite: shown as triangles, left out of averages and smoothing"_s);
         badge->setVisible(!notes.isEmpty());
         const bool empty = !anyX || (finite == 0 && bad == 0);
         overlay->setEmptyText(emptyText, empty);

@@ -58,30 +58,54 @@ LegendBar::LegendBar(QWidget* parent) : QWidget(parent) {
 
 void LegendBar::setEntries(std::vector<LegendEntry> entries) {
     m_entries = std::move(entries);
+    setFixedHeight(heightFor(width()));
     update();
 }
 
 QSize LegendBar::sizeHint() const {
-    return {120, lineHeight(TextStyle::Caption)};
+    return {120, heightFor(width())};
+}
+
+int LegendBar::heightFor(int width) const {
+    int hidden = 0;
+    const int line = lineHeight(TextStyle::Caption);
+    (void)layOut(QRect(0, 0, width, line), &hidden);
+    return hidden > 0 ? 2 * line : line;
+}
+
+int LegendBar::hiddenEntries() const {
+    int hidden = 0;
+    (void)layOut(rect(), &hidden);
+    return hidden;
+}
+
+void LegendBar::resizeEvent(QResizeEvent*) {
+    if (const int wanted = heightFor(width()); wanted != height())
+        setFixedHeight(wanted);
 }
 
 std::vector<QRect> LegendBar::layOut(const QRect& rect, int* hidden) const {
     const QFontMetrics metrics(textFont(TextStyle::Caption));
+    const int line = lineHeight(TextStyle::Caption), lines = std::max(1, rect.height() / line);
+    const int moreWidth = metrics.horizontalAdvance(u"+99"_s) + px(Size::GapS);
     std::vector<QRect> out;
-    int x = rect.left();
+    int x = rect.left(), row = 0;
     *hidden = 0;
-    const int moreWidth = metrics.horizontalAdvance(u"+99"_s);
     for (size_t i = 0; i < m_entries.size(); ++i) {
         const int text = metrics.horizontalAdvance(m_entries[i].label + m_entries[i].note) + px(Size::Grid);
         const int width = kSample + px(Size::Grid) + text;
         const bool last = i + 1 == m_entries.size();
-        const int room = rect.right() - x - (last ? 0 : moreWidth + px(Size::GapS));
-        if (*hidden > 0 || (width > room && (i > 0 || room < 3 * kSample))) {
+        const auto room = [&] { return rect.right() + 1 - x - (last || row + 1 < lines ? 0 : moreWidth); };
+        if (*hidden == 0 && width > room() && x > rect.left() && row + 1 < lines) {
+            ++row;
+            x = rect.left();
+        }
+        if (*hidden > 0 || (width > room() && (x > rect.left() || room() < 3 * kSample))) {
             ++*hidden;
             continue;
         }
-        out.emplace_back(x, rect.top(), std::min(width, room), rect.height());
-        x += width + px(Size::GapM);
+        out.emplace_back(x, rect.top() + row * line, std::min(width, room()), line);
+        x += width + px(Size::GapS);
     }
     return out;
 }
@@ -91,6 +115,7 @@ void LegendBar::draw(QPainter& p, const QRect& rect) const {
     int hidden = 0;
     const auto rects = layOut(rect, &hidden);
     int end = rect.left();
+    QRect last(rect.left(), rect.top(), 0, lineHeight(TextStyle::Caption));
     for (size_t i = 0; i < rects.size(); ++i) {
         const LegendEntry& entry = m_entries[i];
         const QRect& r = rects[i];
@@ -104,11 +129,12 @@ void LegendBar::draw(QPainter& p, const QRect& rect) const {
                    QFontMetrics(f).elidedText(entry.label + entry.note, Qt::ElideMiddle, text.width()));
         f.setStrikeOut(false);
         p.setFont(f);
-        end = r.right() + px(Size::GapM);
+        end = r.right() + px(Size::GapS);
+        last = r;
     }
     if (hidden > 0) {
         p.setPen(color(Tone::Hint));
-        p.drawText(QRect(end, rect.top(), rect.right() - end, rect.height()), Qt::AlignVCenter | Qt::AlignLeft,
+        p.drawText(QRect(end, last.top(), rect.right() + 1 - end, last.height()), Qt::AlignVCenter | Qt::AlignLeft,
                    u"+%1"_s.arg(hidden));
     }
 }

@@ -30,7 +30,8 @@ struct LegendEntry {
     QString note; ///< "no token counts"
 };
 
-/// One line of samples and names; what does not fit is counted at the end ("+3"). A click toggles.
+/// Samples and names in one line, or in two when one is too short; what does not fit is counted at the end ("+3"). A click
+/// toggles.
 class LegendBar : public QWidget {
     Q_OBJECT
 public:
@@ -39,6 +40,10 @@ public:
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override { return {0, sizeHint().height()}; }
     void draw(QPainter& painter, const QRect& rect) const;
+    /// Entries that the present width cannot show.
+    int hiddenEntries() const;
+    /// One or two lines, by what `width` needs.
+    int heightFor(int width) const;
 
 Q_SIGNALS:
     void toggled(int entry);
@@ -47,6 +52,7 @@ protected:
     void paintEvent(QPaintEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
     bool event(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     std::vector<QRect> layOut(const QRect& rect, int* hidden) const;
