@@ -14,6 +14,7 @@
 #include "ui/widgets/schema_form.h"
 #include "ui/widgets/tiles.h"
 
+using namespace pl;
 using namespace pl::ui;
 using namespace Qt::StringLiterals;
 
@@ -256,6 +257,39 @@ private Q_SLOTS:
         applyTheme(*qApp, ThemeMode::Dark);
         fixture::Pages::save(*page, "samples_open_dark");
         applyTheme(*qApp, ThemeMode::Light);
+    }
+
+    void answersSeenWithNamesNoLongerCountAsBlind() {
+        fixture::Pages pages;
+        const auto items = pages.desk.next(2);
+        QCOMPARE(items.size(), size_t{2});
+        QVERIFY(!items[0].presentation.exposed && !items[1].presentation.exposed);
+        // A run that answered two prompts: one answer is a candidate here, the other is not.
+        bundles::writeModel(pages.dir + "/models/start");
+        pages.addRun("0001-dpo", {{"steps", 10}}, [&](EventWriter& w) {
+            for (size_t i = 0; i < 2; ++i)
+                fixture::must(w.write(event::kSample, {{"step", 10}, {"prompt_id", items[i].prompt.uuid}, {"prompt", items[i].prompt.content},
+                                                       {"response", i == 0 ? items[0].a.content : "Not among the answers."}}));
+            bundles::Runs::end(w, "finished");
+        });
+        pages.open();
+        auto page = make(samplesPage(), pages);
+        page->openArgument(u"0001-dpo"_s);
+        const auto exposed = [&](desk::Id comparison) {
+            return pages.store->call([&, comparison](desk::Project& p) {
+                                  desk::Project::NextOptions o;
+                                  o.task = pages.desk.task;
+                                  o.annotator = pages.desk.ada;
+                                  o.limit = 10;
+                                  for (const auto& item : fixture::must(p.next(o)))
+                                      if (item.comparison.id == comparison)
+                                          return item.presentation.exposed;
+                                  return false;
+                              })
+                .get();
+        };
+        QTRY_VERIFY(exposed(items[0].comparison.id));
+        QVERIFY(!exposed(items[1].comparison.id));
     }
 
     void modelsSayWhatTheyAre() {
