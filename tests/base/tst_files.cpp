@@ -70,6 +70,22 @@ private Q_SLOTS:
         QCOMPARE(os::listDir(dir.path())->size(), size_t(1));
     }
 
+    void copiesWholeFilesOrNone() {
+        TempDir dir;
+        const std::string bytes(3 << 20, 'x');
+        dir.write("f", bytes);
+        PL_GOOD(os::copyFile(dir.path("f"), dir.path("g")));
+        QCOMPARE(dir.read("g"), bytes);
+        PL_REFUSED(os::copyFile(dir.path("f"), dir.path("f")), "to itself");
+        QCOMPARE(dir.read("f"), bytes);
+        PL_REFUSED(os::copyFile(dir.path("none"), dir.path("g")), "none: No such file");
+        PL_REFUSED(os::copyFile(dir.path(), dir.path("h")), "no file");
+        PL_REFUSED(os::copyFile(dir.path("f"), dir.path("no/h")), "no/h: No such file");
+        SizeLimit full(2 << 20);
+        PL_REFUSED(os::copyFile(dir.path("f"), dir.path("h")), "h: File too large");
+        QVERIFY(!os::exists(dir.path("h")));
+    }
+
     void aFullDiskIsAnErrorThatSaysSo() {
         if (!os::exists("/dev/full"))
             QSKIP("no /dev/full here");

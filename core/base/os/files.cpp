@@ -226,13 +226,36 @@ Status linkOrCopy(const std::string& from, const std::string& to) {
 }
 
 Status copyFile(const std::string& from, const std::string& to) {
-    std::error_code error;
-    fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
-    if (error) {
-        std::error_code ignored;
-        if (error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EFBIG)
-            fs::remove(to, ignored); // half a copy is worse than none
-        return failure(error, fmt::format("copy to {}", to), from);
+    Fd source(openRetry(from, O_RDONLY));
+    struct stat info {};
+    if (source.get() < 0 || ::fstat(source.get(), &info) != 0)
+        return failure(errno, "open", from);
+    if (!S_ISREG(info.st_mode))
+        return fail(Code::InvalidInput, fmt::format("cannot copy {}: it is no file", from));
+    struct stat there {};
+    if (::stat(to.c_str(), &there) == 0 && there.st_dev == info.st_dev && there.st_ino == info.st_ino)
+        return fail(Code::InvalidInput, fmt::format("cannot copy {} to itself", from));
+    Fd target(openRetry(to, O_WRONLY | O_CREAT | O_TRUNC, info.st_mode & 0777));
+    if (target.get() < 0)
+        return failure(errno, "write", to);
+    std::string block(size_t{1} << 20, '\0');
+    while (true) {
+        const ssize_t n = ::read(source.get(), block.data(), block.size());
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            break;
+        const int readError = n < 0 ? errno : 0;
+        const int writeError = n < 0 ? 0 : writeAll(target.get(), std::string_view(block.data(), static_cast<size_t>(n)));
+        if (readError == 0 && writeError == 0)
+            continue;
+        ::unlink(to.c_str()); // half a copy is worse than none
+        return readError ? failure(readError, "read", from) : failure(writeError, "write", to);
+    }
+    if (::close(target.take()) != 0) {
+        const int error = errno;
+        ::unlink(to.c_str());
+        return failure(error, "write", to);
     }
     return {};
 }
