@@ -24,9 +24,7 @@ Result<int> create(const Arguments& a) {
     desk::ProjectOptions options;
     options.name = a.name;
     options.program = "pairlab-cli";
-    PL_TRY(desk::Project project, desk::Project::create(a.project, options));
-    if (a.starter)
-        PL_CHECK(desk::addStarter(project));
+    PL_TRY(desk::Project project, desk::createProject(a.project, options, a.starter));
     const auto counters = project.counters();
     PL_CHECK(project.close());
     if (a.json)
