@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// ctest: timeout=300
+// ctest: timeout=600
 // Writes $PAIRLAB_BUILD_DIR/screenshots/<page>-<state>-<theme>-<size>.png, to be looked at, and checks what a
 // machine can see: no words cut, no sideways scrolling, nothing too small to hit, text that stands out from
 // what is behind it. By default two states in the small size and one at 200 %; PAIRLAB_SCREENSHOTS=all draws
