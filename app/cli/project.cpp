@@ -118,7 +118,30 @@ Result<int> stats(const Arguments& a) {
         printJson(json);
         return 0;
     }
-    std::printf("%s\n", dumpJsonPretty(json).c_str());
+    std::printf("%lld prompts, %lld candidates, %lld pairs, %lld runs; %lld judgements, %lld of them current\n",
+                static_cast<long long>(c.prompts), static_cast<long long>(c.candidates),
+                static_cast<long long>(c.comparisons), static_cast<long long>(c.runs), static_cast<long long>(c.events),
+                static_cast<long long>(c.current));
+    std::printf("%lld votes, %lld skips, %lld flags\n", static_cast<long long>(summary.votes),
+                static_cast<long long>(summary.skips), static_cast<long long>(summary.flags));
+    auto rate = [](const char* name, const desk::Rate& r) {
+        if (!r.n)
+            std::printf("  %-22s none to count\n", name);
+        else
+            std::printf("  %-22s %.3f [%.3f, %.3f], n = %lld%s\n", name, *r.value(), r.interval().low, r.interval().high,
+                        static_cast<long long>(r.n), r.n < 30 ? ", too few" : "");
+    };
+    rate("left side chosen", summary.left);
+    rate("ties", summary.ties);
+    rate("longer answer wins", summary.longerWins);
+    rate("agreement of two", summary.agreement);
+    rate("self-consistency", summary.selfConsistency);
+    if (summary.medianActiveMs)
+        std::printf("  %-22s %.1f s\n", "median time a vote", *summary.medianActiveMs * 1e-3);
+    for (const auto& person : summary.people)
+        std::printf("  by %s (%s): %lld votes, %lld skips, %lld flags\n", person.name.c_str(), person.kind.c_str(),
+                    static_cast<long long>(person.votes), static_cast<long long>(person.skips),
+                    static_cast<long long>(person.flags));
     return 0;
 }
 
