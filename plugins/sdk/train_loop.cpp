@@ -101,6 +101,7 @@ Result<std::unique_ptr<TrainLoop>> TrainLoop::start(learn::Job& job, learn::Deco
     std::unique_ptr<TrainLoop> loop(new TrainLoop(job, model, std::move(modelDir), options, examples));
     const std::string configuration = configurationOf(job.spec());
     PL_CHECK(learn::pruneCheckpoints(job.bundle().dir(), 1 << 20, -1)); // only left-overs of interrupted writes
+    torch::manual_seed(job.spec().seed); // before a checkpoint restores the generator; equal runs then write equal files
     PL_TRY(auto state, learn::resumeNewest(job.bundle().dir(), loop->m_model, loop->m_optimizer, configuration));
     const bool again = startedBefore(job);
     if (state) {
