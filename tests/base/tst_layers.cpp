@@ -106,7 +106,7 @@ private Q_SLOTS:
         const QStringList patterns = {"*.cpp", "*.h", "*.in", "*.py", "*.sh", "*.cmake", "CMakeLists.txt"};
         for (const QString& file : filesOf({"core", "ui", "app", "plugins", "tests", "packaging"}, patterns)) {
             const QString path = relative(file);
-            const QString wanted = below(path, {"ui/", "app/desktop/", "tests/ui/"}) ? "GPL-3.0-or-later" : "Apache-2.0";
+            const QString wanted = below(path, {"ui/", "app/desktop/", "tests/ui/", "tests/benchmark/window."}) ? "GPL-3.0-or-later" : "Apache-2.0";
             const QStringList head = textOf(file).split('\n').mid(0, 3);
             if (!head.join('\n').contains("SPDX-License-Identifier: " + wanted))
                 bad << path + " lacks SPDX-License-Identifier: " + wanted;
