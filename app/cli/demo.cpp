@@ -188,10 +188,11 @@ std::string Demo::summary(const Json& json) const {
 }
 
 Result<int> Demo::run() {
+    PL_CHECK(desk::panelOfTaste(m_a.taste, 0.05, m_a.seed)); // a wrong name is said before minutes of work
     PL_CHECK(os::makeDirs(m_a.out));
     const std::string dir = os::joinPath(m_a.out, "project");
-    if (os::exists(dir))
-        return fail(Code::InvalidInput, fmt::format("{} exists already", dir), "Give another --out or remove it.");
+    if (os::exists(dir) || os::exists(os::joinPath(m_a.out, "summary.json")))
+        return fail(Code::InvalidInput, fmt::format("{} holds a demo already", m_a.out), "Give another --out or remove it.");
     {
         desk::ProjectOptions options;
         options.name = "Demo";

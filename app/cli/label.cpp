@@ -152,15 +152,17 @@ Result<int> label(const LabelArguments& a) {
         PL_CHECK(project.endSession(person.session));
     const auto counters = project.counters();
     if (a.json) {
-        printJson({{"labelled", done}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", done < a.count},
+        printJson({{"labelled", done}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", dry}, {"stopped", os::stopSignalSeen()},
                    {"judgements", counters.events}, {"current", counters.current}});
     } else {
         std::printf("%lld pairs labelled by rule (%lld ties)%s.\n", static_cast<long long>(done),
                     static_cast<long long>(ties),
-                    done < a.count ? "; the pairs ran out: generate more with `pairlab-cli generate`" : "");
+                    dry                    ? "; the pairs ran out: generate more with `pairlab-cli generate`"
+                    : os::stopSignalSeen() ? "; stopped on request"
+                                           : "");
     }
     PL_CHECK(project.close());
-    return 0;
+    return done < a.count && !dry ? 3 : 0;
 }
 
 Result<int> queue(const std::string& dir, int64_t limit, bool json) {

@@ -9,7 +9,7 @@
 int main(int argc, char** argv) {
     CLI::App app{"PairLab: label, train and inspect human preference from the command line.\n"
                  "Exit codes: 0 done, 2 usage, 3 stopped, 4 busy (held by another program), 10 configuration,\n"
-                 "11 input or output, 12 memory, 13 diverged, 70 internal."};
+                 "11 input or output, 12 memory, 13 diverged, 70 a run failed or an internal fault."};
     app.require_subcommand(1);
     app.set_version_flag("--version", PAIRLAB_VERSION);
     pl::cli::Action chosen;

@@ -69,8 +69,10 @@ int main(int argc, char** argv) {
     parser.addVersionOption();
     parser.addPositionalArgument(u"project"_s, u"A project folder; without it the start page."_s, u"[PROJECT]"_s);
     parser.addOption({u"exit-after-startup"_s, u"Leave as soon as the window is shown (to time the start)."_s});
-    parser.addOption({u"press"_s, u"Press these keys on the Label page, over and over, and print a line for every vote on disk "
-                                  u"(to test; _ is Space)."_s, u"keys"_s});
+    // For the tests of crashes: presses these keys on the Label page, over and over, and prints a line for every vote on disk.
+    QCommandLineOption press(u"press"_s, u"Needs PAIRLAB_PRESS_KEYS=1; _ is Space."_s, u"keys"_s);
+    press.setFlags(QCommandLineOption::HiddenFromHelp);
+    parser.addOption(press);
     parser.addOption({u"starter"_s, u"Make PROJECT from the starter when it does not exist."_s});
     parser.addOption({u"config"_s, u"Another file for personal settings."_s, u"file"_s});
     parser.addOption({u"out"_s, u"Folder of the report."_s, u"dir"_s});
@@ -121,7 +123,7 @@ int main(int argc, char** argv) {
         if (const QByteArray geometry = preferences.geometry(); geometry.isEmpty() || !window.restoreGeometry(geometry))
             window.resize(1280, 800);
         window.show();
-        if (parser.isSet(u"press"_s))
+        if (parser.isSet(press) && qEnvironmentVariableIntValue("PAIRLAB_PRESS_KEYS") == 1)
             new KeyPresser(window, parser.value(u"press"_s)); // the window owns it
         if (parser.isSet(u"exit-after-startup"_s))
             QTimer::singleShot(0, &window, [&window] { window.close(); });

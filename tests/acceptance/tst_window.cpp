@@ -53,7 +53,7 @@ private Q_SLOTS:
             os::SpawnOptions spawn;
             spawn.arguments = {program("pairlab"),    p,         "--config",
                                root + "/pairlab.ini", "--press", "SDFJKL_HN"};
-            spawn.environment = {{"QT_QPA_PLATFORM", "offscreen"}};
+            spawn.environment = {{"QT_QPA_PLATFORM", "offscreen"}, {"PAIRLAB_PRESS_KEYS", "1"}};
             spawn.outputFile = acks;
             auto process = os::Process::spawn(spawn);
             QVERIFY(process);

@@ -84,6 +84,19 @@ private Q_SLOTS:
         }
     }
 
+    void theShippedPairsDiffer() {
+        int rows = 0;
+        for (const auto& line : bytes(m_folder + "pairs.jsonl").trimmed().split('\n')) {
+            const auto row = parseJson(std::string_view(line.data(), line.size()), "pair");
+            QVERIFY(row);
+            const Json& both = row->at("candidates");
+            QCOMPARE(both.size(), size_t{2});
+            QVERIFY2(both[0]["content"] != both[1]["content"], line.constData());
+            ++rows;
+        }
+        QCOMPARE(rows, 500);
+    }
+
     void theGrammarRefusesOtherText() {
         const std::string dinner = "Suggest a dinner with rice.", sum = "What is 7 + 5 - 3?";
         struct Case {

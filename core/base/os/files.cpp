@@ -171,6 +171,9 @@ Result<std::string> readFrom(const std::string& path, uint64_t offset, size_t ma
 
 Status writeFileAtomic(const std::string& path, std::string_view bytes) {
     static std::atomic<unsigned> counter{0};
+    struct stat present {}; // the rename below would put a file in place of a device or a pipe
+    if (::lstat(path.c_str(), &present) == 0 && !S_ISREG(present.st_mode) && !S_ISLNK(present.st_mode))
+        return fail(Code::Io, fmt::format("cannot write {}: it is not an ordinary file", path), "Give the name of a file.");
     const std::string aside = fmt::format("{}.tmp-{}-{}", path, ::getpid(), counter++);
     Fd fd(openRetry(aside, O_WRONLY | O_CREAT | O_EXCL));
     if (fd.get() < 0)
