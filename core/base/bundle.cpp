@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
+#include "core/base/os/process.h"
 
 namespace pl {
 namespace {
@@ -127,6 +128,23 @@ Ending endingOf(const std::string& path) {
         if (ending.started || window >= *size)
             return ending;
     }
+}
+
+/// A worker takes the lock only once it has loaded: until then the desk's note of the process it started speaks for it. A
+/// run.end older than that start belongs to an earlier session of the run.
+bool isStarting(const std::string& bundleDir, const Ending& found) {
+    const auto desk = readJsonFile(os::joinPath(bundleDir, "desk.json"), kRunLimits);
+    if (!desk || !desk->is_object())
+        return false;
+    const int64_t pid = fieldOr<int64_t>(*desk, "pid", 0, "desk.json").value_or(0);
+    const int64_t startTime = fieldOr<int64_t>(*desk, "start_time", 0, "desk.json").value_or(0);
+    const int64_t launchedMs = fieldOr<int64_t>(*desk, "launched_ms", 0, "desk.json").value_or(0);
+    if (pid <= 0 || pid > INT32_MAX || startTime <= 0)
+        return false;
+    if (found.end && fieldOr<int64_t>(*found.end, "t", 0, "run.end").value_or(0) >= launchedMs)
+        return false;
+    auto process = os::Process::attach(static_cast<int>(pid), static_cast<uint64_t>(startTime));
+    return process && process->isRunning();
 }
 
 constexpr const char* kDone = "DONE";
@@ -428,6 +446,11 @@ RunEnding inspectRun(const std::string& bundleDir, const std::optional<std::stri
         return ending;
     }
     const Ending found = endingOf(os::joinPath(bundleDir, "events.jsonl"));
+    if (isStarting(bundleDir, found)) {
+        ending.state = RunState::Running;
+        ending.reason = "starting";
+        return ending;
+    }
     if (found.end) {
         const auto& body = *found.end;
         ending.reason = fieldOr<std::string>(body, "reason", "", "run.end").value_or("");

@@ -3,7 +3,9 @@
 
 #include "core/base/bundle.h"
 #include "core/base/events.h"
+#include "core/base/hash.h"
 #include "core/base/os/lock.h"
+#include "core/base/os/process.h"
 #include "tests/base/check.h"
 
 using namespace pl;
@@ -236,6 +238,30 @@ private Q_SLOTS:
         QCOMPARE(inspectRun(other.path(), "exit code 127").state, RunState::Failed);
         QCOMPARE(*runStateOf("paused"), RunState::Paused);
         PL_REFUSED(runStateOf("asleep"), "asleep");
+    }
+
+    /// The worker takes the lock only after loading: until then the process the desk noted speaks for it.
+    void aLivingWorkerThatHasNotReportedIsStarting() {
+        TempDir dir;
+        dir.write("worker.log", "");
+        const auto note = [&](uint64_t startTime, int64_t launchedMs) {
+            dir.write("desk.json", dumpJson({{"pid", os::currentPid()}, {"start_time", startTime}, {"launched_ms", launchedMs}}));
+        };
+        const uint64_t mine = os::startTimeOf(os::currentPid());
+        note(mine, nowMs());
+        QCOMPARE(inspectRun(dir.path()).state, RunState::Running);
+        QCOMPARE(inspectRun(dir.path()).reason, std::string("starting"));
+        note(mine + 1, nowMs()); // the number is somebody else's by now
+        QCOMPARE(inspectRun(dir.path()).state, RunState::Failed);
+        dir.write("events.jsonl", kStart + kPaused);
+        note(mine, nowMs()); // started again after that end
+        QCOMPARE(inspectRun(dir.path()).state, RunState::Running);
+        note(mine, 0); // the end is this worker's own: it is only closing
+        QCOMPARE(inspectRun(dir.path()).state, RunState::Paused);
+        for (const char* text : {"[]", "{", R"({"pid":"1"})", R"({"pid":-1,"start_time":1})"}) {
+            dir.write("desk.json", text);
+            QCOMPARE(inspectRun(dir.path()).state, RunState::Paused);
+        }
     }
 
     void onlyCompleteCheckpointsCount() {
