@@ -50,15 +50,57 @@ void printFailure(const desk::RunInfo& info) {
         std::fprintf(stderr, "  last checkpoint: %s (continue with `pairlab-cli run resume`)\n", info.lastCheckpoint.c_str());
 }
 
-// A run nobody waits for: give the worker a moment to take its lock, then let go.
-Status letGo(Desk& desk, const std::string& run) {
-    for (int i = 0; i < 100; ++i) {
+/// How a run nobody waits for was left.
+struct Left {
+    desk::RunInfo info;
+    std::string behind; ///< the run it waits for, when one of this project
+    bool waits() const { return info.state == RunState::Queued || info.state == RunState::Paused; }
+    bool failed() const { return info.state == RunState::Failed; }
+};
+
+// A run nobody waits for: until its worker has reported (since then), it has ended, or it clearly has to wait; at most 20 s.
+Result<Left> letGo(Desk& desk, const std::string& run, int64_t since = 0) {
+    Left left;
+    for (int i = 0, waited = 0; i < 400 && waited < 40 && !os::stopSignalSeen(); ++i) {
         const auto info = desk.supervisor().find(run);
-        if (!info || info->state != RunState::Queued)
+        if (!info)
+            return fail(Code::NotFound, fmt::format("there is no run '{}'", run));
+        left.info = *info;
+        left.behind.clear();
+        if (!left.waits() && (info->state != RunState::Running || info->startedMs > since))
             break;
+        bool makesRoom = false;
+        if (left.waits())
+            for (const auto& other : desk.supervisor().runs())
+                if (other.name != run && other.device == info->device && other.state == RunState::Running) {
+                    left.behind = other.name;
+                    makesRoom = other.resident; // at once
+                }
+        const bool held = !left.behind.empty() || info->reason.rfind("waiting: ", 0) == 0; // the device, by another project
+        waited = left.waits() && held && !makesRoom ? waited + 1 : 0;
         os::sleepMs(50);
     }
-    return desk.record();
+    PL_CHECK(desk.record());
+    return left;
+}
+
+// What became of a run that was started without --wait.
+int tellLeft(const Left& left, bool json, const std::string& hint = {}) {
+    if (json) {
+        Json out = runJson(left.info);
+        if (!left.behind.empty())
+            out["behind"] = left.behind;
+        printJson(out);
+    } else if (left.waits()) {
+        const std::string behind = left.behind.empty() ? "" : " behind " + left.behind;
+        std::printf("%s is queued%s; it starts when a PairLab program has the project open.\n", left.info.name.c_str(),
+                    behind.c_str());
+    } else if (!left.failed()) {
+        std::printf("%s started%s\n", left.info.name.c_str(), hint.empty() ? "." : hint.c_str());
+    }
+    if (left.failed())
+        printFailure(left.info);
+    return left.failed() ? exitCodeOfRun(left.info) : 0;
 }
 
 struct GenerateArguments : JobArguments {
@@ -83,12 +125,8 @@ Result<int> generate(const GenerateArguments& a) {
     request.makePairs = !a.noPairs;
     PL_TRY(std::string run, desk::startGenerate(desk->project(), desk->supervisor(), request));
     if (!a.wait) {
-        PL_CHECK(letGo(*desk, run));
-        if (a.json)
-            printJson({{"run", run}});
-        else
-            std::printf("%s started.\n", run.c_str());
-        return 0;
+        PL_TRY(const Left left, letGo(*desk, run));
+        return tellLeft(left, a.json);
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
     desk::Page page;
@@ -117,12 +155,21 @@ struct TrainArguments : JobArguments {
     int64_t limit = 0;
 };
 
+Result<double> plainNumber(const std::string& text, const std::string& what) {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (text.empty() || *end != 0 || !std::isfinite(value))
+        return fail(Code::InvalidInput, fmt::format("'{}' in '{}' is no number", text, what),
+                    "Use run:ID, rule:TASTE, verifier or length:TOKENS, each with an optional *WEIGHT.");
+    return value;
+}
+
 // "run:12", "rule:concise", "verifier", "length:60", each with an optional "*WEIGHT".
 Result<Json> rewardTerm(const std::string& text) {
     std::string body = text;
     Json term = Json::object();
     if (const auto at = body.find('*'); at != std::string::npos) {
-        term["weight"] = std::atof(body.c_str() + at + 1);
+        PL_TRY(term["weight"], plainNumber(body.substr(at + 1), text));
         body = body.substr(0, at);
     }
     if (body.rfind("run:", 0) == 0) {
@@ -135,7 +182,7 @@ Result<Json> rewardTerm(const std::string& text) {
         term["type"] = "verifier";
     } else if (body.rfind("length:", 0) == 0) {
         term["type"] = "length";
-        term["target"] = std::atof(body.c_str() + 7);
+        PL_TRY(term["target"], plainNumber(body.substr(7), text));
     } else {
         return fail(Code::InvalidInput, fmt::format("'{}' is no reward", text),
                     "Use run:ID, rule:TASTE, verifier or length:TOKENS, each with an optional *WEIGHT.");
@@ -162,12 +209,8 @@ Result<int> train(const TrainArguments& a) {
     request.threads = a.threads;
     PL_TRY(std::string run, desk::startTrain(desk->project(), desk->supervisor(), request));
     if (!a.wait) {
-        PL_CHECK(letGo(*desk, run));
-        if (a.json)
-            printJson({{"run", run}});
-        else
-            std::printf("%s started; `pairlab-cli runs %s` shows it.\n", run.c_str(), a.project.c_str());
-        return 0;
+        PL_TRY(const Left left, letGo(*desk, run));
+        return tellLeft(left, a.json, fmt::format("; `pairlab-cli runs {}` shows it.", a.project));
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
     if (a.json) {
@@ -200,9 +243,8 @@ Result<int> evaluate(const EvaluateArguments& a) {
     request.device = a.device;
     PL_TRY(std::string run, desk::startEvaluate(desk->project(), desk->supervisor(), request));
     if (!a.wait) {
-        PL_CHECK(letGo(*desk, run));
-        printJson({{"run", run}});
-        return 0;
+        PL_TRY(const Left left, letGo(*desk, run));
+        return tellLeft(left, a.json);
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
     Json out = runJson(info);
@@ -284,6 +326,9 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
     PL_TRY(auto desk, Desk::open(a.project));
     PL_TRY(std::string name, nameOf(*desk, a.run));
     auto& supervisor = desk->supervisor();
+    const int64_t asked = nowMs() - 1;
+    const auto earlier = supervisor.find(name);
+    const bool goesOn = verb == "resume" && earlier && earlier->state != RunState::Running;
     if (verb == "pause")
         PL_CHECK(supervisor.pause(name));
     else if (verb == "resume")
@@ -301,15 +346,17 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
             printJson(runJson(info));
         else
             std::printf("%s: %s %s\n", name.c_str(), runStateName(info.state), info.reason.c_str());
-        if (verb == "resume" && info.state != RunState::Finished)
+        if ((verb == "resume" || verb == "wait") && info.state != RunState::Finished)
             printFailure(info);
-        return verb == "resume" ? exitCodeOfRun(info) : 0;
+        return verb == "resume" || verb == "wait" ? exitCodeOfRun(info) : 0;
     }
     if (verb == "pause") { // says so when the device is free again
         for (int i = 0; i < 600 && supervisor.find(name)->state == RunState::Running; ++i)
             os::sleepMs(100);
     } else {
-        PL_CHECK(letGo(*desk, name));
+        PL_TRY(const Left left, letGo(*desk, name, goesOn ? asked : 0));
+        if (verb == "resume")
+            return tellLeft(left, a.json);
     }
     PL_CHECK(desk->record());
     const auto info = supervisor.find(name);
@@ -359,8 +406,8 @@ void addRunCommands(Commands& commands) {
     addJobOptions(sub, *e);
     sub->add_option("--model", e->model, "run:ID, start, a folder")->required();
     sub->add_option("--against", e->against, "The other model (none: alone)");
-    sub->add_option("--judge", e->judge, "A taste, verifier, votes, or run:ID of a reward model");
-    sub->add_option("--split", e->split, "test (sealed, openings counted), dev or train");
+    sub->add_option("--judge", e->judge, "A taste, verifier, or run:ID of a reward model; votes (for reward models only)");
+    sub->add_option("--split", e->split, "test (sealed: each opening is counted), dev or train")->capture_default_str();
     sub->add_option("--limit", e->limit, "At most so many prompts");
 
     struct ListArguments {
@@ -405,8 +452,15 @@ void addRunCommands(Commands& commands) {
         desk::DatasetSpec spec;
         spec.name = d->name;
         spec.tiePolicy = d->dropTies ? desk::TiePolicy::Drop : desk::TiePolicy::SoftLabel;
+        const int64_t before = project.counters().datasets;
         PL_TRY(desk::DatasetInfo info, project.freezeDataset(spec));
-        printJson(datasetJson(info));
+        Json out = datasetJson(info);
+        if (info.name != d->name)
+            out["asked_name"] = d->name;
+        if (info.name != d->name && project.counters().datasets == before)
+            std::fprintf(stderr, "pairlab-cli: %s has the same contents as %s, which is kept\n", d->name.c_str(),
+                         info.name.c_str());
+        printJson(out);
         return 0;
     }, dataset);
     freeze->add_option("project", d->project, "Project folder")->required();

@@ -47,6 +47,9 @@ private Q_SLOTS:
         QVERIFY(number(all, "labelled") > 100);
         const Json counts = frozen("open");
         QVERIFY2(number(counts, "sealed_test") == 0 && number(counts, "train") > 0, dumpJson(counts).c_str());
+        const Json again = cliJson({"dataset", "freeze", m_project, "again"}); // the same votes: the first name is kept
+        QCOMPARE(again.value("name", ""), std::string("open"));
+        QCOMPARE(again.value("asked_name", ""), std::string("again"));
     }
 
     void askedForByNameTheyAreOpened() {

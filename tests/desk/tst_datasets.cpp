@@ -103,6 +103,11 @@ private Q_SLOTS:
         QVERIFY(a.files == b.files);
         QCOMPARE(must(one.project->freezeDataset({})).id, a.id);
         QCOMPARE(one.project->counters().datasets, int64_t{1});
+        DatasetSpec other;
+        other.name = "another name";
+        QCOMPARE(must(one.project->freezeDataset(other)).name, a.name); // the first is kept
+        const auto none = one.project->findDataset("another name");
+        QVERIFY(!none && none.error().toString().find("dataset list") != std::string::npos);
     }
 
     void driftCountsNewerAndChangedVotes() {

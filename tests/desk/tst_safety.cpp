@@ -2,9 +2,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include <SQLiteCpp/SQLiteCpp.h>
 
 #include "core/base/os/files.h"
+#include "core/base/os/lock.h"
+#include "core/desk/runs/actions.h"
 #include "core/desk/store/schema.h"
 #include "tests/desk/desk_fixture.h"
 
@@ -97,6 +102,37 @@ private Q_SLOTS:
         const auto third = Project::open(desk.dir(), options());
         OK(third);
         QVERIFY(third->wasUnclean());
+    }
+
+    /// Of several programs that make a project in one folder one succeeds, and no loser removes the winner's.
+    void onlyOneOfManyMakesTheProject() {
+        for (int round = 0; round < 10; ++round) {
+            QTemporaryDir temp;
+            const std::string dir = temp.path().toStdString() + "/p";
+            std::atomic<int> made{0};
+            std::vector<std::thread> threads;
+            for (int i = 0; i < 4; ++i)
+                threads.emplace_back([&] {
+                    ProjectOptions o;
+                    o.durable = false;
+                    made += Project::create(dir, o).has_value();
+                });
+            for (std::thread& thread : threads)
+                thread.join();
+            QCOMPARE(made.load(), 1);
+            OK(Project::open(dir, options()));
+        }
+        QTemporaryDir temp;
+        const std::string dir = temp.path().toStdString() + "/p";
+        qputenv("PAIRLAB_RESOURCES", "/none");
+        QVERIFY(!createProject(dir, options(), true));
+        qunsetenv("PAIRLAB_RESOURCES");
+        QVERIFY(!os::exists(dir)); // what it made itself is gone
+        OK(os::makeDirs(dir));
+        const auto lock = os::FileLock::tryAcquire(dir + "/project.lock");
+        OK(lock);
+        QVERIFY(!createProject(dir, options(), false));
+        QVERIFY(os::exists(dir + "/project.lock"));
     }
 
     void aFullDiskRefusesTheVoteAndLosesNothing() {

@@ -8,9 +8,10 @@
 #include <map>
 #include <mutex>
 
+#include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
-#include "core/desk/runs/supervisor.h"
+#include "core/desk/runs/actions.h"
 
 using namespace pl;
 using namespace pl::desk;
@@ -217,6 +218,52 @@ private Q_SLOTS:
             QCOMPARE(heard.seqs[name][i], heard.seqs[name][i - 1] + 1);
     }
 
+    void aRunWhoseWorkerIsStillLoadingIsAttached() {
+        QTemporaryDir dir;
+        const std::string run = dir.path().toStdString() + "/runs/0001-command_example";
+        RunSpec spec;
+        spec.plugin = "command_example";
+        spec.name = "0001-command_example";
+        QVERIFY(Bundle::create(run, spec));
+        os::SpawnOptions spawn;
+        spawn.arguments = {"sleep", "60"};
+        auto loading = os::Process::spawn(spawn);
+        QVERIFY(loading);
+        QVERIFY(os::writeFileAtomic(run + "/worker.log", ""));
+        QVERIFY(os::writeFileAtomic(run + "/desk.json", dumpJson({{"want", "run"},
+                                                                  {"pid", loading->pid()},
+                                                                  {"start_time", loading->startTime()},
+                                                                  {"launched_ms", nowMs()}})));
+        auto supervisor = open(dir);
+        os::sleepMs(100);
+        QCOMPARE(supervisor->find(spec.name)->state, RunState::Running);
+        QCOMPARE(supervisor->find(spec.name)->pid, loading->pid());
+        QVERIFY(loading->signal(SIGKILL));
+        QVERIFY(loading->wait(5000));
+        QCOMPARE(supervisor->waitFor(spec.name)->state, RunState::Failed);
+    }
+
+    void aRunWithUnreadableEventsIsRecordedByALaterLook() {
+        QTemporaryDir dir;
+        auto project = Project::create(dir.path().toStdString() + "/p", {});
+        QVERIFY(project);
+        auto made = Supervisor::start(project->dir(), options(), {});
+        QVERIFY(made);
+        Supervisor& supervisor = **made;
+        auto name = supervisor.submit(job(3, 1));
+        QVERIFY(name);
+        QCOMPARE(supervisor.waitFor(*name)->state, RunState::Finished);
+        const std::string events = supervisor.find(*name)->dir + "/events.jsonl";
+        QVERIFY(os::renamePath(events, events + ".aside"));
+        QVERIFY(os::makeDirs(events)); // exists and cannot be read, even by root
+        QVERIFY(catchUp(*project, supervisor));
+        QVERIFY(project->findRun(*name)->state != "finished");
+        QVERIFY(os::removeTree(events));
+        QVERIFY(os::renamePath(events + ".aside", events));
+        QVERIFY(catchUp(*project, supervisor));
+        QCOMPARE(project->findRun(*name)->state, std::string("finished"));
+    }
+
     void aBrokenBundleIsShownAndHarmsNothing() {
         QTemporaryDir dir;
         const std::string broken = dir.path().toStdString() + "/runs/0007-dpo";
@@ -243,8 +290,8 @@ private Q_SLOTS:
         os::SpawnOptions list;
         list.arguments = {"tar", "--list", "--file", tar};
         auto out = os::runToEnd(list, 10000);
-        QVERIFY(out && out->text.find("./data/prompts.jsonl") != std::string::npos);
-        QVERIFY(out->text.find("./lock") == std::string::npos);
+        QVERIFY(out && out->text.find(*name + "/data/prompts.jsonl") != std::string::npos);
+        QVERIFY(out->text.find("/lock\n") == std::string::npos);
     }
 };
 

@@ -207,24 +207,6 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
     return as;
 }
 
-Result<Project> createProject(const std::string& dir, const ProjectOptions& options, bool starter) {
-    const bool existed = os::exists(dir);
-    PL_TRY(Project project, Project::create(dir, options));
-    if (!starter)
-        return project;
-    if (auto added = addStarter(project); !added) {
-        const std::string path = project.dir();
-        (void)project.close();
-        PL_TRY(auto entries, os::listDir(path));
-        for (const std::string& entry : entries)
-            (void)os::removeTree(os::joinPath(path, entry));
-        if (!existed)
-            (void)os::removeTree(path);
-        return tl::unexpected<Error>(std::move(added).error());
-    }
-    return project;
-}
-
 Status exportModel(Project& project, const std::string& model, const std::string& toDir) {
     PL_TRY(ModelSpec spec, resolveModel(project, model, "model"));
     if (os::exists(toDir))
@@ -635,8 +617,11 @@ Status catchUp(Project& project, Supervisor& supervisor) {
         if (over && row->state == runStateName(info.state))
             continue;
         auto events = readEvents(os::joinPath(info.dir, "events.jsonl"));
-        if (!events) // one unreadable run must not keep the project shut
+        if (!events && (events.error().code != Code::NotFound || info.state == RunState::Finished)) {
+            // One unreadable run must not keep the project shut; its row stays as it is, so that a later look repairs it.
             log::warn("run {}: {}", info.name, events.error().toString());
+            continue;
+        }
         PL_TRY([[maybe_unused]] auto made, recordRun(project, info, events ? *events : std::vector<Event>{}));
     }
     return {};

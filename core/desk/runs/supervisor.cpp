@@ -39,11 +39,11 @@ struct Run {
     std::unique_ptr<EventReader> reader;
     std::map<std::string, Json> acks;
     int64_t lastEventMs = 0;
+    int64_t launchedMs = 0; // when its newest process was started
     bool stopping = false;
     bool delivered = false; // the listener has seen it
     bool died = false;      // its process has ended and the rest of its events is still to be read
     std::optional<std::string> exitStatus;
-    std::string launchError;
 };
 
 struct Supervisor::State {
@@ -66,6 +66,7 @@ struct Supervisor::State {
                   {"note", run.info.note},
                   {"pid", run.info.pid},
                   {"start_time", run.process ? run.process->startTime() : 0},
+                  {"launched_ms", run.launchedMs},
                   {"stopped_in_queue", run.info.state == RunState::Stopped && run.info.startedMs == 0}};
         return os::writeFileAtomic(os::joinPath(run.info.dir, kDeskFile), dumpJson(desk));
     }
@@ -113,6 +114,7 @@ void Supervisor::State::addKnown(const std::string& name) {
     const Manifest* manifest = catalog->find(spec.plugin);
     info.title = manifest ? manifest->title : spec.plugin;
     bool stoppedInQueue = false;
+    const RunEnding ending = inspectRun(dir);
     if (auto desk = readJsonFile(os::joinPath(dir, kDeskFile))) {
         run->want = fieldOr<std::string>(*desk, "want", "run", kDeskFile).value_or("run");
         info.shortJob = fieldOr<bool>(*desk, "short", false, kDeskFile).value_or(false);
@@ -122,14 +124,14 @@ void Supervisor::State::addKnown(const std::string& name) {
             info.note = (*desk)["note"];
         const auto pid = fieldOr<int64_t>(*desk, "pid", 0, kDeskFile).value_or(0);
         const auto startTime = fieldOr<int64_t>(*desk, "start_time", 0, kDeskFile).value_or(0);
-        if (pid > 0 && os::FileLock::isHeld(bundle->lockPath())) {
+        run->launchedMs = fieldOr<int64_t>(*desk, "launched_ms", 0, kDeskFile).value_or(0);
+        if (pid > 0 && ending.state == RunState::Running) {
             if (auto process = os::Process::attach(static_cast<int>(pid), static_cast<uint64_t>(startTime))) {
                 run->process = std::move(*process);
                 info.pid = static_cast<int>(pid);
             }
         }
     }
-    const RunEnding ending = inspectRun(dir);
     info.state = ending.state;
     info.reason = ending.reason;
     info.lastCheckpoint = ending.lastCheckpoint;
@@ -222,6 +224,7 @@ Status Supervisor::State::launch(Run& run) {
         spawn.arguments = {options.worker, "run", info.dir};
     }
     log::info("Start run {} ({})", info.name, spawn.arguments.front());
+    run.launchedMs = nowMs();
     PL_TRY(os::Process process, os::Process::spawn(spawn));
     run.process = std::move(process);
     run.exitStatus.reset();
@@ -348,9 +351,11 @@ bool Supervisor::State::pollOnce() {
                 }
             }
             auto events = run.reader->poll();
-            std::vector<Event> fresh;
-            if (events)
-                fresh = std::move(*events);
+            if (!events && !run.died) { // unreadable for now: nothing is told, a later look takes it all
+                run.delivered = true;
+                continue;
+            }
+            std::vector<Event> fresh = events ? std::move(*events) : std::vector<Event>{};
             for (const Event& event : fresh)
                 apply(run, event);
             const int64_t now = nowMs();

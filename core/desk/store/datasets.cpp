@@ -466,7 +466,7 @@ Result<DatasetInfo> Project::findDataset(const std::string& what) {
             }
         }
         return fail(Code::NotFound, fmt::format("there is no dataset \"{}\"", what),
-                    "`pairlab-cli dataset` lists them.");
+                    "See `pairlab-cli dataset list P`.");
     });
 }
 

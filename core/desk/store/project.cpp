@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/desk/store/project.h"
 
+#include <filesystem>
+
 #include <sqlite3.h>
 
 #include "core/base/log.h"
@@ -12,6 +14,7 @@ namespace pl::desk {
 namespace {
 
 constexpr const char* kDatabase = "project.db";
+constexpr const char* kLock = "project.lock";
 /// Above this size the quick check at open is weekly.
 constexpr uint64_t kAlwaysCheckBytes = uint64_t{256} << 20;
 constexpr int64_t kWeekMs = int64_t{7} * 24 * 3600 * 1000;
@@ -293,44 +296,61 @@ Result<Project> Project::create(const std::string& dir, ProjectOptions options) 
         return fail(Code::InvalidInput, fmt::format("{} already holds a project", path), "Open it instead.");
     if (os::exists(path)) {
         PL_TRY(const auto entries, os::listDir(path));
-        if (!entries.empty())
+        if (!entries.empty() && entries != std::vector<std::string>{kLock}) // a lock alone: another is at it, or was
             return fail(Code::InvalidInput, fmt::format("the folder {} is not empty", path),
                         "Give the name of a new folder.");
     }
     const bool existed = os::exists(path);
-    auto made = [&]() -> Result<Project> {
+    PL_CHECK(os::makeDirs(path));
+    const std::string lockPath = os::joinPath(path, kLock);
+    auto lock = os::FileLock::tryAcquire(lockPath);
+    if (!lock)
+        return tl::unexpected(std::move(lock).error().with("creating project " + path));
+    // Another program may have been faster: nothing of what it made is touched.
+    PL_TRY(const auto before, os::listDir(path));
+    if (before != std::vector<std::string>{kLock})
+        return fail(Code::InvalidInput, fmt::format("the folder {} is not empty", path),
+                    "Another program has just used it; give the name of a new folder.");
+    Project project(std::make_unique<Impl>());
+    Impl& impl = *project.m;
+    impl.dir = path;
+    impl.options = std::move(options);
+    impl.lock = std::move(*lock);
+    const auto fill = [&]() -> Status {
         PL_CHECK(makeFolders(path));
-        auto impl = std::make_unique<Impl>();
-        impl->dir = path;
-        impl->options = std::move(options);
-        PL_TRY(impl->lock, os::FileLock::tryAcquire(os::joinPath(path, "project.lock")));
-        PL_CHECK(impl->connect(true));
-        const std::string name = impl->options.name.empty() ? os::baseName(path) : impl->options.name;
-        PL_CHECK(impl->write("creating project " + path, [&]() -> Status {
-            impl->setMeta("uuid", newUuid());
-            impl->setMeta("origin", newUuid());
-            impl->setMeta("name", name);
-            impl->setMeta("created_ms", std::to_string(impl->now()));
+        PL_CHECK(impl.connect(true));
+        const std::string name = impl.options.name.empty() ? os::baseName(path) : impl.options.name;
+        PL_CHECK(impl.write("creating project " + path, [&]() -> Status {
+            impl.setMeta("uuid", newUuid());
+            impl.setMeta("origin", newUuid());
+            impl.setMeta("name", name);
+            impl.setMeta("created_ms", std::to_string(impl.now()));
             return {};
         }));
-        PL_CHECK(impl->load());
-        Project project(std::move(impl));
+        PL_CHECK(impl.load());
         Task task;
         task.name = "Helpfulness";
         task.question = "Which answer helps more?";
         task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
         PL_CHECK(project.addTask(task));
-        return project;
-    }();
-    // Half a project would stand in the way of the next attempt.
-    if (!made && !os::FileLock::isHeld(os::joinPath(path, "project.lock"))) {
+        return {};
+    };
+    if (auto filled = fill(); !filled) {
+        // Half a project would stand in the way of the next attempt. Removed while the lock is held, the lock itself last.
+        impl.closed = true;
+        impl.cache.reset();
+        impl.db.reset();
         const auto entries = os::listDir(path);
         for (const std::string& entry : entries ? *entries : std::vector<std::string>())
-            (void)os::removeTree(os::joinPath(path, entry));
+            if (entry != kLock)
+                (void)os::removeTree(os::joinPath(path, entry));
+        (void)os::removeTree(lockPath);
+        std::error_code ignored;
         if (!existed)
-            (void)os::removeTree(path);
+            std::filesystem::remove(path, ignored); // only when empty
+        return tl::unexpected<Error>(std::move(filled).error());
     }
-    return made;
+    return project;
 }
 
 Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
@@ -344,7 +364,7 @@ Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
     auto impl = std::make_unique<Impl>();
     impl->dir = path;
     impl->options = std::move(options);
-    auto lock = os::FileLock::tryAcquire(os::joinPath(path, "project.lock"));
+    auto lock = os::FileLock::tryAcquire(os::joinPath(path, kLock));
     if (!lock)
         return tl::unexpected(std::move(lock).error().with("opening project " + path));
     impl->lock = std::move(*lock);
