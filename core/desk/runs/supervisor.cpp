@@ -684,17 +684,4 @@ Result<Json> Supervisor::waitForAck(const std::string& name, const std::string& 
     }
 }
 
-Status packRun(const std::string& bundleDir, const std::string& tarFile) {
-    PL_TRY(Bundle bundle, Bundle::open(bundleDir));
-    os::SpawnOptions tar;
-    tar.arguments = {"tar",          "--create",    "--file",         os::absolutePath(tarFile),
-                     "--dereference", "--hard-dereference", "--exclude=./lock", "--exclude=./desk.json",
-                     "--directory", os::absolutePath(bundleDir), "."};
-    PL_TRY(os::Output output, os::runToEnd(tar, 600000));
-    if (output.status.signalled || output.status.code != 0)
-        return fail(Code::Io, fmt::format("cannot pack {}: tar ended with {}: {}", bundleDir, output.status.toString(),
-                                          output.text.substr(0, 400)));
-    return {};
-}
-
 } // namespace pl::desk
