@@ -142,6 +142,11 @@ void addPluginCommands(Commands& commands) {
     auto n = std::make_shared<Arguments>();
     auto* fresh = commands.add("new", "A plugin that builds, tests and runs", [n]() -> Result<int> {
         const std::string dir = n->out.empty() ? n->text : os::joinPath(n->out, n->text);
+        // A second plugin of one id would hide the first.
+        const PluginCatalog catalog = findPlugins(defaultPluginFolders());
+        if (const Manifest* known = catalog.find(os::baseName(n->text)))
+            return fail(Code::InvalidInput, fmt::format("there is a plugin '{}' already, in {}", known->id, known->dir),
+                        "Choose another name; `pairlab-cli plugins list` shows those in use.");
         PL_CHECK(writePluginTemplate(dir, os::baseName(n->text)));
         std::printf("%s written. Build it: pairlab-cli plugins rebuild %s\n", dir.c_str(), dir.c_str());
         return 0;

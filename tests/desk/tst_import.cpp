@@ -4,6 +4,7 @@
 #include "core/base/os/files.h"
 #include "core/desk/exchange/export.h"
 #include "core/desk/exchange/import.h"
+#include "core/desk/runs/actions.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -222,6 +223,104 @@ private Q_SLOTS:
             return all;
         };
         QCOMPARE(strip(again), strip(file));
+    }
+
+    void aSimulatedVoteNeverComesBackAsAHumanOne() {
+        Desk one(10), two, three;
+        const Id robot = must(one.project->annotator(AnnotatorKind::Rule, "concise"));
+        one.ada = robot;
+        int i = 0;
+        for (const auto& item : one.next(10)) {
+            ++i;
+            OK(one.vote(item, i % 3 == 0 ? Winner::Tie : i % 2 ? Winner::A : Winner::B));
+        }
+        Desk* from = &one;
+        for (Desk* to : {&two, &three}) { // and what was imported stays simulated when it goes on
+            const std::string file = from->temp.path().toStdString() + "/out.jsonl";
+            const auto out = must(exportTrl(*from->project, {}, file));
+            QVERIFY(out.rows > 0 && out.ties > 0);
+            int64_t votes = 0;
+            for (const std::string& each : {file, file + ".ties.jsonl"})
+                votes += must(importFile(*to->project, each)).counts.votes;
+            QCOMPARE(votes, int64_t{10});
+            for (const CurrentVote& vote : to->project->currentVotes()) {
+                QCOMPARE(std::string(provenanceName(vote.provenance)), std::string("rule"));
+                for (const Annotator& who : must(to->project->annotators()))
+                    if (who.id == vote.annotator) {
+                        QVERIFY(who.kind == AnnotatorKind::Rule);
+                        QCOMPARE(who.name, std::string("imported: concise"));
+                    }
+            }
+            QVERIFY(must(to->project->check()).ok());
+            from = to;
+        }
+        OK(three.project->revertImport(must(three.project->importBatches())[0].id));
+        QVERIFY(must(three.project->check()).ok());
+        // A row that does not say is a human's, as ever; "judge" and "model" are not.
+        ImportRow plain = must(parseImport(kGood, "in", {})).rows[0];
+        QVERIFY(!plain.by);
+        for (const auto& [said, kind] : {std::pair{"simulated", AnnotatorKind::Rule}, {"judge", AnnotatorKind::Judge},
+                                         {"model", AnnotatorKind::Model}}) {
+            Json row = Json::parse(kGood);
+            row["provenance"] = said;
+            QVERIFY(must(parseImport(row.dump(), "in", {})).rows[0].by == kind);
+        }
+    }
+
+    void saysWhatIsWrongWithAnArrayOrBadRows() {
+        for (const char* text : {R"([{"prompt": "Q", "chosen": "x", "rejected": "y"}])", "[\n{}\n]", "[ {\n}\n]",
+                                 R"(["one", "two"])"})
+            for (const char* name : {"in.jsonl", "in.json", "in"}) {
+                const auto parsed = parseImport(text, name, {});
+                QVERIFY2(!parsed && parsed.error().message.find("one JSON array") != std::string::npos, text);
+            }
+        OK(parseImport("[Scene] A lake.\n[laughs] Why?", "in.txt", {}));
+        std::string rows = std::string(kGood) + "\n";
+        for (int i = 0; i < 5; ++i)
+            rows += R"({"prompt": "Q", "chosen": "x", "rejected": "x"})" "\n";
+        const auto bad = parseImport(rows, "in.jsonl", {});
+        QVERIFY(!bad && bad.error().hint.find("--format") == std::string::npos);
+        for (const char* line : {"line 2: ", "line 3: ", "line 4: "})
+            QVERIFY2(bad.error().message.find(line) != std::string::npos, bad.error().message.c_str());
+        const auto other = parseImport(R"({"text": "x"})", "in.jsonl", {});
+        QVERIFY(!other && other.error().hint.find("--format") != std::string::npos);
+    }
+
+    void aModelIsLookedAtBeforeItIsAdded() {
+        Desk desk;
+        const std::string starter = std::string(PAIRLAB_SOURCE_DIR) + "/resources/starter/model";
+        const std::string dir = desk.temp.path().toStdString() + "/my-model";
+        const auto fresh = [&] {
+            must(os::removeTree(dir));
+            must(os::copyTree(starter, dir));
+        };
+        const auto refused = [&](const char* file, const std::string& name = "m") {
+            const auto added = addModel(*desk.project, dir, name);
+            return !added && added.error().toString().find(file) != std::string::npos && !added.error().hint.empty() &&
+                   !os::exists(os::joinPath(desk.project->modelsDir(), name));
+        };
+        fresh();
+        for (const char* name : {"run:1", "a/b", "..", ".x", "-x", "two words", "\xc3\xa4"})
+            QVERIFY2(!addModel(*desk.project, dir, name), name);
+        QCOMPARE(must(addModel(*desk.project, dir + "/")), std::string("my-model"));
+        const std::string weights = dir + "/model.safetensors";
+        const std::string bytes = must(os::readFile(weights));
+        for (const size_t keep : {size_t{0}, size_t{5}, size_t{100}, bytes.size() / 2, bytes.size() - 1}) {
+            OK(os::writeFileAtomic(weights, bytes.substr(0, keep)));
+            QVERIFY2(refused("model.safetensors"), std::to_string(keep).c_str());
+        }
+        OK(os::writeFileAtomic(weights, bytes + "x"));
+        QVERIFY(refused("model.safetensors"));
+        OK(os::writeFileAtomic(weights, std::string("\x02\0\0\0\0\0\0\0{}", 10)));
+        QVERIFY(refused("model.safetensors"));
+        fresh();
+        OK(os::writeFileAtomic(dir + "/tokenizer.json", "{}"));
+        QVERIFY(refused("tokenizer.json"));
+        fresh();
+        OK(os::writeFileAtomic(dir + "/chat_template.jinja", "[INST] {{ messages[0]['content'] }} [/INST]"));
+        QVERIFY(refused("chat template"));
+        fresh();
+        OK(addModel(*desk.project, dir, "A.model_1-b"));
     }
 };
 

@@ -375,6 +375,8 @@ struct ImportRow {
     bool tie = false;
     std::optional<int> strength;
     double margin = 0;
+    std::optional<AnnotatorKind> by; ///< who judged, where the row says that no human did
+    std::string annotator;           ///< that one's name in the file; may be empty
 };
 
 struct ImportCounts {

@@ -2,6 +2,7 @@
 #include "core/desk/exchange/export.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,48 @@ Json ExportReport::toJson() const {
     return {{"file", file},         {"dataset", dataset}, {"rows", rows},   {"ties", ties},
             {"unpaired", unpaired}, {"files", files},     {"notes", notes}, {"counts", counts.toJson()}};
 }
+
+namespace {
+
+constexpr size_t kIdLength = 32; ///< a row's id: so much of the pair's hash, with a suffix when a pair gives several rows
+
+/// Who gave the ties, by the rows' ids: the lines of ties.jsonl do not say it, and a simulated tie must not come back as a
+/// human one.
+class TieVoters {
+public:
+    static Result<TieVoters> of(Project& project) {
+        TieVoters out;
+        PL_TRY(const auto people, project.annotators());
+        const std::vector<CurrentVote> votes = project.currentVotes();
+        for (const CurrentVote& vote : votes) {
+            if (vote.winner != Winner::Tie)
+                continue;
+            const auto who = std::find_if(people.begin(), people.end(), [&](const auto& p) { return p.id == vote.annotator; });
+            PL_TRY(const LabelItem item, project.pairItem(vote.comparison));
+            out.m_voters[item.comparison.sha.substr(0, kIdLength)].push_back(
+                {who == people.end() ? "" : who->name, vote.provenance});
+        }
+        return out;
+    }
+    /// Of several voters a human one counts first.
+    const char* provenance(const Json& row) const {
+        const auto found = m_voters.find(row.value("id", std::string()).substr(0, kIdLength));
+        if (found == m_voters.end())
+            return nullptr;
+        const std::string who = row.value("annotator", std::string());
+        const char* name = nullptr;
+        for (const auto& [voter, provenance] : found->second)
+            if (who.empty() || who == voter)
+                if (!name || provenance == Provenance::Human || provenance == Provenance::Imported)
+                    name = provenanceName(provenance);
+        return name;
+    }
+
+private:
+    std::map<std::string, std::vector<std::pair<std::string, Provenance>>> m_voters;
+};
+
+} // namespace
 
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
     PL_TRY(const DatasetInfo dataset, project.freezeDataset(spec));
@@ -41,10 +84,22 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
     report.files.push_back(out);
     Json hashes{{os::baseName(out), sha256Hex(bytes)}};
     const auto beside = [&](const char* name, int64_t& rows) -> Status {
-        PL_TRY(const std::string text, os::readFile(os::joinPath(dataset.dir, name)));
+        const std::string from = os::joinPath(dataset.dir, name);
+        PL_TRY(std::string text, os::readFile(from));
         rows = std::count(text.begin(), text.end(), '\n');
         if (!rows)
             return {};
+        if (std::string_view(name) == "ties.jsonl") {
+            PL_TRY(const TieVoters voters, TieVoters::of(project));
+            text.clear();
+            PL_CHECK(forEachJsonLine(from, [&](const Json& row, size_t) -> Status {
+                Json line = row;
+                if (const char* provenance = voters.provenance(row))
+                    line["provenance"] = provenance;
+                text += dumpJson(line) + "\n";
+                return {};
+            }));
+        }
         const std::string path = out + "." + name;
         PL_CHECK(os::writeFileAtomic(path, text));
         report.files.push_back(path);

@@ -21,6 +21,8 @@ constexpr std::pair<ImportFormat, const char*> kFormats[] = {{ImportFormat::Auto
 constexpr const char* kHuman = "\n\nHuman:";
 constexpr const char* kAssistant = "\n\nAssistant:";
 constexpr size_t kMostReasons = 200;
+constexpr size_t kReasonsTold = 3; ///< in the message of a refused file
+constexpr size_t kMostName = 200;
 constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
 
 /// A row that cannot be used, with its reason.
@@ -129,6 +131,25 @@ Result<std::string> sideOf(const Json& value, const Json& prompt, const char* ke
     return singleAnswer(turns, key);
 }
 
+/// Rule, judge or model where "provenance" says so: such a vote must not become a human one.
+std::optional<AnnotatorKind> judgedBy(const Json& json) {
+    if (!json.contains("provenance") || !json["provenance"].is_string())
+        return std::nullopt;
+    const std::string& said = json["provenance"].get_ref<const std::string&>();
+    if (said == "simulated")
+        return AnnotatorKind::Rule;
+    const auto kind = annotatorKindOf(said);
+    return kind && *kind != AnnotatorKind::Human ? std::optional(*kind) : std::nullopt;
+}
+
+/// A name as it was before an earlier import.
+std::string annotatorOf(std::string name) {
+    constexpr std::string_view mark = "imported: ";
+    while (name.starts_with(mark))
+        name.erase(0, mark.size());
+    return text::truncateText(name, kMostName);
+}
+
 Result<ImportRow> trlRow(const Json& json, bool implicit) {
     if (!json.is_object())
         return reject("it is not an object");
@@ -190,6 +211,9 @@ Result<ImportRow> trlRow(const Json& json, bool implicit) {
             return reject("\"strength\" is not 1, 2 or 3");
         row.strength = json["strength"].get<int>();
     }
+    row.by = judgedBy(json);
+    if (row.by && json.contains("annotator") && json["annotator"].is_string())
+        row.annotator = annotatorOf(json["annotator"].get<std::string>());
     PL_CHECK(finish(row));
     return row;
 }
@@ -241,6 +265,21 @@ bool saysJsonLines(std::string name) {
     if (name.ends_with(".gz"))
         name.resize(name.size() - 3);
     return name.ends_with(".jsonl") || name.ends_with(".ndjson") || name.ends_with(".json");
+}
+
+/// Does a file that begins with this line hold one JSON array? Plain prompts may begin with a bracket, too.
+bool beginsArray(const std::string& line) {
+    if (line[0] != '[')
+        return false;
+    const std::string inner = trimmed(line.substr(1));
+    if (inner.empty())
+        return true;
+    if (inner[0] == '{') {
+        const auto next = inner.find_first_not_of(" \t", 1);
+        return next == std::string::npos || inner[next] == '"' || inner[next] == '}';
+    }
+    const auto json = inner[0] == '"' ? parseJson(line, "the first row", kRowLimits) : reject("no list of texts");
+    return json && json->is_array();
 }
 
 } // namespace
@@ -320,7 +359,8 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
             if (parsed.format == ImportFormat::Auto)
                 parsed.format = detect(text);
             plainText = parsed.format == ImportFormat::Prompts && text[0] != '{' && text[0] != '"';
-            if (text == "[" || (text[0] == '[' && parsed.format != ImportFormat::Prompts))
+            if (text == "[" || (text[0] == '[' && parsed.format != ImportFormat::Prompts) ||
+                (options.format == ImportFormat::Auto && beginsArray(text)))
                 return fail(Code::Unsupported, fmt::format("{} is one JSON array", name),
                             "Write it as JSON Lines: one object a line.");
             if (plainText && options.format == ImportFormat::Auto && saysJsonLines(name))
@@ -360,12 +400,19 @@ Result<ParsedFile> parseImport(const std::string& whole, const std::string& name
     if (parsed.read == 0)
         return fail(Code::InvalidInput, fmt::format("{} is empty", name), "Choose another file.");
     if (parsed.rows.empty() ||
-        static_cast<double>(parsed.rejectedCount) > options.maxRejectedShare * static_cast<double>(parsed.read))
+        static_cast<double>(parsed.rejectedCount) > options.maxRejectedShare * static_cast<double>(parsed.read)) {
+        std::string why;
+        for (size_t i = 0; i < std::min(parsed.rejected.size(), kReasonsTold); ++i)
+            why += fmt::format("; line {}: {}", parsed.rejected[i].line, parsed.rejected[i].reason);
+        const bool recognised = !parsed.rows.empty() || (options.format == ImportFormat::Auto &&
+                                                         parsed.format != ImportFormat::Prompts);
+        if (hint.empty())
+            hint = recognised ? "Mend these rows or take them out." : "Choose another --format.";
         return fail(Code::InvalidInput,
-                    fmt::format("{}: {} of {} rows cannot be used as {}; line {}: {}", name, parsed.rejectedCount,
-                                parsed.read, importFormatName(parsed.format), parsed.rejected.front().line,
-                                parsed.rejected.front().reason),
-                    hint.empty() ? "Choose another --format." : hint);
+                    fmt::format("{}: {} of {} rows cannot be used as {}{}", name, parsed.rejectedCount, parsed.read,
+                                importFormatName(parsed.format), why),
+                    hint);
+    }
     return parsed;
 }
 

@@ -175,38 +175,6 @@ std::string resourcesDir() {
     return os::joinPath(os::parentDir(os::programDir()), "share/pairlab/resources");
 }
 
-Result<std::string> addModel(Project& project, const std::string& path, const std::string& name) {
-    for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"})
-        if (!os::exists(os::joinPath(path, file)))
-            return fail(Code::NotFound, fmt::format("{} is not a model folder: it has no {}", path, file),
-                        "PairLab reads Hugging Face folders with config.json, model.safetensors and tokenizer.json.");
-    PL_TRY(Json config, readJsonFile(os::joinPath(path, "config.json")));
-    PL_TRY(std::string type, field<std::string>(config, "model_type", os::joinPath(path, "config.json")));
-    if (type != "llama")
-        return fail(Code::Unsupported, fmt::format("{}: model_type '{}' is not supported yet", path, type),
-                    "Models of type llama are.");
-    const std::string as = name.empty() ? os::baseName(os::absolutePath(path)) : name;
-    if (as.find('/') != std::string::npos || as.empty() || as[0] == '.')
-        return fail(Code::InvalidInput, fmt::format("'{}' cannot be a model's name", as), "Use letters, digits and dashes.");
-    const std::string target = os::joinPath(project.modelsDir(), as);
-    if (os::exists(target))
-        return fail(Code::InvalidInput, fmt::format("the project already has a model '{}'", as), "Give another --name.");
-    PL_CHECK(os::makeDirs(target));
-    PL_TRY(auto files, os::listDir(path));
-    for (const std::string& file : files) {
-        const bool wanted = file == "config.json" || file == "tokenizer.json" || file == "tokenizer_config.json" ||
-                            file == "generation_config.json" || file == "chat_template.jinja" ||
-                            file == "README.md" || file == "model.safetensors" || file == "card.json";
-        if (!wanted)
-            continue;
-        if (auto copied = os::copyFile(os::joinPath(path, file), os::joinPath(target, file)); !copied) {
-            (void)os::removeTree(target); // half a model helps nobody
-            return tl::unexpected<Error>(std::move(copied).error());
-        }
-    }
-    return as;
-}
-
 Status exportModel(Project& project, const std::string& model, const std::string& toDir) {
     PL_TRY(ModelSpec spec, resolveModel(project, model, "model"));
     if (os::exists(toDir))

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
+
 #include "core/desk/store/impl.h"
 
 namespace pl::desk {
@@ -16,7 +18,8 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
             .bind(newUuid(), meta.source, meta.sha, meta.format, m->now())
             .run();
         const Id batch = m->db->getLastInsertRowid();
-        Id annotator = 0;
+        // The one annotator of the votes a human gave or may have given; rules, judges and models keep what they are.
+        std::map<std::pair<AnnotatorKind, std::string>, Id> annotators;
         for (const ImportRow& row : rows) {
             ++counts.rows;
             bool freshPrompt = false, freshA = false, freshB = false, freshPair = false, freshVote = false;
@@ -40,8 +43,13 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 if (!pair)
                     return fail(Code::InvalidInput,
                                 fmt::format("line {} of {}: both answers are identical", row.line, meta.source));
+                const AnnotatorKind kind = row.by.value_or(AnnotatorKind::Human);
+                const std::string name =
+                    row.by ? "imported: " + (row.annotator.empty() ? annotatorKindName(kind) : row.annotator)
+                           : meta.annotatorName;
+                Id& annotator = annotators[{kind, name}];
                 if (!annotator) {
-                    PL_TRY(annotator, m->annotatorIn(AnnotatorKind::Human, meta.annotatorName, Json::object()));
+                    PL_TRY(annotator, m->annotatorIn(kind, name, Json::object()));
                 }
                 const VoteKey key{taskId, pair, annotator, 0};
                 if (!m->currentEvent(key)) {
@@ -58,7 +66,7 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                     draft.comparison = pair;
                     draft.annotator = annotator;
                     draft.guidelineVersion = task.guidelineVersion;
-                    draft.provenance = Provenance::Imported;
+                    draft.provenance = row.by ? provenanceOf(kind) : Provenance::Imported;
                     draft.importBatch = batch;
                     draft.judgement = &judgement;
                     PL_TRY(const Id event, m->appendEvent(draft));
@@ -131,7 +139,7 @@ Status Project::revertImport(Id batch) {
             draft.annotator = vote->annotator;
             draft.occasion = vote->occasion;
             draft.kind = EventKind::Revert;
-            draft.provenance = Provenance::Imported;
+            draft.provenance = vote->provenance;
             draft.target = event;
             draft.supersedes = event;
             draft.importBatch = batch;
