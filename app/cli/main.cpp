@@ -6,6 +6,23 @@
 #include "core/base/log.h"
 #include "core/base/os/process.h"
 
+namespace {
+
+/// The first argument that should have been a verb and is none; empty when something else is wrong.
+std::string unknownVerb(const CLI::App& app) {
+    const CLI::App* at = &app;
+    while (!at->get_subcommands().empty())
+        at = at->get_subcommands().front();
+    if (at->get_subcommands([](const CLI::App*) { return true; }).empty())
+        return {};
+    for (const std::string& word : app.remaining(true))
+        if (!word.empty() && word[0] != '-')
+            return (at == &app ? "" : at->get_name() + " ") + word;
+    return {};
+}
+
+} // namespace
+
 int main(int argc, char** argv) {
     CLI::App app{"PairLab: label, train and inspect human preference from the command line.\n"
                  "Exit codes: 0 done, 2 usage, 3 stopped, 4 busy (held by another program), 10 configuration,\n"
@@ -22,6 +39,11 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() != 0)
+            if (const std::string verb = unknownVerb(app); !verb.empty()) {
+                std::fprintf(stderr, "pairlab-cli: there is no verb '%s'. See `pairlab-cli --help`.\n", verb.c_str());
+                return 2;
+            }
         return app.exit(error) == 0 ? 0 : 2;
     }
     pl::log::init(pl::log::Level::Warning);

@@ -21,6 +21,12 @@ private Q_SLOTS:
         QVERIFY2(ran.code == 0, ran.out.c_str());
         QVERIFY(cli({"plugins", "new", "my_reward", "--in", base}).code != 0); // never over an existing one
         QVERIFY(cli({"plugins", "new", "No Good", "--in", base}).code == 10);
+        ran = cli({"plugins", "new", "dpo", "--in", base}); // it would hide the plugin of that name
+        QVERIFY2(ran.code == 10 && ran.out.find("dpo") != std::string::npos, ran.out.c_str());
+        for (const auto& words : {std::vector<std::string>{"bogus"}, {"plugins", "bogus"}}) {
+            ran = cli(words);
+            QVERIFY2(ran.code == 2 && ran.out.find("no verb '") != std::string::npos, ran.out.c_str());
+        }
         ran = cli({"plugins", "rebuild", plugin});
         QVERIFY2(ran.code == 0, ran.out.c_str());
         qputenv("PAIRLAB_PLUGIN_PATH", QByteArray::fromStdString(plugin + "/build"));
