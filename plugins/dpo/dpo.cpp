@@ -213,7 +213,7 @@ Status run(learn::Job& job) {
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !data.dev.empty())
             PL_CHECK(loop->evaluated(evaluate(policy, reference, data.dev, parameters, options.microBatchTokens),
-                                     data.decidingMetric("eval_rewards/accuracies"), true, "eval_loss"));
+                                     data.decidingMetric("eval_loss"), false));
         if (loop->samplesDue())
             PL_CHECK(writeSamples(job, policy, setup.encoder, loop->step()));
         return {};
