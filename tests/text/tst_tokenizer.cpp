@@ -205,7 +205,7 @@ private Q_SLOTS:
             timer.start();
             const auto ids = tokenizer.tryEncode(text.toStdString());
             QVERIFY2(ids, ids ? "" : ids.error().toString().c_str());
-            QVERIFY2(timer.elapsed() < 8000, qPrintable(QString::number(timer.elapsed())));
+            QVERIFY2(timer.elapsed() < 60000, qPrintable(QString::number(timer.elapsed())));
             QCOMPARE(tokenizer.decode(*ids), repairUtf8(text.toStdString()));
         }
     }
