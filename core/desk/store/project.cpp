@@ -304,8 +304,14 @@ Result<Project> Project::create(const std::string& dir, ProjectOptions options) 
     PL_CHECK(os::makeDirs(path));
     const std::string lockPath = os::joinPath(path, kLock);
     auto lock = os::FileLock::tryAcquire(lockPath);
-    if (!lock)
+    if (!lock) {
+        if (!existed && lock.error().code != Code::Busy) { // a full disk holds not even the lock's text
+            std::error_code ignored;
+            std::filesystem::remove(lockPath, ignored);
+            std::filesystem::remove(path, ignored); // only when empty
+        }
         return tl::unexpected(std::move(lock).error().with("creating project " + path));
+    }
     // Another program may have been faster: nothing of what it made is touched.
     PL_TRY(const auto before, os::listDir(path));
     if (before != std::vector<std::string>{kLock})
