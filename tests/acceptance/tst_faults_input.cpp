@@ -246,7 +246,7 @@ private Q_SLOTS:
         row("noise", QByteArray::fromStdString(noise(5, 3000)), 10, "cannot be used");
         row("zeros", QByteArray(500, '\0'), 10, "line 1");
         row("brackets", QByteArray(100000, '['), 10, "line 1");
-        row("an array", "[" + good.trimmed() + "]\n", 10, "line 1");
+        row("an array", "[" + good.trimmed() + "]\n", 10, "one JSON array. Write it as JSON Lines");
         row("a number", "3\n", 10, "line 1");
         row("one side only", "{\"prompt\":\"a\",\"chosen\":\"b\"}\n", 10, "rejected");
         row("wrong types", "{\"prompt\":1,\"chosen\":2,\"rejected\":3}\n", 10, "prompt");
