@@ -124,7 +124,7 @@ private Q_SLOTS:
     void itNeverWritesOverAnotherReport() {
         const Ran again = cli({"demo", "--out", out()});
         QVERIFY(again.code != 0);
-        QVERIFY2(QString::fromStdString(again.out).contains("exists already"), again.out.c_str());
+        QVERIFY2(QString::fromStdString(again.out).contains("holds a demo already"), again.out.c_str());
     }
 };
 
