@@ -62,7 +62,14 @@ double valueOf(const std::map<std::string, double>& values, const char* name) {
 std::string idOf(const desk::RunInfo& info) { return fmt::format("run:{}", std::atoll(info.name.c_str())); }
 
 Result<desk::RunInfo> Demo::finish(const std::string& run) {
-    PL_TRY(desk::RunInfo info, m_desk->wait(run, false));
+    auto waited = m_desk->wait(run, false);
+    if (!waited) {
+        if (waited.error().code != Code::Cancelled)
+            return waited;
+        PL_CHECK(m_desk->supervisor().stop(run)); // nobody asked for a run that outlives the demo
+        return fail(Code::Cancelled, fmt::format("stopped in run {}", run), fmt::format("What there is lies in {}.", m_a.out));
+    }
+    desk::RunInfo info = std::move(*waited);
     if (info.state != RunState::Finished) {
         std::string tail;
         for (const std::string& line : info.logTail)
@@ -99,16 +106,7 @@ Status Demo::label(int64_t count) {
             const desk::SimulatedVote vote = desk::simulateVote(
                 person, {item.comparison.sha, item.prompt.content, item.a.content, item.b.content, item.presentation.aOnLeft},
                 panel.seed);
-            desk::JudgementInput input;
-            input.winner = vote.winner == desk::VoteWinner::A   ? desk::Winner::A
-                           : vote.winner == desk::VoteWinner::B ? desk::Winner::B
-                                                                : desk::Winner::Tie;
-            if (vote.winner == desk::VoteWinner::Tie)
-                input.tieKind = vote.tieKind == desk::VoteTie::BothBad    ? desk::TieKind::BothBad
-                                : vote.tieKind == desk::VoteTie::BothGood ? desk::TieKind::BothGood
-                                                                          : desk::TieKind::Unspecified;
-            input.strength = vote.strength;
-            PL_TRY([[maybe_unused]] auto ack, project.presentAndJudge(item.presentation, input));
+            PL_TRY([[maybe_unused]] auto ack, project.presentAndJudge(item.presentation, inputOf(vote)));
         }
     }
     return project.endSession(session);

@@ -117,6 +117,23 @@ Json runJson(const desk::RunInfo& info) {
             {"of", info.of},          {"seed", info.seed},                  {"dir", info.dir}};
 }
 
+desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {
+    desk::JudgementInput input;
+    input.kind = desk::EventKind::Vote;
+    input.winner = vote.winner == desk::VoteWinner::A   ? desk::Winner::A
+                   : vote.winner == desk::VoteWinner::B ? desk::Winner::B
+                                                        : desk::Winner::Tie;
+    switch (vote.tieKind) {
+    case desk::VoteTie::None: input.tieKind = desk::TieKind::None; break;
+    case desk::VoteTie::BothGood: input.tieKind = desk::TieKind::BothGood; break;
+    case desk::VoteTie::BothBad: input.tieKind = desk::TieKind::BothBad; break;
+    case desk::VoteTie::Identical: input.tieKind = desk::TieKind::Identical; break;
+    case desk::VoteTie::Unspecified: input.tieKind = desk::TieKind::Unspecified; break;
+    }
+    input.strength = vote.strength;
+    return input;
+}
+
 int exitCodeOfRun(const desk::RunInfo& info) {
     switch (info.state) {
     case RunState::Finished: return 0;

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/desk/runs/actions.h"
+#include "core/desk/simulate/annotator.h"
 
 namespace pl::cli {
 
@@ -64,5 +65,7 @@ Result<std::optional<desk::Split>> splitArgument(const std::string& text); ///< 
 Json runJson(const desk::RunInfo& info);
 /// 0 when finished, else the code the state stands for.
 int exitCodeOfRun(const desk::RunInfo& info);
+/// A simulated vote as the store takes it.
+desk::JudgementInput inputOf(const desk::SimulatedVote& vote);
 
 } // namespace pl::cli

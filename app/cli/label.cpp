@@ -26,23 +26,6 @@ struct LabelArguments {
     std::string split;
 };
 
-desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {
-    desk::JudgementInput input;
-    input.kind = desk::EventKind::Vote;
-    input.winner = vote.winner == desk::VoteWinner::A   ? desk::Winner::A
-                   : vote.winner == desk::VoteWinner::B ? desk::Winner::B
-                                                        : desk::Winner::Tie;
-    switch (vote.tieKind) {
-    case desk::VoteTie::None: input.tieKind = desk::TieKind::None; break;
-    case desk::VoteTie::BothGood: input.tieKind = desk::TieKind::BothGood; break;
-    case desk::VoteTie::BothBad: input.tieKind = desk::TieKind::BothBad; break;
-    case desk::VoteTie::Identical: input.tieKind = desk::TieKind::Identical; break;
-    case desk::VoteTie::Unspecified: input.tieKind = desk::TieKind::Unspecified; break;
-    }
-    input.strength = vote.strength;
-    return input;
-}
-
 using Splits = std::vector<std::optional<desk::Split>>; ///< nullopt: all of them
 
 /// Up to `limit` pairs, the next one last. Several splits are drawn from in proportion to what is left in them, in an order
@@ -213,7 +196,7 @@ void addLabelCommands(Commands& commands) {
     auto q = std::make_shared<QueueArguments>();
     sub = commands.add("queue", "What comes next", [q] { return queue(q->project, q->limit, q->json); });
     sub->add_option("project", q->project, "Project folder")->required();
-    sub->add_option("--limit", q->limit, "How many to show");
+    sub->add_option("--limit", q->limit, "How many to show")->check(CLI::Range(int64_t{1}, int64_t{1000000}));
     sub->add_flag("--json", q->json, "JSON");
 }
 

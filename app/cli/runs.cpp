@@ -386,7 +386,7 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--split", g->split, "train, dev, test or all");
     sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, all)");
     sub->add_option("--n", g->n, "Answers a prompt and model")->check(CLI::Range(int64_t{1}, int64_t{1024}));
-    sub->add_option("--limit", g->limit, "At most so many prompts");
+    sub->add_option("--limit", g->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
     sub->add_flag("--no-pairs", g->noPairs, "Candidates only");
 
     auto t = std::make_shared<TrainArguments>();
@@ -398,7 +398,7 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}");
     sub->add_option("--reward", t->rewards, "grpo: run:ID, rule:TASTE, verifier, length:TOKENS, with optional *WEIGHT");
     sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, all)");
-    sub->add_option("--limit", t->limit, "grpo: at most so many prompts");
+    sub->add_option("--limit", t->limit, "grpo: at most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
     sub->add_option("--threads", t->threads, "Processor threads; 0: all");
 
     auto e = std::make_shared<EvaluateArguments>();
@@ -408,7 +408,7 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--against", e->against, "The other model (none: alone)");
     sub->add_option("--judge", e->judge, "A taste, verifier, or run:ID of a reward model; votes (for reward models only)");
     sub->add_option("--split", e->split, "test (sealed: each opening is counted), dev or train")->capture_default_str();
-    sub->add_option("--limit", e->limit, "At most so many prompts");
+    sub->add_option("--limit", e->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
 
     struct ListArguments {
         std::string project;
