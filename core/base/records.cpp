@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/records.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -64,6 +67,25 @@ Result<std::string> splitOf(const Json& row, std::string_view where) {
     return split;
 }
 
+constexpr std::string_view kImages = "images/";
+constexpr std::array<std::string_view, 3> kExtensions{".png", ".jpg", ".webp"};
+constexpr size_t kShaLength = 64;
+constexpr size_t kMostRanked = 1000;
+
+/// "modality" of a row: is it about images?
+Result<bool> imageRow(const Json& row, std::string_view where) {
+    PL_TRY(const std::string modality, fieldOr<std::string>(row, "modality", "text", where));
+    if (modality != "text" && modality != "image")
+        return bad(where, fmt::format("\"modality\" is \"{}\", not text or image", modality.substr(0, 40)));
+    return modality == "image";
+}
+
+Status checkRef(const std::string& text, const char* key, std::string_view where) {
+    if (isImageRef(text))
+        return {};
+    return bad(where, fmt::format("\"{}\" is \"{}\", not images/<SHA-256>.png, .jpg or .webp", key, text.substr(0, 100)));
+}
+
 template<class Row>
 Result<std::vector<Row>> readRows(const std::string& path, Result<Row> (*rowOf)(const Json&, std::string_view)) {
     std::vector<Row> rows;
@@ -77,11 +99,33 @@ Result<std::vector<Row>> readRows(const std::string& path, Result<Row> (*rowOf)(
 
 } // namespace
 
+bool isImageRef(std::string_view text) {
+    if (text.size() <= kImages.size() + kShaLength || text.substr(0, kImages.size()) != kImages)
+        return false;
+    const std::string_view sha = text.substr(kImages.size(), kShaLength);
+    const std::string_view extension = text.substr(kImages.size() + kShaLength);
+    return sha.find_first_not_of("0123456789abcdef") == std::string_view::npos &&
+           std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
+}
+
+std::string imageRef(std::string_view sha, std::string_view extension) {
+    return fmt::format("{}{}.{}", kImages, sha, extension);
+}
+
+std::string imageRefSha(std::string_view ref) {
+    return isImageRef(ref) ? std::string(ref.substr(kImages.size(), kShaLength)) : std::string();
+}
+
 Result<PairRow> pairRowOf(const Json& row, std::string_view where) {
     PairRow pair;
     PL_TRY(pair.prompt, textOf(row, "prompt", "user", where));
     PL_TRY(pair.chosen, textOf(row, "chosen", "assistant", where));
     PL_TRY(pair.rejected, textOf(row, "rejected", "assistant", where));
+    PL_TRY(pair.image, imageRow(row, where));
+    if (pair.image) {
+        PL_CHECK(checkRef(pair.chosen, "chosen", where));
+        PL_CHECK(checkRef(pair.rejected, "rejected", where));
+    }
     PL_TRY(pair.id, idOf(row, where, pair.prompt + '\0' + pair.chosen + '\0' + pair.rejected));
     if (const auto strength = row.find("strength"); strength != row.end() && !strength->is_null()) {
         PL_TRY(const int64_t value, field<int64_t>(row, "strength", where));
@@ -100,6 +144,11 @@ Result<PairRow> tieRowOf(const Json& row, std::string_view where) {
     PL_TRY(tie.prompt, textOf(row, "prompt", "user", where));
     PL_TRY(tie.chosen, textOf(row, "a", "assistant", where));
     PL_TRY(tie.rejected, textOf(row, "b", "assistant", where));
+    PL_TRY(tie.image, imageRow(row, where));
+    if (tie.image) {
+        PL_CHECK(checkRef(tie.chosen, "a", where));
+        PL_CHECK(checkRef(tie.rejected, "b", where));
+    }
     PL_TRY(tie.id, idOf(row, where, tie.prompt + '\0' + tie.chosen + '\0' + tie.rejected));
     PL_TRY(tie.weight, boundedOr(row, "weight", 1.0, 0.0, 1e6, where));
     PL_TRY(tie.annotator, fieldOr<std::string>(row, "annotator", "", where));
@@ -129,8 +178,41 @@ Result<SftRow> sftRowOf(const Json& row, std::string_view where) {
     SftRow sft;
     PL_TRY(sft.prompt, textOf(row, "prompt", "user", where));
     PL_TRY(sft.completion, textOf(row, "completion", "assistant", where));
+    PL_TRY(sft.image, imageRow(row, where));
+    if (sft.image)
+        PL_CHECK(checkRef(sft.completion, "completion", where));
     PL_TRY(sft.id, idOf(row, where, sft.prompt + '\0' + sft.completion));
     return sft;
+}
+
+Result<RankingRow> rankingRowOf(const Json& row, std::string_view where) {
+    RankingRow ranking;
+    PL_TRY(ranking.prompt, textOf(row, "prompt", "user", where));
+    const auto images = row.find("images"), ranks = row.find("ranks");
+    if (images == row.end() || !images->is_array() || images->size() < 2 || images->size() > kMostRanked)
+        return bad(where, fmt::format("\"images\" must list 2 to {} images", kMostRanked));
+    if (ranks == row.end() || !ranks->is_array() || ranks->size() != images->size())
+        return bad(where, "\"ranks\" must have one number for each image");
+    std::set<std::string> seen;
+    std::string content = ranking.prompt;
+    for (size_t i = 0; i < images->size(); ++i) {
+        const Json &image = (*images)[i], &rank = (*ranks)[i];
+        if (!image.is_string())
+            return bad(where, "\"images\" must be a list of texts");
+        PL_CHECK(checkRef(image.get<std::string>(), "images", where));
+        if (!seen.insert(image.get<std::string>()).second)
+            return bad(where, fmt::format("the image {} is ranked twice", image.get<std::string>()));
+        if (!rank.is_number_integer() || rank.get<int64_t>() < 1 || rank.get<int64_t>() > static_cast<int64_t>(kMostRanked))
+            return bad(where, fmt::format("a rank must be a whole number from 1 to {}", kMostRanked));
+        ranking.images.push_back(image.get<std::string>());
+        ranking.ranks.push_back(static_cast<int>(rank.get<int64_t>()));
+        content += '\0' + ranking.images.back();
+    }
+    PL_TRY(ranking.id, idOf(row, where, content));
+    PL_TRY(ranking.split, splitOf(row, where));
+    PL_TRY(ranking.weight, boundedOr(row, "weight", 1.0, 0.0, 1e6, where));
+    PL_TRY(ranking.annotator, fieldOr<std::string>(row, "annotator", "", where));
+    return ranking;
 }
 
 Result<std::vector<PairRow>> readPairs(const std::string& path) {
@@ -156,6 +238,14 @@ Result<std::vector<PromptRow>> readPrompts(const std::string& path) {
 
 Result<std::vector<SftRow>> readSft(const std::string& path) {
     return readRows<SftRow>(path, sftRowOf);
+}
+
+Result<std::vector<RankingRow>> readRankings(const std::string& path, std::string_view split) {
+    PL_TRY(std::vector<RankingRow> rows, readRows<RankingRow>(path, rankingRowOf));
+    if (!split.empty())
+        rows.erase(std::remove_if(rows.begin(), rows.end(), [&](const RankingRow& row) { return row.split != split; }),
+                   rows.end());
+    return rows;
 }
 
 Status forEachJsonLine(const std::string& path, const std::function<Status(const Json&, size_t)>& each,

@@ -24,6 +24,17 @@ struct PairRow {
     double softLabel = 1.0;       ///< probability that chosen is the better one; 0.5 for a tie
     std::string annotator;
     bool tie = false;             ///< read from ties.jsonl: "chosen"/"rejected" are just the two sides
+    bool image = false;           ///< "modality": "image"; the two sides are image references (isImageRef)
+};
+
+/// A k-way order of rankings.jsonl: {"id","prompt","images":[ref, ...],"ranks":[1,1,3],"split","weight"?,"annotator"?};
+/// rank 1 is best, equal ranks are a tie, gaps are allowed.
+struct RankingRow {
+    std::string id, prompt, split;
+    std::vector<std::string> images; ///< at least two different references
+    std::vector<int> ranks;          ///< one each
+    double weight = 1.0;
+    std::string annotator;
 };
 
 /// ties.jsonl: {"id","prompt","a","b","tie_kind","split","annotator"?}; both-bad pairs are not in it but in unpaired.jsonl.
@@ -40,19 +51,31 @@ struct PromptRow {
 /// A row of an sft train.jsonl: {"prompt","completion"}
 struct SftRow {
     std::string id, prompt, completion;
+    bool image = false; ///< "modality": "image"; the completion is an image reference
 };
 
+/// "images/<64 lower-case hex digits>.png" (or .jpg, .webp): a file below the folder of the rows, named by the SHA-256 of its
+/// bytes, so that whoever reads it can tell whether it is the one.
+bool isImageRef(std::string_view text);
+std::string imageRef(std::string_view sha, std::string_view extension);
+/// The SHA-256 in a reference; empty when it is none.
+std::string imageRefSha(std::string_view ref);
+
 /// "prompt" may be a string or [{role, content}]: the content of a single user turn is returned; several turns are
-/// refused with the row's number (multi-turn training is not offered yet).
+/// refused with the row's number (multi-turn training is not offered yet). In a row of "modality" image anything but an
+/// image reference for a side is refused.
 Result<PairRow> pairRowOf(const Json& row, std::string_view where);
 Result<PairRow> tieRowOf(const Json& row, std::string_view where);
 Result<PromptRow> promptRowOf(const Json& row, std::string_view where);
 Result<SftRow> sftRowOf(const Json& row, std::string_view where);
+Result<RankingRow> rankingRowOf(const Json& row, std::string_view where);
 
 Result<std::vector<PairRow>> readPairs(const std::string& path);
 Result<std::vector<PairRow>> readTies(const std::string& path, std::string_view split);
 Result<std::vector<PromptRow>> readPrompts(const std::string& path);
 Result<std::vector<SftRow>> readSft(const std::string& path);
+/// Of one split; empty: of all.
+Result<std::vector<RankingRow>> readRankings(const std::string& path, std::string_view split);
 
 /// Calls `each` with every line's JSON value and 1-based number; a malformed line fails with file and line number.
 Status forEachJsonLine(const std::string& path, const std::function<Status(const Json&, size_t)>& each,

@@ -137,6 +137,54 @@ private Q_SLOTS:
         dir.write("empty.jsonl", "");
         QVERIFY(readPairs(dir.path("empty.jsonl"))->empty());
     }
+
+    void imageRowsNameFilesByTheirHash() {
+        const std::string a = imageRef(std::string(64, 'a'), "png"), b = imageRef(std::string(64, '0'), "webp");
+        QVERIFY(isImageRef(a) && isImageRef(b));
+        QCOMPARE(imageRefSha(a), std::string(64, 'a'));
+        for (const std::string& no :
+             {std::string("images/x.png"), std::string("../") + a, "/" + a, imageRef(std::string(64, 'A'), "png"),
+              imageRef(std::string(63, 'a'), "png"), imageRef(std::string(64, 'a'), "svg"),
+              imageRef(std::string(64, 'a'), "png/../x.png"), std::string("images/") + std::string(64, 'a'), std::string()}) {
+            QVERIFY2(!isImageRef(no), no.c_str());
+            QVERIFY(imageRefSha(no).empty());
+            const Json row{{"prompt", "p"}, {"chosen", a}, {"rejected", no}, {"modality", "image"}};
+            PL_REFUSED(pairRowOf(row, "row"), "\"rejected\"");
+            const Json tie{{"prompt", "p"}, {"a", no}, {"b", a}, {"modality", "image"}};
+            PL_REFUSED(tieRowOf(tie, "row"), "\"a\"");
+        }
+        Json row{{"prompt", "p"}, {"chosen", a}, {"rejected", b}, {"modality", "image"}};
+        const auto pair = pairRowOf(row, "row");
+        PL_GOOD(pair);
+        QVERIFY(pair->image);
+        QCOMPARE(pair->chosen, a);
+        row["modality"] = "sound";
+        PL_REFUSED(pairRowOf(row, "row"), "modality");
+        row.erase("modality"); // an answer that happens to look like a path
+        QVERIFY(!pairRowOf(row, "row")->image);
+        QVERIFY(sftRowOf({{"prompt", "p"}, {"completion", a}, {"modality", "image"}}, "row")->image);
+    }
+
+    void readsRankings() {
+        TempDir dir;
+        const std::string a = imageRef(std::string(64, 'a'), "png"), b = imageRef(std::string(64, 'b'), "png"),
+                          c = imageRef(std::string(64, 'c'), "png");
+        const Json row{{"id", "r"}, {"prompt", "p"}, {"images", {a, b, c}}, {"ranks", {1, 1, 3}}, {"split", "dev"}};
+        dir.write("rankings.jsonl", dumpJson(row) + "\n");
+        const auto rows = readRankings(dir.path("rankings.jsonl"), "");
+        PL_GOOD(rows);
+        QCOMPARE(rows->front().images.size(), size_t(3));
+        QCOMPARE(rows->front().ranks, (std::vector<int>{1, 1, 3}));
+        QCOMPARE(readRankings(dir.path("rankings.jsonl"), "train")->size(), size_t(0));
+        for (const auto& [key, value, says] :
+             {std::tuple{"ranks", Json::array({1, 2}), "one number"}, {"ranks", Json::array({1, 2, 0}), "a rank"},
+              {"ranks", Json::array({1, 2, 2.5}), "a rank"}, {"images", Json::array({a, b, a}), "twice"},
+              {"images", Json::array({a, b, "x"}), "\"images\""}, {"images", Json::array({a}), "2 to"}}) {
+            Json bad = row;
+            bad[key] = value;
+            PL_REFUSED(rankingRowOf(bad, "row"), says);
+        }
+    }
 };
 
 QTEST_GUILESS_MAIN(TestRecords)
