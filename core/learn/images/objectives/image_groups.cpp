@@ -53,7 +53,7 @@ torch::Tensor softWinRates(const torch::Tensor& scores, int64_t groupSize) {
     return againstOthers(scores, groupSize, [](const torch::Tensor& d) { return torch::sigmoid(d); });
 }
 
-std::vector<double> winRatesFromRanks(const std::vector<int64_t>& ranks) {
+std::vector<double> winRatesFromRanks(const std::vector<int>& ranks) {
     std::vector<double> out(ranks.size(), 0);
     for (size_t i = 0; i < ranks.size(); ++i) {
         for (size_t j = 0; j < ranks.size(); ++j)
@@ -64,8 +64,8 @@ std::vector<double> winRatesFromRanks(const std::vector<int64_t>& ranks) {
     return out;
 }
 
-torch::Tensor plackettLuce(const torch::Tensor& scores, const std::vector<int64_t>& ranks) {
-    const auto at = torch::tensor(ranks, torch::kInt64).to(scores.device());
+torch::Tensor plackettLuce(const torch::Tensor& scores, const std::vector<int>& ranks) {
+    const auto at = torch::tensor(ranks).to(scores.device());
     const auto remaining = at.unsqueeze(0) >= at.unsqueeze(1); // [i, j]: j is not ranked better than i
     const auto shown = torch::where(remaining, scores.unsqueeze(0), torch::full({}, -INFINITY, scores.options()));
     const auto terms = torch::logsumexp(shown, 1) - scores;

@@ -28,11 +28,11 @@ torch::Tensor winRatesFromScores(const torch::Tensor& scores, int64_t groupSize,
 /// The Bradley-Terry form: the mean over the others of sigma(s_i - s_j). Does not depend on the scale's origin.
 torch::Tensor softWinRates(const torch::Tensor& scores, int64_t groupSize);
 /// From a person's ranking of one group, 1 the best, equal ranks a tie: (worse ones + half the equal ones) / (G - 1).
-std::vector<double> winRatesFromRanks(const std::vector<int64_t>& ranks);
+std::vector<double> winRatesFromRanks(const std::vector<int>& ranks);
 
 /// Plackett-Luce likelihood of one ranking (scores [k], ranks as above): -1/(places) sum over images of
 /// s_i - log sum of exp(s_j) over those not ranked better; the last place is certain and not counted. Equal ranks share
 /// their denominator (Breslow's form). Plackett 1975; Luce 1959.
-torch::Tensor plackettLuce(const torch::Tensor& scores, const std::vector<int64_t>& ranks);
+torch::Tensor plackettLuce(const torch::Tensor& scores, const std::vector<int>& ranks);
 
 } // namespace pl::learn
