@@ -30,6 +30,12 @@ inline void must(Status status) {
         qFatal("%s", status.error().toString().c_str());
 }
 
+/// The bytes of a file that says it is a 3 x 2 PNG; different for every n. The store never decodes.
+inline std::string pngBytes(int n) {
+    return QByteArray::fromHex("89504e470d0a1a0a0000000d49484452000000030000000208020000001216f14d").toStdString() +
+           "pixels " + std::to_string(n);
+}
+
 inline int64_t g_clock = 1790000000000;
 
 inline ProjectOptions options() {

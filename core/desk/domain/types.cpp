@@ -37,6 +37,7 @@ constexpr Name<Scale> kScales[] = {{Scale::Simple, "simple"}, {Scale::SevenPoint
 constexpr Name<EventKind> kEvents[] = {{EventKind::Vote, "vote"}, {EventKind::Skip, "skip"},
                                        {EventKind::Flag, "flag"}, {EventKind::Undo, "undo"},
                                        {EventKind::Redo, "redo"}, {EventKind::Revert, "revert"}};
+constexpr Name<CandidateKind> kKinds[] = {{CandidateKind::Text, "text"}, {CandidateKind::Image, "image"}};
 constexpr Name<QueueRule> kRules[] = {{QueueRule::Fifo, "fifo"}, {QueueRule::Random, "random"}};
 
 template<class E, size_t N>
@@ -69,6 +70,7 @@ const char* provenanceName(Provenance value) { return nameIn(kProvenances, value
 const char* scaleName(Scale value) { return nameIn(kScales, value); }
 const char* eventKindName(EventKind value) { return nameIn(kEvents, value); }
 const char* queueRuleName(QueueRule value) { return nameIn(kRules, value); }
+const char* candidateKindName(CandidateKind value) { return nameIn(kKinds, value); }
 
 Result<Split> splitOf(std::string_view name) { return valueIn(kSplits, name, "split"); }
 Result<Winner> winnerOf(std::string_view name) { return valueIn(kWinners, name, "winner"); }
@@ -79,6 +81,7 @@ Result<AnnotatorKind> annotatorKindOf(std::string_view name) {
 Result<Provenance> provenanceOf(std::string_view name) { return valueIn(kProvenances, name, "provenance"); }
 Result<Scale> scaleOf(std::string_view name) { return valueIn(kScales, name, "scale"); }
 Result<EventKind> eventKindOf(std::string_view name) { return valueIn(kEvents, name, "kind of judgement"); }
+Result<CandidateKind> candidateKindOf(std::string_view name) { return valueIn(kKinds, name, "kind of answer"); }
 Result<QueueRule> queueRuleOf(std::string_view name) { return valueIn(kRules, name, "queue rule"); }
 
 Provenance provenanceOf(AnnotatorKind kind) {
@@ -141,7 +144,8 @@ Json DatasetCounts::toJson() const {
             {"both_bad", bothBad},  {"identical", identical},
             {"unpaired", unpaired}, {"skips", skips},
             {"disagreements", disagreements}, {"sealed_test", sealedTest},
-            {"flagged", flagged},   {"prompts", prompts}};
+            {"flagged", flagged},   {"prompts", prompts},
+            {"rankings", rankings}, {"unusable", unusable}};
 }
 
 } // namespace pl::desk

@@ -40,6 +40,7 @@ const char* provenanceName(Provenance value); ///< human rule judge model transf
 const char* scaleName(Scale value);           ///< simple seven_point
 const char* eventKindName(EventKind value);   ///< vote skip flag undo redo revert
 const char* queueRuleName(QueueRule value);   ///< fifo random
+const char* candidateKindName(CandidateKind value); ///< text image
 
 Result<Split> splitOf(std::string_view name);
 Result<Winner> winnerOf(std::string_view name);
@@ -49,6 +50,7 @@ Result<Provenance> provenanceOf(std::string_view name);
 Result<Scale> scaleOf(std::string_view name);
 Result<EventKind> eventKindOf(std::string_view name);
 Result<QueueRule> queueRuleOf(std::string_view name);
+Result<CandidateKind> candidateKindOf(std::string_view name);
 
 /// How labels of people, rules, judges and models are marked.
 Provenance provenanceOf(AnnotatorKind kind);
@@ -321,6 +323,7 @@ struct DatasetFilter {
     std::vector<Split> splits{Split::Train, Split::Dev};
     int64_t sinceMs = 0;
     bool randomStratumOnly = false;
+    std::optional<CandidateKind> kind; ///< text or image pairs; absent: whichever there are, but never both in one dataset
 };
 
 struct DatasetSpec {
@@ -341,6 +344,8 @@ struct DatasetCounts {
     int64_t sealedTest = 0;    ///< votes on test prompts: kept out
     int64_t flagged = 0;       ///< flagged pairs: kept out
     int64_t prompts = 0;       ///< rows of prompts.jsonl
+    int64_t rankings = 0;      ///< rows of rankings.jsonl: k-way orders
+    int64_t unusable = 0;      ///< votes whose image is missing or damaged, or whose ranking does not fit: kept out
     Json toJson() const;
     bool operator==(const DatasetCounts&) const = default;
 };
@@ -351,6 +356,8 @@ struct DatasetInfo {
     DatasetSpec spec;
     DatasetCounts counts;
     std::map<std::string, std::string> files; ///< file name -> sha256
+    /// Of image pairs: images/ holds the files that the rows name, images.sha256 lists them as sha256sum does.
+    bool isOfImages() const { return files.count("images.sha256") > 0; }
     int64_t createdMs = 0;
     Id lastEvent = 0; ///< newest judgement event when it was frozen
 };
@@ -367,11 +374,22 @@ struct ImportBatch {
     int64_t prompts = 0, candidates = 0, pairs = 0, votes = 0;
 };
 
+/// An image that is in media/ already.
+struct ImportImage {
+    std::string sha;
+    std::string model;
+    uint64_t seed = 0;
+    Json params = Json::object(); ///< width, height, format, the file's name, what else the row says of it
+};
+
 /// A parsed row: a prompt alone, or a prompt with two answers and perhaps a label.
 struct ImportRow {
     size_t line = 0;
     NewPrompt prompt;
     std::optional<std::string> chosen, rejected; ///< both or neither
+    /// Instead of two texts: one image (just kept), two (a pair) or more (a k-way ranking, or without ranks just kept).
+    std::vector<ImportImage> images;
+    std::vector<int> ranks; ///< one an image, 1 best, equal ones a tie; empty: nobody judged
     bool tie = false;
     std::optional<int> strength;
     double margin = 0;

@@ -17,6 +17,7 @@
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
 #include "core/base/os/process.h"
+#include "core/base/records.h"
 
 namespace pl::desk {
 
@@ -493,6 +494,13 @@ Result<std::string> Supervisor::submit(const RunRequest& request) {
             PL_CHECK(os::linkOrCopy(source, bundle.dataPath(file)));
         for (const auto& [file, text] : request.dataTexts)
             PL_CHECK(os::writeFileAtomic(bundle.dataPath(file), text));
+        if (!request.images.empty())
+            PL_CHECK(os::makeDirs(bundle.dataPath("images")));
+        for (const auto& [ref, source] : request.images) {
+            if (!isImageRef(ref))
+                return fail(Code::Internal, fmt::format("\"{}\" is no reference to an image", ref));
+            PL_CHECK(os::linkOrCopy(source, bundle.dataPath(ref)));
+        }
         return os::renamePath(aside, dir);
     };
     if (auto made = filled(); !made) {

@@ -26,6 +26,9 @@ struct RunRequest {
     std::string datasetHash;
     std::map<std::string, std::string> dataFiles; ///< name in data/ -> existing file, hard-linked
     std::map<std::string, std::string> dataTexts; ///< name in data/ -> content, written (prompt lists)
+    /// References of image rows ("images/<sha>.png") -> existing file, hard-linked below data/. The rows name each by its
+    /// SHA-256, so run.json does not list them.
+    std::map<std::string, std::string> images;
     bool resident = false;
     bool shortJob = false; ///< may go before a long one on the same device
     int64_t number = 0;    ///< of the run's folder name; 0: the next free one

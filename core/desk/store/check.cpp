@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sstream>
+
 #include "core/desk/store/impl.h"
 #include "core/desk/store/schema.h"
 
@@ -171,6 +173,20 @@ void checkDetails(Project::Impl& impl, CheckReport& report) {
     }
 }
 
+/// The files beside a dataset's rows, as its images.sha256 lists them.
+void checkImages(const std::string& folder, const std::string& name, CheckReport& report) {
+    const auto list = os::readFile(os::joinPath(folder, "images.sha256"));
+    if (!list)
+        return; // said already
+    std::istringstream lines(*list);
+    for (std::string sha, file; lines >> sha >> file && report.problems.size() < kMostProblems;) {
+        const auto real = sha256File(os::joinPath(folder, file));
+        if (!real || *real != sha)
+            report.problems.push_back(
+                fmt::format("dataset {}: {} is {}", name, file, real ? "not what was frozen" : "missing"));
+    }
+}
+
 } // namespace
 
 Result<CheckReport> Project::check() {
@@ -187,6 +203,7 @@ Result<CheckReport> Project::check() {
         checkCounters(*m, report.problems);
         checkEvents(*m, report);
         checkDetails(*m, report);
+        m->checkMedia(report.problems, kMostProblems);
         auto rows = m->query("SELECT name, sha, files FROM datasets ORDER BY id");
         while (rows.step()) {
             const std::string folder = os::joinPath(datasetsDir(), rows.text(1));
@@ -197,6 +214,8 @@ Result<CheckReport> Project::check() {
                     report.problems.push_back(fmt::format("dataset {}: {} is {}", rows.text(0), file,
                                                           real ? "not what was frozen" : "missing"));
             }
+            if (files.contains("images.sha256"))
+                checkImages(folder, rows.text(0), report);
         }
         if (report.ok())
             m->setMeta("last_check_ms", std::to_string(m->now()));

@@ -76,6 +76,10 @@ struct Where {
         if (value)
             sql += fmt::format("AND {} = '{}' ", column, splitName(*value));
     }
+    void kind(const char* column, std::optional<CandidateKind> value) {
+        if (value)
+            sql += fmt::format("AND {} = '{}' ", column, candidateKindName(*value));
+    }
     void text(const char* column, const std::string& value) {
         if (!value.empty()) {
             sql += fmt::format("AND instr(lower({}), lower(?)) > 0 ", column);
@@ -109,6 +113,7 @@ Where candidateWhere(const Page& page) {
     where.id("k.prompt_id", page.prompt);
     where.id("k.run_id", page.run);
     where.id("k.import_batch_id", page.importBatch);
+    where.kind("k.kind", page.kind);
     if (page.split)
         where.sql += fmt::format("AND (SELECT split FROM prompts p WHERE p.id = k.prompt_id) = '{}' ",
                                  splitName(*page.split));
@@ -130,6 +135,7 @@ Where pairWhere(const Page& page) {
     where.id("x.prompt_id", page.prompt);
     where.id("x.import_batch_id", page.importBatch);
     where.split("p.split", page.split);
+    where.kind("a.kind", page.kind);
     where.text("pc.text", page.text);
     return where;
 }
@@ -268,7 +274,8 @@ Result<Id> Project::Impl::addCandidateIn(const NewCandidate& candidate, Id batch
     if (candidate.content.size() > kMaxText || !isUtf8(candidate.content))
         return fail(Code::InvalidInput, fmt::format("an answer to prompt {} is longer than 4 MiB or not UTF-8",
                                                     candidate.prompt));
-    if (image && candidate.content.size() != 64)
+    if (image && (candidate.content.size() != 64 ||
+                  candidate.content.find_first_not_of("0123456789abcdef") != std::string::npos))
         return fail(Code::InvalidInput, "an image answer is named by the SHA-256 of its media file",
                     "Add the file with addMedia first.");
     const std::string sha = image ? candidate.content : candidateSha(candidate.content);
@@ -353,192 +360,14 @@ Result<int64_t> Project::countCandidates(const Page& page) {
     });
 }
 
-std::string Project::mediaPath(const std::string& sha) const {
-    return os::joinPath(os::joinPath(mediaDir(), sha.substr(0, 2)), sha);
-}
-
-Result<std::string> Project::addMedia(const std::string& path) {
-    PL_TRY(const std::string sha, sha256File(path));
-    const std::string target = mediaPath(sha);
-    if (os::exists(target))
-        return sha;
-    PL_CHECK(os::makeDirs(os::parentDir(target)));
-    PL_TRY(const std::string bytes, os::readFile(path, uint64_t{256} << 20));
-    if (sha256Hex(bytes) != sha)
-        return fail(Code::Io, fmt::format("{} changed while it was read", path), "Try again.");
-    PL_CHECK(os::writeFileAtomic(target, bytes));
-    return sha;
-}
-
-// --- pairs -----------------------------------------------------------------------------------------------------------
-
-Result<Id> Project::Impl::addPairIn(const NewPair& pair, Id batch, bool* fresh) {
-    if (fresh)
-        *fresh = false;
-    PL_TRY(Candidate a, candidateIn(pair.a));
-    PL_TRY(Candidate b, candidateIn(pair.b));
-    if (a.kind != b.kind)
-        return fail(Code::InvalidInput, fmt::format("answers {} and {} are of different kinds", pair.a, pair.b));
-    const bool samePrompt = a.prompt == b.prompt;
-    if (samePrompt && a.sha == b.sha)
-        return Id{0};
-    if (b.sha < a.sha || (b.sha == a.sha && b.prompt < a.prompt))
-        std::swap(a, b);
-    PL_TRY(const Prompt prompt, promptIn(a.prompt));
-    std::string sha = pairSha(prompt.sha, a.sha, b.sha);
-    if (!samePrompt) {
-        PL_TRY(const Prompt other, promptIn(b.prompt));
-        sha = sha256Hex("two prompts\n" + sha + "\n" + other.sha);
-    }
-    {
-        auto row = query("SELECT id, withdrawn FROM comparisons WHERE sha = ?");
-        if (row.bind(sha).step()) {
-            const Id id = row.integer(0);
-            if (row.boolean(1)) {
-                query("UPDATE comparisons SET withdrawn = 0, import_batch_id = ? WHERE id = ?")
-                    .bind(orNull(batch), id)
-                    .run();
-                pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task}});
-                pending.changes.insert(Change::Pairs);
-                if (fresh)
-                    *fresh = true;
-            }
-            return id;
-        }
-    }
-    const char* differs = !samePrompt ? "prompt" : a.kind == CandidateKind::Image ? "image" : "response";
-    query("INSERT INTO comparisons(uuid, sha, prompt_id, prompt_b_id, a_id, b_id, differs_in, source, task_id, run_id, "
-          "import_batch_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(uuidFromText("comparison\n" + sha), sha, a.prompt, orNull(samePrompt ? 0 : b.prompt), a.id, b.id, differs,
-              pair.source, orNull(pair.task), orNull(pair.run), orNull(batch), now())
-        .run();
-    const Id id = db->getLastInsertRowid();
-    pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task}});
-    pending.changes.insert(Change::Pairs);
-    if (fresh)
-        *fresh = true;
-    return id;
-}
-
-Result<std::vector<Id>> Project::addPairs(const std::vector<NewPair>& pairs) {
-    return m->write("adding pairs", [&]() -> Result<std::vector<Id>> {
-        std::vector<Id> ids;
-        for (const auto& pair : pairs) {
-            PL_TRY(const Id id, m->addPairIn(pair, 0));
-            ids.push_back(id);
-        }
-        return ids;
-    });
-}
-
-Result<MakePairsResult> Project::makePairs(const MakePairsOptions& options) {
-    if (options.mode == MakePairsOptions::Mode::AcrossModels && options.runs.size() == 1)
-        return fail(Code::InvalidInput, "pairing across models needs two runs or none", "Name a second run.");
-    return m->write("making pairs", [&]() -> Result<MakePairsResult> {
-        struct Entry {
-            Id id, run;
-            std::string sha, model;
-        };
-        std::vector<std::pair<Id, std::vector<Entry>>> prompts;
-        {
-            std::string sql = "SELECT k.prompt_id, k.id, k.sha, k.model_hash || '/' || k.model_name, k.run_id "
-                              "FROM candidates k JOIN prompts p ON p.id = k.prompt_id "
-                              "WHERE k.withdrawn = 0 AND p.withdrawn = 0 ";
-            if (options.run)
-                sql += fmt::format("AND k.run_id = {} ", options.run);
-            if (!options.runs.empty())
-                sql += fmt::format("AND k.run_id IN ({}) ", fmt::join(options.runs, ","));
-            if (options.split)
-                sql += fmt::format("AND p.split = '{}' ", splitName(*options.split));
-            auto rows = m->query(sql + "ORDER BY p.sha, k.id");
-            while (rows.step()) {
-                if (prompts.empty() || prompts.back().first != rows.integer(0))
-                    prompts.push_back({rows.integer(0), {}});
-                prompts.back().second.push_back(
-                    {rows.integer(1), rows.null(4) ? 0 : rows.integer(4), rows.text(2), rows.text(3)});
-            }
-        }
-        MakePairsResult result;
-        const bool across = options.mode == MakePairsOptions::Mode::AcrossModels;
-        for (const auto& [prompt, entries] : prompts) {
-            if (entries.size() < 2) {
-                ++result.lonely;
-                continue;
-            }
-            int64_t made = 0;
-            std::set<size_t> used;
-            for (size_t i = 0; i < entries.size() && made < options.maxPerPrompt; ++i) {
-                for (size_t j = i + 1; j < entries.size() && made < options.maxPerPrompt; ++j) {
-                    if (options.maxPairs && result.pairs >= options.maxPairs)
-                        return result;
-                    const bool sameModel = options.runs.empty() ? entries[i].model == entries[j].model
-                                                                : entries[i].run == entries[j].run;
-                    if (across == sameModel || used.count(i) || used.count(j))
-                        continue;
-                    if (entries[i].sha == entries[j].sha) {
-                        ++result.identical;
-                        continue;
-                    }
-                    bool fresh = false;
-                    PL_TRY(const Id id,
-                           m->addPairIn({entries[i].id, entries[j].id, options.source, options.task,
-                                         options.run ? options.run : entries[j].run},
-                                        0, &fresh));
-                    (void)id;
-                    if (!fresh) {
-                        ++result.duplicates;
-                        continue;
-                    }
-                    used.insert({i, j});
-                    ++result.pairs;
-                    ++made;
-                }
-            }
-        }
-        return result;
-    });
-}
-
-Result<Comparison> Project::Impl::comparisonIn(Id id) {
-    auto row = query("SELECT id, uuid, sha, prompt_id, prompt_b_id, a_id, b_id, differs_in, source, task_id, run_id, "
-                     "import_batch_id, created_ms FROM comparisons WHERE id = ?");
-    if (!row.bind(id).step())
-        return fail(Code::NotFound, fmt::format("there is no pair {}", id));
-    Comparison pair;
-    pair.id = row.integer(0);
-    pair.uuid = row.text(1);
-    pair.sha = row.text(2);
-    pair.prompt = row.integer(3);
-    pair.promptB = row.null(4) ? 0 : row.integer(4);
-    pair.a = row.integer(5);
-    pair.b = row.integer(6);
-    pair.differsIn = row.text(7);
-    pair.source = row.text(8);
-    pair.task = row.null(9) ? 0 : row.integer(9);
-    pair.run = row.null(10) ? 0 : row.integer(10);
-    pair.importBatch = row.null(11) ? 0 : row.integer(11);
-    pair.createdMs = row.integer(12);
-    return pair;
-}
-
-Result<LabelItem> Project::Impl::itemIn(Id comparison) {
-    LabelItem item;
-    PL_TRY(item.comparison, comparisonIn(comparison));
-    PL_TRY(item.prompt, promptIn(item.comparison.prompt));
-    PL_TRY(item.a, candidateIn(item.comparison.a));
-    PL_TRY(item.b, candidateIn(item.comparison.b));
-    return item;
-}
-
-Result<LabelItem> Project::pairItem(Id comparison) {
-    return m->guarded("reading a pair", [&] { return m->itemIn(comparison); });
-}
+// --- pages of pairs (made in pairs.cpp) ----------------------------------------------------------------------------
 
 Result<std::vector<PairPageRow>> Project::pairs(const Page& page) {
     return m->guarded("reading pairs", [&]() -> Result<std::vector<PairPageRow>> {
         std::vector<PairPageRow> all;
         const Where where = pairWhere(page);
-        auto rows = m->query("SELECT x.id, pc.text, ac.text, bc.text, p.split, a.model_name, b.model_name " +
+        auto rows = m->query("SELECT x.id, pc.text, coalesce(ac.text, 'image ' || substr(a.media_sha, 1, 8)), "
+                             "coalesce(bc.text, 'image ' || substr(b.media_sha, 1, 8)), p.split, a.model_name, b.model_name " +
                              (kPairFrom + where.sql) + order(page, "x.id"));
         where.bindTo(rows);
         while (rows.step()) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "core/base/records.h"
 #include "core/desk/store/impl.h"
 
 namespace pl::desk {
@@ -8,6 +9,7 @@ namespace pl::desk {
 namespace {
 
 constexpr const char* kFiles[] = {"train.jsonl", "dev.jsonl", "ties.jsonl", "unpaired.jsonl", "prompts.jsonl"};
+constexpr const char* kImageFiles[] = {"rankings.jsonl", "images.sha256"}; ///< only of image pairs
 
 const char* aggregationName(Aggregation value) { return value == Aggregation::Majority ? "majority" : "each"; }
 const char* tiePolicyName(TiePolicy value) { return value == TiePolicy::Drop ? "drop" : "soft_label"; }
@@ -91,8 +93,45 @@ Verdict majorityOf(const std::vector<const CurrentVote*>& votes) {
 struct Frozen {
     DatasetCounts counts;
     std::map<std::string, std::string> files; ///< name -> bytes
+    std::map<std::string, std::string> images; ///< reference -> SHA-256, of every image a row names
     std::vector<CurrentVote> votes;           ///< that went in
 };
+
+/// The images of a dataset: each file is looked at once.
+class Images {
+public:
+    Images(const Project::Impl& impl, bool thorough) : m_impl(impl), m_thorough(thorough) {}
+    /// Empty: its file is missing or damaged.
+    const std::string& ref(const std::string& sha) {
+        const auto [at, fresh] = m_refs.try_emplace(sha);
+        if (fresh)
+            at->second = m_impl.mediaRef(sha, m_thorough).value_or("");
+        return at->second;
+    }
+
+private:
+    const Project::Impl& m_impl;
+    bool m_thorough;
+    std::map<std::string, std::string> m_refs;
+};
+
+/// The ranks of a k-way judgement, one for each member; empty when it has none that fit.
+std::vector<int> ranksOf(Project::Impl& impl, Id event, size_t members) {
+    auto row = impl.query("SELECT ranking FROM judgement_details WHERE event_id = ?");
+    if (!row.bind(event).step() || row.null(0))
+        return {};
+    const Json ranking = row.json(0);
+    if (!ranking.is_object() || !ranking.contains("ranks") || !ranking["ranks"].is_array() ||
+        ranking["ranks"].size() != members)
+        return {};
+    std::vector<int> ranks;
+    for (const Json& rank : ranking["ranks"]) {
+        if (!rank.is_number_integer() || rank.get<int64_t>() < 1 || rank.get<int64_t>() > 1000)
+            return {};
+        ranks.push_back(static_cast<int>(rank.get<int64_t>()));
+    }
+    return ranks;
+}
 
 bool matches(const DatasetFilter& filter, const CurrentVote& vote) {
     if (vote.occasion != 0 || (filter.task && vote.task != filter.task))
@@ -121,8 +160,11 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         }
         if (vote.flagged)
             flagged.insert(vote.comparison);
-        if (vote.kind == EventKind::Skip)
-            ++out.counts.skips;
+        if (vote.kind == EventKind::Skip) {
+            auto row = impl.query("SELECT k.kind FROM comparisons x JOIN candidates k ON k.id = x.a_id WHERE x.id = ?");
+            out.counts.skips += !spec.filter.kind || !row.bind(vote.comparison).step() ||
+                                row.text(0) == candidateKindName(*spec.filter.kind);
+        }
         if (vote.kind == EventKind::Vote)
             byPair[vote.comparison].push_back(&vote);
     }
@@ -133,14 +175,27 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         while (rows.step())
             people[rows.integer(0)] = {rows.text(1), rows.text(2)};
     }
+    std::map<Id, std::vector<std::string>> more; // of a k-way comparison: the hashes beyond its first two
+    {
+        auto rows = impl.query("SELECT m.comparison_id, k.sha FROM comparison_members m JOIN candidates k "
+                               "ON k.id = m.candidate_id ORDER BY m.comparison_id, m.position");
+        while (rows.step())
+            more[rows.integer(0)].push_back(rows.text(1));
+    }
+    Images images(impl, !countsOnly);
+    std::optional<CandidateKind> kind = spec.filter.kind;
     std::map<std::string, std::map<std::string, std::string>> lines; // file -> sort key -> line
     for (auto& [comparison, votes] : byPair) {
-        auto row = impl.query("SELECT x.sha, p.split, pc.text, ac.text, bc.text, a.kind FROM comparisons x "
+        auto row = impl.query("SELECT x.sha, p.split, pc.text, coalesce(ac.text, a.media_sha), "
+                              "coalesce(bc.text, b.media_sha), a.kind FROM comparisons x "
                               "JOIN prompts p ON p.id = x.prompt_id JOIN contents pc ON pc.id = p.content_id "
                               "JOIN candidates a ON a.id = x.a_id JOIN candidates b ON b.id = x.b_id "
                               "LEFT JOIN contents ac ON ac.id = a.content_id "
                               "LEFT JOIN contents bc ON bc.id = b.content_id WHERE x.id = ? AND x.withdrawn = 0");
         if (!row.bind(comparison).step())
+            continue;
+        const CandidateKind itsKind = stored(candidateKindOf(row.text(5)));
+        if (spec.filter.kind && itsKind != *spec.filter.kind)
             continue;
         out.counts.votes += static_cast<int64_t>(votes.size());
         const Split split = stored(splitOf(row.text(1)));
@@ -153,12 +208,54 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             out.counts.flagged += static_cast<int64_t>(votes.size());
             continue;
         }
-        if (row.text(5) != "text")
-            return fail(Code::Unsupported, fmt::format("pair {} compares images", comparison),
-                        "Datasets of images are not offered yet: leave the pair out by a filter.");
+        if (kind && *kind != itsKind)
+            return fail(Code::InvalidInput, "the chosen votes are on pairs of texts and on pairs of images",
+                        "A dataset is of one kind: choose text or image (--kind).");
+        kind = itsKind;
         std::sort(votes.begin(), votes.end(), [&](const CurrentVote* x, const CurrentVote* y) {
             return std::tie(people[x->annotator].second, x->task) < std::tie(people[y->annotator].second, y->task);
         });
+        const std::string base = row.text(0).substr(0, 32);
+        const Json prompt = promptValue(row.text(2));
+        const bool ofImages = itsKind == CandidateKind::Image;
+        std::vector<std::string> sides{row.text(3), row.text(4)};
+        if (const auto further = more.find(comparison); further != more.end())
+            sides.insert(sides.end(), further->second.begin(), further->second.end());
+        bool whole = true;
+        for (std::string& side : sides)
+            if (ofImages) {
+                side = images.ref(side);
+                whole = whole && !side.empty();
+            }
+        if (!whole) {
+            out.counts.unusable += static_cast<int64_t>(votes.size());
+            continue;
+        }
+        if (sides.size() > 2) {
+            for (size_t i = 0; i < votes.size(); ++i) {
+                const auto ranks = ranksOf(impl, votes[i]->event, sides.size());
+                if (ranks.empty() || !ofImages) {
+                    ++out.counts.unusable;
+                    continue;
+                }
+                ++out.counts.rankings;
+                out.votes.push_back(*votes[i]);
+                if (countsOnly)
+                    continue;
+                const std::string id = base + (votes.size() > 1 ? fmt::format("-{}", i) : "");
+                lines["rankings.jsonl"][id] = dumpJson({{"id", id},
+                                                        {"prompt", prompt},
+                                                        {"images", sides},
+                                                        {"ranks", ranks},
+                                                        {"modality", "image"},
+                                                        {"split", splitName(split)},
+                                                        {"provenance", provenanceName(votes[i]->provenance)},
+                                                        {"annotator", people[votes[i]->annotator].first}});
+                for (const std::string& side : sides)
+                    out.images[side] = imageRefSha(side);
+            }
+            continue;
+        }
         std::vector<Verdict> verdicts;
         if (spec.aggregation == Aggregation::Majority) {
             verdicts.push_back(majorityOf(votes));
@@ -171,10 +268,15 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         }
         for (const CurrentVote* vote : votes)
             out.votes.push_back(*vote);
-
-        const std::string base = row.text(0).substr(0, 32);
-        const Json prompt = promptValue(row.text(2));
-        const std::string a = row.text(3), b = row.text(4);
+        const std::string &a = sides[0], &b = sides[1];
+        const auto written = [&](const char* file, const std::string& key, Json line, std::initializer_list<std::string> refs) {
+            if (ofImages) {
+                line["modality"] = "image";
+                for (const std::string& ref : refs)
+                    out.images[ref] = imageRefSha(ref);
+            }
+            lines[file][key] = dumpJson(line);
+        };
         for (const Verdict& verdict : verdicts) {
             const std::string id = base + verdict.suffix;
             const std::string who = verdict.annotator ? people[verdict.annotator].first : std::string();
@@ -186,7 +288,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                           {"split", splitName(split)}};
                 if (!who.empty())
                     line["annotator"] = who;
-                lines["unpaired.jsonl"][id + "-" + side] = dumpJson(line);
+                written("unpaired.jsonl", id + "-" + side, std::move(line), {text});
             };
             const bool tie = verdict.winner == Winner::Tie && !verdict.cancelled;
             const bool bothBad = tie && verdict.tieKind == TieKind::BothBad;
@@ -220,7 +322,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                               {"split", splitName(split)}};
                     if (!who.empty())
                         line["annotator"] = who;
-                    lines["ties.jsonl"][id] = dumpJson(line);
+                    written("ties.jsonl", id, std::move(line), {a, b});
                 }
                 continue;
             }
@@ -261,7 +363,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                         if (!details.null(3))
                             line["ranking"] = details.json(3);
                     }
-            lines[file][id] = dumpJson(line);
+            written(file, id, std::move(line), {a, b});
         }
     }
 
@@ -287,6 +389,12 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         return out;
     for (const char* file : kFiles)
         out.files[file];
+    if (kind == CandidateKind::Image) {
+        for (const char* file : kImageFiles)
+            out.files[file];
+        for (const auto& [ref, sha] : out.images)
+            lines["images.sha256"][ref] = sha + "  " + ref;
+    }
     for (const auto& [file, byKey] : lines) {
         std::string& bytes = out.files[file];
         for (const auto& [key, line] : byKey)
@@ -307,6 +415,7 @@ Json filterJson(const DatasetSpec& spec) {
             {"splits", splits},
             {"since_ms", spec.filter.sinceMs},
             {"random_stratum_only", spec.filter.randomStratumOnly},
+            {"kind", spec.filter.kind ? Json(candidateKindName(*spec.filter.kind)) : Json()},
             {"margin_from_strength", spec.marginFromStrength}};
 }
 
@@ -325,6 +434,8 @@ DatasetCounts countsOf(const Json& json) {
     c.sealedTest = n("sealed_test");
     c.flagged = n("flagged");
     c.prompts = n("prompts");
+    c.rankings = n("rankings");
+    c.unusable = n("unusable");
     return c;
 }
 
@@ -349,6 +460,8 @@ DatasetInfo datasetOf(const Query& row, const std::string& folder) {
         info.spec.filter.splits.push_back(stored(splitOf(name)));
     info.spec.filter.sinceMs = filter.value("since_ms", int64_t{0});
     info.spec.filter.randomStratumOnly = filter.value("random_stratum_only", false);
+    if (const auto kind = filter.find("kind"); kind != filter.end() && kind->is_string())
+        info.spec.filter.kind = stored(candidateKindOf(kind->get<std::string>()));
     info.spec.marginFromStrength = filter.value("margin_from_strength", false);
     info.spec.aggregation = row.text(5) == "each" ? Aggregation::Each : Aggregation::Majority;
     info.spec.tiePolicy = row.text(6) == "drop" ? TiePolicy::Drop : TiePolicy::SoftLabel;
@@ -392,6 +505,10 @@ Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
             PL_CHECK(os::writeFileAtomic(os::joinPath(aside, file), bytes));
             rows[file] = {{"sha256", shas[file]}, {"rows", std::count(bytes.begin(), bytes.end(), '\n')}};
         }
+        if (!frozen.images.empty())
+            PL_CHECK(os::makeDirs(os::joinPath(aside, "images")));
+        for (const auto& [ref, hash] : frozen.images)
+            PL_CHECK(os::linkOrCopy(m->mediaPath(hash), os::joinPath(aside, ref)));
         const Json manifest{{"manifest_version", 1},
                             {"sha", sha},
                             {"files", rows},
@@ -399,6 +516,7 @@ Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
                             {"aggregation", aggregationName(spec.aggregation)},
                             {"tie_policy", tiePolicyName(spec.tiePolicy)},
                             {"counts", frozen.counts.toJson()},
+                            {"images", frozen.images.size()},
                             {"project", m->projectUuid},
                             {"app_version", kVersion}};
         PL_CHECK(os::writeFileAtomic(os::joinPath(aside, "manifest.json"), dumpJsonPretty(manifest) + "\n"));
@@ -494,9 +612,9 @@ Result<DatasetDrift> Project::datasetDrift(Id dataset) {
             if (vote.kind != EventKind::Vote || vote.event <= info.lastEvent || !matches(info.spec.filter, vote) ||
                 known.count({vote.task, vote.comparison, vote.annotator}))
                 continue;
-            auto row = m->query("SELECT p.split FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
-                                "WHERE x.id = ?");
-            drift.newer += row.bind(vote.comparison).step() &&
+            auto row = m->query("SELECT p.split, k.kind FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
+                                "JOIN candidates k ON k.id = x.a_id WHERE x.id = ?");
+            drift.newer += row.bind(vote.comparison).step() && (row.text(1) == "image") == info.isOfImages() &&
                            wants(info.spec.filter, stored(splitOf(row.text(0))));
         }
         return drift;

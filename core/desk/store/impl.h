@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "core/base/hash.h"
+#include "core/base/image_info.h"
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
 #include "core/desk/domain/vote_table.h"
@@ -113,10 +114,23 @@ struct Project::Impl {
     Result<Id> addCandidateIn(const NewCandidate& candidate, Id batch, bool* fresh = nullptr);
     /// 0: both texts are identical.
     Result<Id> addPairIn(const NewPair& pair, Id batch, bool* fresh = nullptr);
+    /// With more than two members, which are kept in the order of their hashes; 0: two of them are identical.
+    Result<Id> addRankingIn(const NewPair& pair, Id batch, bool* fresh);
+    Result<std::vector<Candidate>> membersIn(Id comparison);
     Result<Prompt> promptIn(Id id);
     Result<Candidate> candidateIn(Id id);
     Result<Comparison> comparisonIn(Id id);
     Result<LabelItem> itemIn(Id comparison);
+
+    // --- media.cpp ---
+    enum class Take { Copy, Link }; ///< Link: a hard link where the file system allows it
+    /// Looks at an image file and puts it under its SHA-256 into media/; what lies there already is kept when it is whole.
+    /// `expected`: the hash it must have; empty: any. The result's extension is of the file's own signature.
+    Result<std::string> storeMedia(const std::string& path, const std::string& expected, Take take, ImageInfo* info = nullptr);
+    std::string mediaPath(const std::string& sha) const;
+    /// An image as rows name it, "images/<sha>.png"; fails when its file is missing or (thorough) not what its name says.
+    Result<std::string> mediaRef(const std::string& sha, bool thorough) const;
+    void checkMedia(std::vector<std::string>& problems, size_t most);
 
     // --- labels.cpp (inside a transaction) ---
     void loadPairs();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 
 #include "core/desk/store/impl.h"
@@ -20,65 +21,100 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
         const Id batch = m->db->getLastInsertRowid();
         // The one annotator of the votes a human gave or may have given; rules, judges and models keep what they are.
         std::map<std::pair<AnnotatorKind, std::string>, Id> annotators;
+        // Whether the row's judgement is new; `shas` are its answers in the order of the row.
+        const auto vote = [&](const ImportRow& row, Id pair, const std::vector<std::string>& shas) -> Result<bool> {
+            const AnnotatorKind kind = row.by.value_or(AnnotatorKind::Human);
+            const std::string name = row.by ? "imported: " + (row.annotator.empty() ? annotatorKindName(kind) : row.annotator)
+                                            : meta.annotatorName;
+            Id& annotator = annotators[{kind, name}];
+            if (!annotator) {
+                PL_TRY(annotator, m->annotatorIn(kind, name, Json::object()));
+            }
+            const VoteKey key{taskId, pair, annotator, 0};
+            if (m->currentEvent(key))
+                return false;
+            // The comparison keeps its members in an order of its own.
+            PL_TRY(const std::vector<Candidate> members, m->membersIn(pair));
+            std::vector<int> ranks;
+            for (const Candidate& member : members) {
+                const size_t at = static_cast<size_t>(std::find(shas.begin(), shas.end(), member.sha) - shas.begin());
+                ranks.push_back(!row.ranks.empty() ? row.ranks.at(at) : row.tie ? 1 : static_cast<int>(at) + 1);
+            }
+            Judgement judgement;
+            judgement.winner = ranks[0] == ranks[1] ? Winner::Tie : ranks[0] < ranks[1] ? Winner::A : Winner::B;
+            if (judgement.winner != Winner::Tie)
+                judgement.strength = row.strength;
+            if (members.size() > 2)
+                judgement.ranking = {{"v", 1}, {"ranks", ranks}};
+            EventDraft draft;
+            draft.task = taskId;
+            draft.comparison = pair;
+            draft.annotator = annotator;
+            draft.guidelineVersion = task.guidelineVersion;
+            draft.provenance = row.by ? provenanceOf(kind) : Provenance::Imported;
+            draft.importBatch = batch;
+            draft.judgement = &judgement;
+            PL_TRY(const Id event, m->appendEvent(draft));
+            m->setCurrent(key, event);
+            return true;
+        };
         for (const ImportRow& row : rows) {
             ++counts.rows;
-            bool freshPrompt = false, freshA = false, freshB = false, freshPair = false, freshVote = false;
+            bool freshPrompt = false, freshPair = false, freshVote = false;
             const auto named = [&](auto&& result) {
                 return std::move(result).map_error(
                     [&](Error e) { return std::move(e).with(fmt::format("line {} of {}", row.line, meta.source)); });
             };
             PL_TRY(const Id prompt, named(m->addPromptIn(row.prompt, batch, &freshPrompt)));
-            if (row.chosen && row.rejected) {
-                const auto add = [&](const std::string& text, bool* fresh) -> Result<Id> {
-                    NewCandidate candidate;
-                    candidate.prompt = prompt;
-                    candidate.content = text;
-                    candidate.provenance = Provenance::Imported;
-                    candidate.uuid = uuidFromText(fmt::format("imported\n{}\n{}", prompt, candidateSha(text)));
-                    return m->addCandidateIn(candidate, batch, fresh);
-                };
-                PL_TRY(const Id chosen, named(add(*row.chosen, &freshA)));
-                PL_TRY(const Id rejected, named(add(*row.rejected, &freshB)));
-                PL_TRY(const Id pair, named(m->addPairIn({chosen, rejected, "imported", 0, 0}, batch, &freshPair)));
+            int64_t freshCandidates = 0;
+            std::vector<Id> sides;
+            std::vector<std::string> shas;
+            const auto add = [&](NewCandidate candidate) -> Status {
+                candidate.prompt = prompt;
+                candidate.provenance = Provenance::Imported;
+                bool fresh = false;
+                PL_TRY(const Id id, named(m->addCandidateIn(candidate, batch, &fresh)));
+                freshCandidates += fresh;
+                sides.push_back(id);
+                return {};
+            };
+            for (const auto* text : {&row.chosen, &row.rejected}) {
+                if (!row.chosen || !row.rejected)
+                    break;
+                NewCandidate candidate;
+                candidate.content = **text;
+                shas.push_back(candidateSha(candidate.content));
+                candidate.uuid = uuidFromText(fmt::format("imported\n{}\n{}", prompt, shas.back()));
+                PL_CHECK(add(std::move(candidate)));
+            }
+            for (const ImportImage& image : row.images) {
+                NewCandidate candidate;
+                candidate.kind = CandidateKind::Image;
+                candidate.content = image.sha;
+                candidate.modelName = image.model;
+                candidate.seed = image.seed;
+                candidate.params = image.params;
+                candidate.uuid = uuidFromText(fmt::format("imported\n{}\nimage\n{}", prompt, image.sha));
+                shas.push_back(image.sha);
+                PL_CHECK(add(std::move(candidate)));
+            }
+            const bool judged = row.images.empty() ? !sides.empty() : !row.ranks.empty();
+            if (sides.size() == 2 || (sides.size() > 2 && judged)) {
+                NewPair members{sides[0], sides[1], "imported", 0, 0, {}};
+                members.more.assign(sides.begin() + 2, sides.end());
+                PL_TRY(const Id pair, named(m->addPairIn(members, batch, &freshPair)));
                 if (!pair)
                     return fail(Code::InvalidInput,
                                 fmt::format("line {} of {}: both answers are identical", row.line, meta.source));
-                const AnnotatorKind kind = row.by.value_or(AnnotatorKind::Human);
-                const std::string name =
-                    row.by ? "imported: " + (row.annotator.empty() ? annotatorKindName(kind) : row.annotator)
-                           : meta.annotatorName;
-                Id& annotator = annotators[{kind, name}];
-                if (!annotator) {
-                    PL_TRY(annotator, m->annotatorIn(kind, name, Json::object()));
-                }
-                const VoteKey key{taskId, pair, annotator, 0};
-                if (!m->currentEvent(key)) {
-                    PL_TRY(const Comparison comparison, m->comparisonIn(pair));
-                    PL_TRY(const Candidate a, m->candidateIn(comparison.a));
-                    Judgement judgement;
-                    judgement.winner = row.tie                                      ? Winner::Tie
-                                       : a.sha == candidateSha(*row.chosen) ? Winner::A
-                                                                            : Winner::B;
-                    if (!row.tie)
-                        judgement.strength = row.strength;
-                    EventDraft draft;
-                    draft.task = taskId;
-                    draft.comparison = pair;
-                    draft.annotator = annotator;
-                    draft.guidelineVersion = task.guidelineVersion;
-                    draft.provenance = row.by ? provenanceOf(kind) : Provenance::Imported;
-                    draft.importBatch = batch;
-                    draft.judgement = &judgement;
-                    PL_TRY(const Id event, m->appendEvent(draft));
-                    m->setCurrent(key, event);
-                    freshVote = true;
+                if (judged) {
+                    PL_TRY(freshVote, vote(row, pair, shas));
                 }
             }
             counts.prompts += freshPrompt;
-            counts.candidates += freshA + freshB;
+            counts.candidates += freshCandidates;
             counts.pairs += freshPair;
             counts.votes += freshVote;
-            counts.duplicates += !(freshPrompt || freshA || freshB || freshPair || freshVote);
+            counts.duplicates += !(freshPrompt || freshCandidates || freshPair || freshVote);
         }
         m->query("UPDATE import_batches SET prompts = ?, candidates = ?, pairs = ?, votes = ? WHERE id = ?")
             .bind(counts.prompts, counts.candidates, counts.pairs, counts.votes, batch)
@@ -158,7 +194,8 @@ Status Project::revertImport(Id batch) {
             .run();
         m->query("UPDATE candidates SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 AND NOT EXISTS "
                  "(SELECT 1 FROM comparisons x WHERE (x.a_id = candidates.id OR x.b_id = candidates.id) "
-                 "AND x.withdrawn = 0)")
+                 "AND x.withdrawn = 0) AND NOT EXISTS (SELECT 1 FROM comparison_members k JOIN comparisons x "
+                 "ON x.id = k.comparison_id WHERE k.candidate_id = candidates.id AND x.withdrawn = 0)")
             .bind(batch)
             .run();
         m->query("UPDATE prompts SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 AND NOT EXISTS "

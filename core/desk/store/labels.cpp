@@ -95,7 +95,8 @@ void Project::Impl::loadPairs() {
     pairs.clear();
     queues.clear();
     auto rows = query("SELECT x.id, x.sha, p.split, x.task_id FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
-                      "WHERE x.withdrawn = 0");
+                      "WHERE x.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM comparison_members k "
+                      "WHERE k.comparison_id = x.id)");
     while (rows.step())
         pairs[rows.integer(0)] = {hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))),
                                   rows.null(3) ? 0 : rows.integer(3)};

@@ -35,12 +35,13 @@ struct Page {
     std::string text;            ///< substring of the prompt; empty: all
     std::optional<Split> split;
     Id task = 0, annotator = 0, run = 0, prompt = 0, importBatch = 0; ///< 0: any
+    std::optional<CandidateKind> kind; ///< of answers and pairs; absent: both
     bool newestFirst = false;
 };
 
 struct PairPageRow {
     Comparison comparison;
-    std::string promptHead, aHead, bHead; ///< first 200 characters
+    std::string promptHead, aHead, bHead; ///< first 200 characters; of an image "image" and the beginning of its hash
     Split split = Split::Train;
     std::string modelA, modelB;
     int64_t votes = 0; ///< current votes on it, of everybody
@@ -131,7 +132,7 @@ public:
     Result<Candidate> candidate(Id id);
     Result<std::vector<Candidate>> candidates(const Page& page);
     Result<int64_t> countCandidates(const Page& page);
-    /// Copies a file into media/ under its SHA-256, which is returned.
+    /// Copies an image (PNG, JPEG or WebP, looked at but not decoded) into media/ under its SHA-256, which is returned.
     Result<std::string> addMedia(const std::string& path);
     std::string mediaPath(const std::string& sha) const;
 
@@ -139,9 +140,13 @@ public:
         Id a = 0, b = 0; ///< candidates of one prompt
         std::string source = "manual";
         Id task = 0, run = 0;
+        std::vector<Id> more; ///< further candidates of the same prompt: a k-way ranking, which no pair queue offers
     };
     /// The id of each pair (an existing one for the same contents; 0 when both texts are identical).
     Result<std::vector<Id>> addPairs(const std::vector<NewPair>& pairs);
+    /// Candidates of a comparison in the order of their hashes: two, or more for a k-way ranking. A ranking payload
+    /// {"v": 1, "ranks": [...]} has one rank each in this order, 1 best, equal ranks a tie.
+    Result<std::vector<Candidate>> members(Id comparison);
     Result<MakePairsResult> makePairs(const MakePairsOptions& options);
     Result<std::vector<PairPageRow>> pairs(const Page& page);
     Result<int64_t> countPairs(const Page& page);

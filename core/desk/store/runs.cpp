@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+
 #include "core/desk/store/impl.h"
 
 namespace pl::desk {
@@ -177,7 +179,7 @@ struct Ingestor {
     }
 
     /// A long text may lie beside the events.
-    Result<std::string> content(const Json& body) {
+    Result<std::string> words(const Json& body) {
         if (body.contains("content") && body["content"].is_string())
             return body["content"].get<std::string>();
         const std::string beside = text(body, "content_file");
@@ -187,6 +189,28 @@ struct Ingestor {
             return fail(Code::InvalidInput, "its content_file leaves the bundle");
         const std::string bundle = os::joinPath(os::joinPath(impl.dir, "runs"), run.name);
         return os::readFile(os::joinPath(bundle, beside), uint64_t{4} << 20);
+    }
+
+    /// An image lies in the bundle; it comes into media/ under the hash the event announces.
+    Result<std::string> image(const Json& body, NewCandidate& fresh) {
+        const std::string beside = text(body, "image"), sha = text(body, "sha256");
+        const std::string bundle = os::joinPath(os::joinPath(impl.dir, "runs"), run.name);
+        if (sha.size() != 64 || sha.find_first_not_of("0123456789abcdef") != std::string::npos)
+            return fail(Code::Corrupt, "it does not say the SHA-256 of its image");
+        if (!insideBundle(beside))
+            return fail(Code::InvalidInput, "its image leaves the bundle");
+        const std::string path = os::joinPath(bundle, beside);
+        std::error_code error;
+        const auto inside = std::filesystem::relative(path, bundle, error); // links resolved
+        if (error || inside.empty() || *inside.begin() == "..")
+            return fail(Code::InvalidInput, "its image leaves the bundle");
+        ImageInfo info;
+        PL_TRY(const std::string stored, impl.storeMedia(path, sha, Project::Impl::Take::Link, &info));
+        fresh.kind = CandidateKind::Image;
+        fresh.params["width"] = info.width;
+        fresh.params["height"] = info.height;
+        fresh.params["format"] = info.extension;
+        return stored;
     }
 
     Status candidate(const Event& event) {
@@ -200,12 +224,13 @@ struct Ingestor {
             problem(event, fmt::format("the project has no prompt \"{}\"", uuid));
             return {};
         }
-        auto words = content(body);
-        if (!words) {
-            problem(event, words.error().toString());
+        fresh.params = object(body, "params");
+        const auto content = text(body, "kind") == "image" ? image(body, fresh) : words(body);
+        if (!content) {
+            problem(event, content.error().toString());
             return {};
         }
-        fresh.content = std::move(*words);
+        fresh.content = *content;
         const Json model = object(body, "model");
         fresh.provenance = Provenance::Model;
         fresh.modelName = text(model, "name");
@@ -213,7 +238,6 @@ struct Ingestor {
         fresh.checkpoint = text(model, "checkpoint");
         fresh.step = integer(model, "step").value_or(-1);
         fresh.run = run.id;
-        fresh.params = object(body, "params");
         fresh.seed = body.contains("seed") && body["seed"].is_number_integer() ? body["seed"].get<uint64_t>() : 0;
         fresh.tokens = integer(body, "tokens").value_or(-1);
         if (body.contains("finished") && body["finished"].is_boolean())
