@@ -37,6 +37,7 @@ PACKAGES=(
     "libpcre2-dev:tokenizers"
     "libexpected-dev:errors as values"
     "zlib1g-dev:reads .gz data"
+    "libpng-dev:reads and writes images"
     "python3:installs PyTorch; an example plugin"
     "python3-venv:installs PyTorch into a folder of its own"
 )
