@@ -208,7 +208,7 @@ Status run(learn::Job& job) {
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
     PL_TRY(auto reference, prepareReference(job, setup, data, parameters.cached, options.microBatchTokens));
-    PL_TRY(auto loop, TrainLoop::start(job, policy, setup.loaded.dir, options, train.size()));
+    PL_TRY(auto loop, TrainLoop::start(job, learn::trainable(policy, setup.loaded.dir), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !data.dev.empty())

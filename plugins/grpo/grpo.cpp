@@ -231,7 +231,7 @@ public:
             PL_CHECK(m_setup->encoder.checkFits(loaded.config, spec.path));
             m_reference = loaded.model;
         }
-        PL_TRY(m_loop, TrainLoop::start(m_job, m_setup->loaded.model, m_setup->loaded.dir, m_p.loop,
+        PL_TRY(m_loop, TrainLoop::start(m_job, learn::trainable(m_setup->loaded.model, m_setup->loaded.dir), m_p.loop,
                                         m_prompts.size()));
         if (m_loop->extra().contains("group")) {
             PL_TRY(m_group, groupFromJson(m_loop->extra()["group"], m_prompts.size()));

@@ -113,7 +113,7 @@ Status run(learn::Job& job) {
     const auto& train = data.train;
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
-    PL_TRY(auto loop, TrainLoop::start(job, model, setup.loaded.dir, options, train.size()));
+    PL_TRY(auto loop, TrainLoop::start(job, learn::trainable(model, setup.loaded.dir), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {
         if (!loop->evaluationDue() || data.dev.empty())

@@ -15,12 +15,20 @@ namespace {
 
 constexpr int kKeepLast = 2;
 
-learn::NamedParameters parametersOf(learn::Decoder& model) {
+learn::NamedParameters trainedOf(const learn::Trainable& model) {
     learn::NamedParameters out;
-    for (const auto& item : model->named_parameters())
-        if (item.value().requires_grad())
-            out.emplace_back(item.key(), item.value());
+    for (const auto& [name, parameter] : model.parameters)
+        if (parameter.requires_grad())
+            out.emplace_back(name, parameter);
     return out;
+}
+
+double rateOf(const LoopOptions& options, int64_t update) {
+    if (update < options.warmup)
+        return options.learningRate * scheduleFactor(options.schedule, update, options.warmup, options.steps);
+    const double factor = scheduleFactor(options.schedule, std::max(options.warmup, update - options.hold), options.warmup,
+                                         options.steps - options.hold);
+    return options.learningRate * (options.floor + (1 - options.floor) * factor);
 }
 
 /// What a checkpoint must agree with to be continued.
@@ -63,12 +71,21 @@ Result<LoopOptions> loopOptions(const Json& p, size_t examples) {
         out.steps = static_cast<int64_t>(std::ceil(epochs * static_cast<double>(examples) / static_cast<double>(out.batchSize)));
     if (out.steps < 1)
         return fail(Code::InvalidInput, "steps and epochs are both 0", "Set one of them above 0.");
-    PL_TRY(out.microBatchTokens, field<int64_t>(p, "micro_batch_tokens", what));
+    if (p.contains("micro_batch")) {
+        PL_TRY(out.microBatchTokens, field<int64_t>(p, "micro_batch", what));
+        out.unit = "images";
+    } else {
+        PL_TRY(out.microBatchTokens, field<int64_t>(p, "micro_batch_tokens", what));
+    }
     PL_TRY(out.learningRate, field<double>(p, "learning_rate", what));
     PL_TRY(const std::string schedule, field<std::string>(p, "schedule", what));
     PL_TRY(out.schedule, learn::scheduleOf(schedule));
     PL_TRY(const double warmup, field<double>(p, "warmup", what));
     out.warmup = static_cast<int64_t>(std::lround(warmup * static_cast<double>(out.steps)));
+    PL_TRY(const double hold, fieldOr<double>(p, "hold", 0.0, what));
+    out.hold = std::min(static_cast<int64_t>(std::lround(hold * static_cast<double>(out.steps))), out.steps - out.warmup);
+    PL_TRY(out.floor, fieldOr<double>(p, "final_rate", 0.0, what));
+    PL_TRY(out.ema, fieldOr<double>(p, "ema", 0.0, what));
     PL_TRY(out.maxGradNorm, field<double>(p, "max_grad_norm", what));
     PL_TRY(out.optimizer.weightDecay, field<double>(p, "weight_decay", what));
     PL_TRY(out.optimizer.beta2, fieldOr<double>(p, "adam_beta2", 0.999, what));
@@ -87,22 +104,24 @@ Result<LoopOptions> loopOptions(const Json& p, size_t examples) {
     return out;
 }
 
-TrainLoop::TrainLoop(learn::Job& job, learn::Decoder model, std::string modelDir, const LoopOptions& options,
-                     size_t examples)
+TrainLoop::TrainLoop(learn::Job& job, learn::Trainable model, const LoopOptions& options, size_t examples)
     : m_job(job)
-    , m_model(model)
-    , m_modelDir(std::move(modelDir))
+    , m_model(std::move(model))
     , m_options(options)
     , m_examples(examples)
-    , m_optimizer(parametersOf(model), options.optimizer) {}
+    , m_optimizer(trainedOf(m_model), options.optimizer) {
+    if (options.ema > 0)
+        m_ema = std::make_unique<learn::Ema>(trainedOf(m_model), options.ema);
+}
 
-Result<std::unique_ptr<TrainLoop>> TrainLoop::start(learn::Job& job, learn::Decoder model, std::string modelDir,
-                                                    const LoopOptions& options, size_t examples) {
-    std::unique_ptr<TrainLoop> loop(new TrainLoop(job, model, std::move(modelDir), options, examples));
+Result<std::unique_ptr<TrainLoop>> TrainLoop::start(learn::Job& job, learn::Trainable model, const LoopOptions& options,
+                                                    size_t examples) {
+    std::unique_ptr<TrainLoop> loop(new TrainLoop(job, std::move(model), options, examples));
     const std::string configuration = configurationOf(job.spec());
     PL_CHECK(learn::pruneCheckpoints(job.bundle().dir(), 1 << 20, -1)); // only left-overs of interrupted writes
     torch::manual_seed(job.spec().seed); // before a checkpoint restores the generator; equal runs then write equal files
-    PL_TRY(auto state, learn::resumeNewest(job.bundle().dir(), loop->m_model, loop->m_optimizer, configuration));
+    PL_TRY(auto state, learn::resumeNewest(job.bundle().dir(), loop->m_model, loop->m_optimizer, configuration,
+                                           loop->m_ema.get()));
     const bool again = startedBefore(job);
     if (state) {
         loop->m_state = std::move(*state);
@@ -175,15 +194,18 @@ Status TrainLoop::update() {
         return {};
     }
     const int64_t update = m_state.step - 1;
-    const double rate = m_options.learningRate * scheduleFactor(m_options.schedule, update, m_options.warmup, m_options.steps);
+    const double rate = rateOf(m_options, update);
     const double norm = m_optimizer.clipGradients(m_options.maxGradNorm);
     m_open.add("loss", m_openLoss);
     m_open.add("grad_norm", norm);
     m_state.window.merge(m_open);
     m_state.tokens += m_openTokens;
     const bool finite = std::isfinite(norm) && std::isfinite(m_openLoss);
-    if (finite)
+    if (finite) {
         m_optimizer.step(rate);
+        if (m_ema)
+            m_ema->update(m_state.step);
+    }
     const double seconds = static_cast<double>(monotonicNs() - m_stepStartNs) * 1e-9;
     m_windowSeconds += seconds;
     m_windowTokens += static_cast<double>(m_openTokens);
@@ -205,11 +227,11 @@ Status TrainLoop::update() {
 Status TrainLoop::log(double learningRate) {
     auto values = m_state.window.means();
     values["learning_rate"] = learningRate;
-    values["num_tokens"] = static_cast<double>(m_state.tokens);
+    values["num_" + m_options.unit] = static_cast<double>(m_state.tokens);
     settleFlops();
     values["total_flos"] = m_state.flops;
     if (m_windowSeconds > 0)
-        values["tokens_per_second"] = m_windowTokens / m_windowSeconds;
+        values[m_options.unit + "_per_second"] = m_windowTokens / m_windowSeconds;
     m_state.window.clear();
     m_windowSeconds = m_windowTokens = 0;
     return m_job.events().metrics(m_state.step, epoch(), m_state.tokens, values);
@@ -259,7 +281,7 @@ Status TrainLoop::save(const std::string& reason) {
         return {};
     settleFlops();
     const bool best = m_state.best && m_state.best->step == m_state.step;
-    PL_TRY(const auto path, learn::saveCheckpoint(m_job.bundle().dir(), m_model, m_modelDir, m_optimizer, m_state, best));
+    PL_TRY(const auto path, learn::saveCheckpoint(m_job.bundle().dir(), m_model, m_optimizer, m_state, best, m_ema.get()));
     m_savedStep = m_state.step;
     PL_CHECK(m_job.events().write(event::kCheckpoint,
                                   {{"step", m_state.step}, {"path", path}, {"best", best}, {"reason", reason}}));

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "core/learn/host/job.h"
-#include "core/learn/models/decoder.h"
 #include "core/learn/training/checkpoint.h"
 #include "core/learn/training/optimizer.h"
 
@@ -18,15 +17,20 @@ namespace pl::sdk {
 struct LoopOptions {
     int64_t steps = 0;
     int64_t batchSize = 0;
-    int64_t microBatchTokens = 0;
+    int64_t microBatchTokens = 0; ///< of image trainers: micro_batch, in images
     double learningRate = 0;
     learn::Schedule schedule = learn::Schedule::Cosine;
     int64_t warmup = 0; ///< updates
+    int64_t hold = 0;   ///< updates at the full rate after the warm-up
+    double floor = 0;   ///< share of the rate that the schedule falls to
     double maxGradNorm = 1;
     int64_t evalEvery = 0, saveEvery = 0, logEvery = 1, sampleEvery = 0; ///< steps; 0: never
     learn::AdamWOptions optimizer;
+    double ema = 0;            ///< decay of an average of the weights, which is then what checkpoints hold; 0: none
+    std::string unit = "tokens"; ///< what addTokens counts; the metrics are num_<unit> and <unit>_per_second
 };
-/// Reads them; steps 0 means `epochs` over `examples`; eval_every and save_every 0 mean a tenth of the run.
+/// Reads them; steps 0 means `epochs` over `examples`; eval_every and save_every 0 mean a tenth of the run. A trainer of
+/// images has micro_batch instead of micro_batch_tokens, and counts images.
 Result<LoopOptions> loopOptions(const Json& parameters, size_t examples);
 
 /// One number per metric of a micro-batch, as tensors of one element: copied to the host together.
@@ -35,7 +39,7 @@ using MetricSums = std::vector<std::pair<std::string, torch::Tensor>>;
 /// The part of training that is the same everywhere: gradients are clipped and applied, the schedule followed, metrics
 /// averaged over a window and logged, checkpoints written and pruned, wishes of the desk obeyed, runs resumed exactly.
 ///
-///     PL_TRY(auto loop, TrainLoop::start(job, model, dir, options, plan));
+///     PL_TRY(auto loop, TrainLoop::start(job, learn::trainable(model, dir), options, examples));
 ///     while (loop->next()) {
 ///         for (micro-batches of loop->step()) {
 ///             if (loop->leaving()) break;
@@ -49,10 +53,9 @@ using MetricSums = std::vector<std::pair<std::string, torch::Tensor>>;
 ///     return loop->finish();
 class TrainLoop {
 public:
-    /// Continues from the bundle's newest checkpoint when there is one (and says so with a rewind event). `modelDir` gives
-    /// the tokenizer files of checkpoints.
-    static Result<std::unique_ptr<TrainLoop>> start(learn::Job& job, learn::Decoder model, std::string modelDir,
-                                                    const LoopOptions& options, size_t examples);
+    /// Continues from the bundle's newest checkpoint when there is one (and says so with a rewind event).
+    static Result<std::unique_ptr<TrainLoop>> start(learn::Job& job, learn::Trainable model, const LoopOptions& options,
+                                                    size_t examples);
 
     /// Opens the next step; false after the last one, or when the run is to be left.
     bool next();
@@ -70,8 +73,12 @@ public:
     void add(const std::string& name, double sum, double weight);
     /// This micro-batch's share of the step's loss; the shares add up to it.
     void addLoss(const torch::Tensor& share);
-    /// Real tokens that went through the model. The work behind them (total_flos) counts itself: learn::takeFlops.
+    /// Real tokens (or whatever LoopOptions::unit says) that went through the model. The work behind them (total_flos) counts itself: learn::takeFlops.
     void addTokens(int64_t tokens);
+
+    /// The model holds its averaged weights while the result lives: for measurements and samples. Without an average it
+    /// keeps its own.
+    [[nodiscard]] learn::Averaged averaged() { return learn::Averaged(m_ema.get()); }
 
     /// Clips, steps the optimizer, logs when due. Diverged when loss or gradient are not finite.
     Status update();
@@ -91,7 +98,7 @@ public:
     Status finish();
 
 private:
-    TrainLoop(learn::Job& job, learn::Decoder model, std::string modelDir, const LoopOptions& options, size_t examples);
+    TrainLoop(learn::Job& job, learn::Trainable model, const LoopOptions& options, size_t examples);
     Status save(const std::string& reason);
     Status log(double learningRate);
     double epoch() const;
@@ -99,11 +106,11 @@ private:
     void settleFlops();
 
     learn::Job& m_job;
-    learn::Decoder m_model;
-    std::string m_modelDir;
+    learn::Trainable m_model;
     LoopOptions m_options;
     size_t m_examples;
     learn::AdamW m_optimizer;
+    std::unique_ptr<learn::Ema> m_ema;
     learn::TrainState m_state;
     learn::MetricWindow m_open; ///< of the open step; joins m_state.window in update()
     double m_openLoss = 0;

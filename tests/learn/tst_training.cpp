@@ -169,10 +169,10 @@ private Q_SLOTS:
         state.window.add("loss", 0.3, 3);
         state.configuration = "abc";
         state.extra = {{"delta", 0.1}};
-        QCOMPARE(must(saveCheckpoint(dir, f.loaded.model, path("model"), f.optimizer, state, true)), std::string("checkpoints/step-000007"));
+        QCOMPARE(must(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, true)), std::string("checkpoints/step-000007"));
         const auto drawn = torch::randn({3});
         auto g = fixture();
-        const auto back = must(resumeNewest(dir, g.loaded.model, g.optimizer, "abc"));
+        const auto back = must(resumeNewest(dir, trainable(g.loaded.model, path("model")), g.optimizer, "abc"));
         QVERIFY(back);
         QCOMPARE(back->step, int64_t{7});
         QCOMPARE(back->tokens, int64_t{1234});
@@ -185,12 +185,48 @@ private Q_SLOTS:
             QVERIFY(torch::equal(f.loaded.model->parameters()[i], g.loaded.model->parameters()[i]));
         for (const auto& [name, tensor] : f.optimizer.state())
             QVERIFY(torch::equal(tensor, g.optimizer.state().at(name)));
-        QVERIFY(!resumeNewest(dir, g.loaded.model, g.optimizer, "other"));
+        QVERIFY(!resumeNewest(dir, trainable(g.loaded.model, path("model")), g.optimizer, "other"));
         // The folder is a model folder whose hash is that of its weights alone.
         QVERIFY(loadModel(dir + "/checkpoints/step-000007", torch::kCPU));
         const auto before = must(modelHash(dir + "/checkpoints/step-000007"));
         must(os::removeTree(dir + "/checkpoints/step-000007/trainer"));
         QCOMPARE(must(modelHash(dir + "/checkpoints/step-000007")), before);
+    }
+
+    void averagedWeightsAreWhatACheckpointHolds() {
+        const auto dir = emptyBundle("average");
+        auto f = fixture();
+        Ema ema(trainable(f.loaded.model, "").parameters, 0.999);
+        auto first = f.loaded.model->parameters()[0];
+        const auto start = first.detach().clone();
+        torch::Tensor expected = start;
+        for (int64_t step = 1; step <= 3; ++step) {
+            {
+                torch::NoGradGuard noGrad;
+                first.add_(1);
+            }
+            ema.update(step);
+            const double keep = (1.0 + static_cast<double>(step)) / (10.0 + static_cast<double>(step));
+            expected = expected * keep + first.detach() * (1 - keep);
+        }
+        TrainState state;
+        state.step = 3;
+        const auto own = first.detach().clone();
+        must(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, true, &ema));
+        QVERIFY(torch::equal(first, own)); // writing changed nothing
+        const auto written = must(loadModel(dir + "/checkpoints/step-000003", torch::kCPU));
+        QVERIFY(torch::allclose(written.model->parameters()[0], expected, 1e-5, 1e-5));
+        QVERIFY(!torch::allclose(written.model->parameters()[0], own, 1e-2, 1e-2));
+        // Continued: the model goes on from its own weights, the average from its own value, to the bit.
+        auto g = fixture();
+        Ema back(trainable(g.loaded.model, "").parameters, 0.999);
+        QVERIFY(must(resumeNewest(dir, trainable(g.loaded.model, ""), g.optimizer, "", &back)));
+        QVERIFY(torch::equal(g.loaded.model->parameters()[0], own));
+        ema.update(4);
+        back.update(4);
+        const Averaged a(&ema), b(&back);
+        for (size_t i = 0; i < f.loaded.model->parameters().size(); ++i)
+            QVERIFY(torch::equal(f.loaded.model->parameters()[i], g.loaded.model->parameters()[i]));
     }
 
     void pruneKeepsTheNewestTheBestAndThePinned() {
@@ -199,7 +235,7 @@ private Q_SLOTS:
         for (int64_t step = 1; step <= 6; ++step) {
             TrainState state;
             state.step = step;
-            must(saveCheckpoint(dir, f.loaded.model, path("model"), f.optimizer, state, step == 2));
+            must(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, step == 2));
         }
         tiny::writeFile(dir + "/checkpoints/step-000003/PINNED", "");
         must(os::makeDirs(dir + "/checkpoints/step-000007.partial"));
@@ -216,7 +252,7 @@ private Q_SLOTS:
         auto f = fixture();
         TrainState state;
         state.step = 1;
-        must(saveCheckpoint(dir, f.loaded.model, path("model"), f.optimizer, state, false));
+        must(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, false));
         // A limit on file size fails a write(2) in the middle of the weights, as a full disk does.
         rlimit old{};
         getrlimit(RLIMIT_FSIZE, &old);
@@ -225,14 +261,14 @@ private Q_SLOTS:
         small.rlim_cur = 20000;
         setrlimit(RLIMIT_FSIZE, &small);
         state.step = 2;
-        const auto failed = saveCheckpoint(dir, f.loaded.model, path("model"), f.optimizer, state, false);
+        const auto failed = saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, false);
         setrlimit(RLIMIT_FSIZE, &old);
         QVERIFY(!failed);
         QCOMPARE(failed.error().code, Code::Io);
         QVERIFY2(failed.error().toString().find("model.safetensors") != std::string::npos, failed.error().toString().c_str());
         QCOMPARE(newestCheckpoint(dir), std::string("checkpoints/step-000001"));
         QCOMPARE(must(os::listDir(dir + "/checkpoints")).size(), size_t{1});
-        QVERIFY(saveCheckpoint(dir, f.loaded.model, path("model"), f.optimizer, state, false)); // and goes on afterwards
+        QVERIFY(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, false)); // and goes on afterwards
     }
 
     void referenceCacheKnowsItsModelAndItsPairs() {

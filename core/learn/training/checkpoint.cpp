@@ -13,19 +13,43 @@ namespace pl::learn {
 namespace {
 
 constexpr const char* kPartial = ".partial";
+constexpr const char* kOwnWeights = "trainer/weights.safetensors"; ///< beside the average in model.safetensors
 
 torch::Generator generator() {
     return at::detail::getDefaultCPUGenerator();
 }
 
-Status writeParts(const std::string& dir, Decoder& model, const std::string& tokenizerDir, const AdamW& optimizer,
-                  const TrainState& state) {
+Status writeParts(const std::string& dir, const Trainable& model, const AdamW& optimizer, const TrainState& state,
+                  Ema* ema) {
     PL_CHECK(os::makeDirs(os::joinPath(dir, "trainer")));
-    PL_CHECK(saveModel(model, dir, tokenizerDir));
+    {
+        const Averaged averaged(ema);
+        PL_CHECK(model.save(dir));
+    }
+    if (ema) {
+        TensorMap own;
+        for (const auto& [name, parameter] : ema->parameters())
+            own[name] = parameter.detach();
+        PL_CHECK(writeSafetensors(os::joinPath(dir, kOwnWeights), own));
+    }
     auto tensors = optimizer.state();
     tensors["rng.cpu"] = generator().get_state();
     PL_CHECK(writeSafetensors(os::joinPath(dir, "trainer/optimizer.safetensors"), tensors));
     return os::writeFileAtomic(os::joinPath(dir, "trainer/state.json"), dumpJsonPretty(state.toJson()) + "\n");
+}
+
+Status readInto(const NamedParameters& parameters, const std::string& path) {
+    PL_TRY(const auto weights, readSafetensors(path));
+    torch::NoGradGuard noGrad;
+    for (const auto& [name, parameter] : parameters) {
+        const auto at = weights.find(name);
+        if (at == weights.end() || at->second.sizes() != parameter.sizes())
+            return fail(Code::Corrupt, fmt::format("{} has no fitting tensor '{}'", path, name),
+                        "Remove this checkpoint to continue from the one before.");
+        auto into = parameter;
+        into.copy_(at->second);
+    }
+    return {};
 }
 
 } // namespace
@@ -72,15 +96,15 @@ std::string checkpointName(int64_t step) {
     return fmt::format("checkpoints/step-{:06d}", step);
 }
 
-Result<std::string> saveCheckpoint(const std::string& bundleDir, Decoder& model, const std::string& tokenizerDir,
-                                   const AdamW& optimizer, const TrainState& state, bool best) {
+Result<std::string> saveCheckpoint(const std::string& bundleDir, const Trainable& model, const AdamW& optimizer,
+                                   const TrainState& state, bool best, Ema* ema) {
     const std::string name = checkpointName(state.step);
     const std::string target = os::joinPath(bundleDir, name);
     const std::string aside = target + kPartial;
     const auto write = [&]() -> Status {
         PL_CHECK(os::removeTree(aside));
         PL_CHECK(os::makeDirs(aside));
-        PL_CHECK(writeParts(aside, model, tokenizerDir, optimizer, state));
+        PL_CHECK(writeParts(aside, model, optimizer, state, ema));
         // A folder of this name is what an interrupted write left: without DONE, or superseded by this run.
         PL_CHECK(os::removeTree(os::joinPath(target, "DONE")));
         PL_CHECK(os::removeTree(target));
@@ -100,8 +124,8 @@ Result<std::string> saveCheckpoint(const std::string& bundleDir, Decoder& model,
     return name;
 }
 
-Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, Decoder& model, AdamW& optimizer,
-                                               const std::string& configuration) {
+Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, const Trainable& model, AdamW& optimizer,
+                                               const std::string& configuration, Ema* ema) {
     const std::string name = newestCheckpoint(bundleDir);
     if (name.empty())
         return std::optional<TrainState>();
@@ -113,16 +137,10 @@ Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, Dec
         return fail(Code::InvalidInput,
                     fmt::format("checkpoint {} was written with other parameters, data or seed than this run has", name),
                     "Start a new run from this checkpoint's model instead of resuming.");
-    const std::string weightsPath = os::joinPath(dir, "model.safetensors");
-    PL_TRY(const auto weights, readSafetensors(weightsPath));
-    torch::NoGradGuard noGrad;
-    for (const auto& item : model->named_parameters()) {
-        const auto at = weights.find(item.key());
-        if (at == weights.end() || at->second.sizes() != item.value().sizes())
-            return fail(Code::Corrupt, fmt::format("{} has no fitting tensor '{}'", weightsPath, item.key()),
-                        "Remove this checkpoint to continue from the one before.");
-        auto parameter = item.value();
-        parameter.copy_(at->second);
+    PL_CHECK(readInto(model.parameters, os::joinPath(dir, "model.safetensors")));
+    if (ema) {
+        ema->swap(); // what was read is the average
+        PL_CHECK(readInto(ema->parameters(), os::joinPath(dir, kOwnWeights)));
     }
     const std::string momentsPath = os::joinPath(dir, "trainer/optimizer.safetensors");
     PL_TRY(const auto moments, readSafetensors(momentsPath));

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "core/base/json.h"
-#include "core/learn/models/decoder.h"
 #include "core/learn/training/metric_window.h"
 #include "core/learn/training/optimizer.h"
+#include "core/learn/training/trainable.h"
 
 /// checkpoints/step-000200/ is a model folder (config.json, model.safetensors, tokenizer files) with trainer/optimizer.safetensors
-/// and trainer/state.json beside the weights, closed by DONE.
+/// and trainer/state.json beside the weights, closed by DONE. Of a run with an average of its weights, model.safetensors holds
+/// the average, and trainer/weights.safetensors what the optimizer goes on with.
 namespace pl::learn {
 
 /// The best value so far of the metric a trainer is judged by.
@@ -41,13 +42,13 @@ std::string checkpointName(int64_t step);
 
 /// Writes aside, renames, closes with DONE. On failure nothing is left of it and earlier checkpoints are untouched; the
 /// error names the file. Returns the path relative to the bundle.
-Result<std::string> saveCheckpoint(const std::string& bundleDir, Decoder& model, const std::string& tokenizerDir,
-                                   const AdamW& optimizer, const TrainState& state, bool best);
+Result<std::string> saveCheckpoint(const std::string& bundleDir, const Trainable& model, const AdamW& optimizer,
+                                   const TrainState& state, bool best, Ema* ema = nullptr);
 
-/// Restores weights, moments, generator and state from the newest checkpoint whose hashes match; damaged newer ones are
+/// Restores weights and their average, moments, generator and state from the newest checkpoint whose hashes match; damaged newer ones are
 /// passed over. nullopt when there is none.
-Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, Decoder& model, AdamW& optimizer,
-                                               const std::string& configuration);
+Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, const Trainable& model, AdamW& optimizer,
+                                               const std::string& configuration, Ema* ema = nullptr);
 
 /// Keeps the newest `keepLast`, the best step and folders holding a file PINNED. DONE goes first, so a half-removed
 /// checkpoint is never taken for a whole one. Left-overs of interrupted writes go too.
