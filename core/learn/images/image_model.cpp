@@ -10,6 +10,7 @@
 #include "core/base/bundle.h"
 #include "core/base/os/files.h"
 #include "core/learn/models/flops.h"
+#include "core/rules/scene.h"
 
 namespace pl::learn {
 namespace {
@@ -191,7 +192,7 @@ double ImageModelConfig::forwardFlops() const {
                d = static_cast<double>(textSize), t = static_cast<double>(slots.size());
     const double half = static_cast<double>(size * size) / (kPatch * kPatch), quarter = half / 4;
     const double patch = 3 * kPatch * kPatch;
-    double macs = kTimeFeatures * e + e * e + t * d * e;
+    double macs = kTimeFeatures * e + e * e + t * d * e + e * e;
     macs += half * 9 * patch * a * 2; // in and out
     macs += kBlocks * (Residual::macs(a, a, half, e) + Residual::macs(2 * a, a, half, e));
     macs += quarter * (9 * a * b + b * 4 * a);
@@ -202,7 +203,8 @@ double ImageModelConfig::forwardFlops() const {
 
 struct ImageModelImpl::Layers {
     Tensor slots; ///< one row for every value of every slot, and one each for "no caption"
-    Affine time1, time2, caption, input, down, up, outputNorm, output;
+    Tensor places; ///< [deepWidth, size / 4, size / 4]: attention would not know where a position is
+    Affine time1, time2, caption1, caption2, input, down, up, outputNorm, output;
     std::vector<Residual> shallow, deep, rising;
     std::vector<Attention> attention;
     std::vector<int64_t> firstRow;
@@ -224,12 +226,15 @@ ImageModelImpl::ImageModelImpl(const ImageModelConfig& config, torch::Device dev
     const auto net = register_module("denoiser", std::make_shared<torch::nn::Module>());
     l.time1 = make.affine(net, "time1", {c.embedding, kTimeFeatures});
     l.time2 = make.affine(net, "time2", {c.embedding, c.embedding});
-    l.caption = make.affine(net, "caption", {c.embedding, static_cast<int64_t>(c.slots.size()) * c.textSize});
+    l.caption1 = make.affine(net, "caption1", {c.embedding, static_cast<int64_t>(c.slots.size()) * c.textSize});
+    l.caption2 = make.affine(net, "caption2", {c.embedding, c.embedding});
     const int64_t a = c.width, b = c.deepWidth, patch = 3 * kPatch * kPatch;
     l.input = make.affine(net, "input", {a, patch, 3, 3});
     for (int64_t i = 0; i < kBlocks; ++i)
         l.shallow.emplace_back(make, net, fmt::format("falling{}", i), a, a, c.embedding);
     l.down = make.affine(net, "down", {b, a, 3, 3});
+    l.places = net->register_parameter(
+        "places", torch::zeros({b, c.size / 4, c.size / 4}, torch::dtype(torch::kFloat32).device(device)));
     for (int64_t i = 0; i <= c.depth; ++i) {
         if (i > 0)
             l.attention.emplace_back(make, net, fmt::format("attention{}", i - 1), b, c.textSize, c.heads);
@@ -257,6 +262,8 @@ void ImageModelImpl::initialise(uint64_t seed) {
         } else if (name.ends_with("conv2.weight") || name == "denoiser.output.weight" ||
                    (name.starts_with("denoiser.attention") && name.ends_with("output.weight"))) {
             parameter.zero_();
+        } else if (name == "denoiser.places") {
+            parameter.copy_(torch::randn(parameter.sizes(), generator).mul_(0.1));
         } else if (name == "text_encoder.slots.weight") {
             parameter.copy_(torch::randn(parameter.sizes(), generator));
         } else {
@@ -267,8 +274,20 @@ void ImageModelImpl::initialise(uint64_t seed) {
 }
 
 Result<Tensor> ImageModelImpl::promptIds(const std::vector<std::string>& prompts) const {
-    (void)prompts;
-    return fail(Code::Unsupported, "captions are not read yet");
+    if (m_config.slots.size() != rules::kSlots)
+        return fail(Code::Unsupported, fmt::format("the model reads captions of {} slots, not {}", m_config.slots.size(), rules::kSlots));
+    auto out = torch::empty({static_cast<int64_t>(prompts.size()), rules::kSlots}, torch::kInt64);
+    auto* to = out.data_ptr<int64_t>();
+    for (const auto& prompt : prompts) {
+        const auto ids = rules::parseCaption(prompt).caption.slots();
+        for (size_t i = 0; i < ids.size(); ++i) {
+            if (ids[i] >= m_config.slots[i])
+                return fail(Code::Unsupported, fmt::format("the model has no {} for the prompt \"{}\"",
+                                                           rules::slotName(static_cast<rules::Slot>(i)), prompt));
+            *to++ = ids[i];
+        }
+    }
+    return out.to(device());
 }
 
 Tensor ImageModelImpl::nullIds(int64_t n) const {
@@ -284,12 +303,13 @@ Tensor ImageModelImpl::predict(const Tensor& x, const Tensor& times, const Tenso
     const auto& l = *m_layers;
     const auto scale = m_config.prediction == Prediction::Flow ? 1000.0 : 1.0;
     const auto embed = at::silu(l.time2.linear(at::silu(l.time1.linear(timeFeatures(times * scale)))) +
-                                l.caption.linear(tokens.flatten(1)));
+                                l.caption2.linear(at::silu(l.caption1.linear(tokens.flatten(1)))));
     std::vector<Tensor> kept;
     auto h = l.input.conv(at::pixel_unshuffle(x, kPatch));
     for (const auto& block : l.shallow)
         kept.push_back(h = block(h, embed));
     h = l.down.conv(h, 2);
+    h = h + l.places.to(h.scalar_type());
     for (size_t i = 0; i < l.deep.size(); ++i) {
         if (i > 0)
             h = l.attention[i - 1](h, tokens);
