@@ -16,15 +16,16 @@ namespace pl::cli {
 namespace {
 
 struct Arguments {
-    std::string project, file, format = "auto", out, name, split;
-    bool starter = false, dryRun = false, json = false, implicit = false;
+    std::string project, file, format = "auto", out, name, split, starter = "none";
+    bool dryRun = false, json = false, implicit = false;
 };
 
 Result<int> create(const Arguments& a) {
     desk::ProjectOptions options;
     options.name = a.name;
     options.program = "pairlab-cli";
-    PL_TRY(desk::Project project, desk::createProject(a.project, options, a.starter));
+    PL_TRY(const desk::Starter starter, desk::starterOf(a.starter));
+    PL_TRY(desk::Project project, desk::createProject(a.project, options, starter));
     const auto counters = project.counters();
     PL_CHECK(project.close());
     if (a.json)
@@ -150,8 +151,17 @@ Result<int> stats(const Arguments& a) {
 void addProjectCommands(Commands& commands) {
     auto n = std::make_shared<Arguments>();
     auto* sub = commands.add("new", "Make a project", [n] { return create(*n); });
-    sub->add_option("project", n->project, "Folder to make")->required();
-    sub->add_flag("--starter", n->starter, "With the starter model, its prompts and pairs");
+    auto* folder = sub->add_option("project", n->project, "Folder to make");
+    sub->add_option("--starter", n->starter, "With the starter model, its prompts and pairs: text (also without a word) or images")
+        ->expected(0, 1)
+        ->default_str("text");
+    sub->parse_complete_callback([n, folder] {
+        // `new --starter FOLDER`: the word after --starter is the folder when no other is given.
+        if (n->project.empty() && !desk::starterOf(n->starter))
+            n->project = std::exchange(n->starter, "text");
+        if (n->project.empty())
+            throw CLI::RequiredError(folder->get_name());
+    });
     sub->add_option("--name", n->name, "Its name; else the folder's");
     sub->add_flag("--json", n->json, "JSON");
 

@@ -125,13 +125,13 @@ private Q_SLOTS:
         QTemporaryDir temp;
         const std::string dir = temp.path().toStdString() + "/p";
         qputenv("PAIRLAB_RESOURCES", "/none");
-        QVERIFY(!createProject(dir, options(), true));
+        QVERIFY(!createProject(dir, options(), Starter::Text));
         qunsetenv("PAIRLAB_RESOURCES");
         QVERIFY(!os::exists(dir)); // what it made itself is gone
         OK(os::makeDirs(dir));
         const auto lock = os::FileLock::tryAcquire(dir + "/project.lock");
         OK(lock);
-        QVERIFY(!createProject(dir, options(), false));
+        QVERIFY(!createProject(dir, options(), Starter::None));
         QVERIFY(os::exists(dir + "/project.lock"));
     }
 

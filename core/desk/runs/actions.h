@@ -14,10 +14,13 @@ namespace pl::desk {
 /// <program>/../share/pairlab/resources, or $PAIRLAB_RESOURCES.
 std::string resourcesDir();
 
-/// A new project with the starter model, its prompts and pairs ready to label. Fails clearly when the resources are absent.
-Status addStarter(Project& project);
-/// A new project, with the starter on demand. Leaves nothing behind when it fails.
-Result<Project> createProject(const std::string& dir, const ProjectOptions& options, bool starter);
+enum class Starter { None, Text, Images };
+Result<Starter> starterOf(std::string_view name); ///< none text images
+
+/// The starter model, called "start", its prompts and pairs ready to label. Fails clearly when the resources are absent.
+Status addStarter(Project& project, Starter which = Starter::Text);
+/// A new project, with a starter on demand. Leaves nothing behind when it fails.
+Result<Project> createProject(const std::string& dir, const ProjectOptions& options, Starter starter);
 
 /// A model a person can choose.
 struct ModelChoice {
@@ -26,20 +29,23 @@ struct ModelChoice {
     std::string path;
     bool rewardModel = false;
     int64_t run = 0, step = -1;
+    bool image = false; ///< makes or scores images
 };
 /// models/ of the project, then complete checkpoints of its runs (best or last first).
 Result<std::vector<ModelChoice>> modelChoices(Project& project);
 /// "start", "run:ID" (its best checkpoint, else its last), "run:ID@STEP", "run:ID@last", the name of a folder in models/, or
 /// a path. The hash is computed.
 Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role);
-/// Copies a Hugging Face folder into models/NAME after looking at its files; returns the name.
+/// The folder's config.json has a model_type that begins with "pairlab_image_".
+bool isImageModelDir(const std::string& dir);
+/// Copies a Hugging Face folder or an image model's folder into models/NAME after looking at its files; returns the name.
 Result<std::string> addModel(Project& project, const std::string& path, const std::string& name = {});
 Status exportModel(Project& project, const std::string& model, const std::string& toDir);
 
 struct GenerateRequest {
     std::vector<std::string> models{"start"};
     std::optional<Split> split = Split::Train;
-    std::string kind = "chat";  ///< prompts of this kind; empty: all
+    std::string kind = "auto";  ///< prompts of this kind; auto: what the model is for (chat, scene); empty: all
     int64_t prompts = 0;        ///< at most; 0: all of the split
     int64_t n = 2;              ///< answers per prompt and model
     Json parameters = Json::object();
@@ -48,15 +54,27 @@ struct GenerateRequest {
     bool acrossModels = false;  ///< pair one answer of each of two models
     bool makePairs = true;
     bool shortJob = false;
+    int64_t bestOf = 1;         ///< images: draw so many for each that is kept, the judge's best ...
+    std::string judge;          ///< ... an image reward model
 };
+/// A language model writes texts, an image model draws images; the models of one request are of one kind.
 Result<std::string> startGenerate(Project& project, Supervisor& supervisor, const GenerateRequest& request);
+
+/// What a request will cost, before it starts.
+struct GenerateEstimate {
+    int64_t prompts = 0, samples = 0; ///< samples: all that will be drawn, those that best-of-N throws away included
+    double secondsEach = -1;          ///< of the newest finished run of this kind on this device; below 0: there is none
+    std::string basis;                ///< that run's name
+    double seconds() const { return secondsEach < 0 ? -1 : secondsEach * static_cast<double>(samples); }
+};
+Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateRequest& request);
 
 struct TrainRequest {
     std::string plugin;
     std::string model = "start"; ///< the policy
     std::string dataset;         ///< name, sha or empty: freeze the current votes now
     std::string sftFile;         ///< sft: JSONL rows {"prompt","completion"} instead of a dataset
-    std::string promptKind = "chat"; ///< grpo: which prompts to train on
+    std::string promptKind = "auto"; ///< grpo: which prompts to train on
     int64_t prompts = 0;
     Json parameters = Json::object();
     uint64_t seed = 1;

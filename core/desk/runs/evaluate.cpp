@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a model or a reward model is worth: pairs labelled by a rule, prompts, and who judges.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "core/base/image.h"
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+#include "core/desk/runs/shared.h"
+#include "core/rules/image_taste.h"
+#include "core/rules/taste.h"
+
+namespace pl::desk {
+
+using namespace shared;
+
+namespace {
+
+// Pairs of a split, labelled by the noiseless rule; those inside its tie band are left out.
+Result<std::string> goldPairs(Project& project, Split split, const rules::Taste& taste) {
+    std::string text;
+    Page page;
+    page.split = split;
+    page.kind = CandidateKind::Text;
+    page.limit = 1000;
+    for (;;) {
+        PL_TRY(auto rows, project.pairs(page));
+        for (const PairPageRow& row : rows) {
+            PL_TRY(LabelItem item, project.pairItem(row.comparison.id));
+            const double a = rules::score(taste, item.prompt.content, item.a.content);
+            const double b = rules::score(taste, item.prompt.content, item.b.content);
+            if (std::abs(a - b) <= taste.tieBand)
+                continue;
+            text += dumpJson({{"id", row.comparison.uuid},
+                              {"prompt", item.prompt.content},
+                              {"chosen", a > b ? item.a.content : item.b.content},
+                              {"rejected", a > b ? item.b.content : item.a.content},
+                              {"annotator", "rule:" + taste.name}}) +
+                    "\n";
+        }
+        if (static_cast<int64_t>(rows.size()) < page.limit)
+            break;
+        page.offset += page.limit;
+    }
+    if (text.empty())
+        return fail(Code::NotFound, fmt::format("no pairs of the {} split to measure on", splitName(split)),
+                    fmt::format("Generate some: pairlab-cli generate P --split {} --n 2.", splitName(split)));
+    return text;
+}
+
+// The same for images; those whose file cannot be read are left out, as the tie band is.
+Result<std::string> goldImagePairs(Project& project, Split split, const rules::ImageTaste& taste,
+                                   std::map<std::string, std::string>& images) {
+    std::string text;
+    Page page;
+    page.split = split;
+    page.kind = CandidateKind::Image;
+    page.limit = 1000;
+    for (;;) {
+        PL_TRY(auto rows, project.pairs(page));
+        for (const PairPageRow& row : rows) {
+            PL_TRY(LabelItem item, project.pairItem(row.comparison.id));
+            const auto a = readPng(project.mediaPath(item.a.content)), b = readPng(project.mediaPath(item.b.content));
+            if (!a || !b)
+                continue;
+            const double scoreA = rules::score(taste, item.prompt.content, *a);
+            const double scoreB = rules::score(taste, item.prompt.content, *b);
+            if (std::abs(scoreA - scoreB) <= taste.tieBand)
+                continue;
+            std::string refs[2];
+            for (const auto& [candidate, ref] : {std::pair{&item.a, &refs[0]}, {&item.b, &refs[1]}}) {
+                *ref = imageRef(candidate->content, "png");
+                images[*ref] = project.mediaPath(candidate->content);
+            }
+            text += dumpJson({{"id", row.comparison.uuid},
+                              {"prompt", item.prompt.content},
+                              {"chosen", refs[scoreA > scoreB ? 0 : 1]},
+                              {"rejected", refs[scoreA > scoreB ? 1 : 0]},
+                              {"modality", "image"},
+                              {"annotator", "rule:" + taste.name}}) +
+                    "\n";
+        }
+        if (static_cast<int64_t>(rows.size()) < page.limit)
+            break;
+        page.offset += page.limit;
+    }
+    if (text.empty())
+        return fail(Code::NotFound, fmt::format("no image pairs of the {} split to measure on", splitName(split)),
+                    fmt::format("Generate some: pairlab-cli generate P --split {} --n 2.", splitName(split)));
+    return text;
+}
+
+// A judge that was trained on the same votes as the policy it judges knows them by heart: said with every figure.
+std::string sawSameLabels(Project& project, const std::string& model, const std::string& judge) {
+    if (model.rfind("run:", 0) != 0 || judge.rfind("run:", 0) != 0)
+        return "no";
+    auto bare = [](std::string text) { return text.substr(4, text.find('@') - 4); };
+    auto policy = project.findRun(bare(model)), rm = project.findRun(bare(judge));
+    if (!policy || !rm)
+        return "unknown";
+    if (!policy->datasetHash.empty() && policy->datasetHash == rm->datasetHash)
+        return "yes";
+    // A policy trained against this very judge has optimised it.
+    for (const Json& each : policy->models)
+        for (const Json& other : rm->models)
+            if (each.value("hash", "") == other.value("hash", "x") && each.value("role", "").rfind("ref:", 0) == 0)
+                return "yes";
+    if (policy->parameters.dump().find(judge) != std::string::npos)
+        return "yes";
+    return "no";
+}
+
+} // namespace
+
+Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, const EvaluateRequest& request) {
+    PL_TRY(const Manifest* manifest, manifestOf(supervisor, "evaluate"));
+    RunRequest run;
+    run.plugin = manifest->id;
+    run.parameters = request.parameters;
+    run.seed = request.seed;
+    run.device = request.device;
+    run.shortJob = true;
+    PL_TRY(ModelSpec model, resolveModel(project, request.model, "policy"));
+    PL_CHECK(checkModality(*manifest, model));
+    const bool rewardModel = isRewardModelDir(model.path), image = isImageModelDir(model.path);
+    run.models.push_back(model);
+    run.parameters["judge_name"] = request.judge;
+    std::optional<rules::Taste> textTaste;
+    std::optional<rules::ImageTaste> imageTaste;
+    if (image) {
+        if (auto found = rules::imageTasteByName(request.judge))
+            imageTaste = std::move(*found);
+    } else if (auto found = rules::tasteByName(request.judge)) {
+        textTaste = std::move(*found);
+    }
+    const bool taste = textTaste || imageTaste;
+    if (request.split == Split::Test) {
+        PL_TRY([[maybe_unused]] auto openings, project.openTestSplit("evaluate " + request.model));
+    }
+    if (rewardModel) {
+        run.parameters["mode"] = "reward_accuracy";
+        if (imageTaste) {
+            PL_TRY(run.dataTexts["pairs.jsonl"], goldImagePairs(project, request.split, *imageTaste, run.images));
+        } else if (textTaste) {
+            PL_TRY(run.dataTexts["pairs.jsonl"], goldPairs(project, request.split, *textTaste));
+        } else if (request.judge.empty() || request.judge == "votes") {
+            PL_TRY(const DatasetInfo dataset, datasetFor(project, "", image));
+            run.dataFiles["pairs.jsonl"] = os::joinPath(dataset.dir, "dev.jsonl");
+            PL_CHECK(addImages(dataset, run));
+            run.datasetHash = dataset.sha;
+        } else {
+            return fail(Code::InvalidInput, fmt::format("a reward model is measured by a taste or by votes, not by '{}'", request.judge),
+                        "Use --judge votes or a taste's name.");
+        }
+    } else {
+        if (request.judge.empty())
+            return fail(Code::InvalidInput, "evaluating a model needs a judge", "Give --judge TASTE, verifier or run:ID.");
+        std::string kind = kindOfPrompts("auto", image);
+        if (request.judge == "verifier") {
+            run.parameters["mode"] = "verifier";
+            kind = "verify";
+        } else {
+            run.parameters["mode"] = "win_rate";
+            if (taste) {
+                run.parameters["judge"] = "rule";
+                run.parameters["taste"] = request.judge;
+            } else {
+                run.parameters["judge"] = "reward_model";
+                PL_TRY(ModelSpec judge, resolveModel(project, request.judge, "judge"));
+                if (!isRewardModelDir(judge.path) || isImageModelDir(judge.path) != image)
+                    return fail(Code::InvalidInput,
+                                fmt::format("'{}' cannot judge '{}': it is no reward model of {}", request.judge,
+                                            request.model, image ? "images" : "texts"),
+                                image ? "Give --judge TASTE (such as larger) or run:ID of an image_reward_model run."
+                                      : "Give --judge TASTE (such as concise) or run:ID of a reward_model run.");
+                run.parameters["judge_name"] = judge.name;
+                run.models.push_back(judge);
+                run.parameters["judge_saw_same_labels"] = sawSameLabels(project, request.model, request.judge);
+                // The judge's agreement with the votes of the dev split, beside its verdict.
+                if (auto dataset = datasetFor(project, "", image); dataset && dataset->counts.dev > 0) {
+                    run.dataFiles["judge_pairs.jsonl"] = os::joinPath(dataset->dir, "dev.jsonl");
+                    PL_CHECK(addImages(*dataset, run));
+                }
+            }
+        }
+        if (!request.against.empty()) {
+            PL_TRY(ModelSpec against, resolveModel(project, request.against, "against"));
+            PL_CHECK(checkModality(*manifest, against));
+            if (isImageModelDir(against.path) != image)
+                return fail(Code::InvalidInput,
+                            fmt::format("'{}' and '{}' make different things: texts and images", request.model,
+                                        request.against),
+                            "Compare two models of one kind.");
+            run.models.push_back(against);
+        }
+        PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, request.split, kind, request.prompts));
+    }
+    run.note = {{"split", splitName(request.split)}, {"model", request.model}, {"against", request.against}, {"judge", request.judge}};
+    return submitAndRecord(project, supervisor, std::move(run), *manifest);
+}
+
+} // namespace pl::desk

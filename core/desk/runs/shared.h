@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/manifest.h"
+#include "core/desk/runs/actions.h"
+
+/// What the files of runs/ share; nobody else includes it.
+namespace pl::desk::shared {
+
+/// prompts.jsonl of a bundle (core/base/records.h); an empty kind is every kind, a limit of 0 none.
+std::string promptLines(const std::vector<Prompt>& prompts, const std::string& kind, int64_t limit);
+/// The same for a split of the project; NotFound when there is no such prompt.
+Result<std::string> promptsOf(Project& project, std::optional<Split> split, const std::string& kind, int64_t limit);
+/// "auto" is "scene" for image models and "chat" for language models; anything else is itself.
+std::string kindOfPrompts(const std::string& asked, bool image);
+
+/// Every model a parameter names (also inside reward terms) becomes a model of the bundle with role "ref:<text>".
+Status addReferredModels(Project& project, const Manifest& manifest, const Json& parameters, std::vector<ModelSpec>& models);
+Result<const Manifest*> manifestOf(Supervisor& supervisor, const std::string& plugin);
+bool needs(const Manifest& manifest, const char* data);
+bool hasRole(const Manifest& manifest, const char* role);
+bool takesImages(const Manifest& manifest);
+/// The job reads and makes models of one kind; another is refused by name.
+Status checkModality(const Manifest& manifest, const ModelSpec& model);
+
+bool isRewardModelDir(const std::string& dir);
+/// config.json and weights of any kind.
+bool looksLikeModel(const std::string& dir);
+
+/// The dataset by name, or the votes of now on pairs of this kind when the name is empty.
+Result<DatasetInfo> datasetFor(Project& project, const std::string& name, bool image);
+/// Every image of a frozen dataset comes with its rows.
+Status addImages(const DatasetInfo& dataset, RunRequest& run);
+
+Result<std::string> submitAndRecord(Project& project, Supervisor& supervisor, RunRequest request, const Manifest& manifest);
+
+} // namespace pl::desk::shared
