@@ -165,9 +165,11 @@ void addPluginCommands(Commands& commands) {
         PL_TRY(auto choices, desk::modelChoices(project));
         Json rows = Json::array();
         for (const auto& c : choices) {
-            rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel}});
+            rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel},
+                            {"image", c.image}});
             if (!ml->json)
-                std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), c.rewardModel ? " (reward model)" : "");
+                std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), c.rewardModel ? c.image ? " (reward model of images)" : " (reward model)"
+                                                                                   : c.image ? " (images)" : "");
         }
         if (ml->json)
             printJson(rows);
@@ -176,7 +178,7 @@ void addPluginCommands(Commands& commands) {
     list->add_option("project", ml->project, "Project folder")->required();
     list->add_flag("--json", ml->json, "JSON");
     auto ma = std::make_shared<Arguments>();
-    auto* add = commands.add("add", "Copy a Hugging Face folder into the project", [ma]() -> Result<int> {
+    auto* add = commands.add("add", "Copy a Hugging Face folder or an image model into the project", [ma]() -> Result<int> {
         PL_TRY(desk::Project project, openProject(ma->project));
         PL_TRY(std::string name, desk::addModel(project, ma->text, ma->name));
         std::printf("Added as %s.\n", name.c_str());

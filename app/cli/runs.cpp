@@ -105,10 +105,43 @@ int tellLeft(const Left& left, bool json, const std::string& hint = {}) {
 
 struct GenerateArguments : JobArguments {
     std::vector<std::string> models{"start"};
-    std::string split = "train", kind = "chat";
-    int64_t n = 2, limit = 0;
-    bool noPairs = false;
+    std::string split = "train", kind = "auto", judge;
+    int64_t n = 2, limit = 0, bestOf = 1;
+    bool noPairs = false, estimate = false;
 };
+
+// What it will cost, said before it starts. Best of N throws most of its work away: with no earlier run to go by, a few
+// images are drawn first to know.
+Result<desk::GenerateEstimate> costOf(Desk& desk, const desk::GenerateRequest& request) {
+    PL_TRY(desk::GenerateEstimate estimate, desk::estimateGenerate(desk.project(), request));
+    if (estimate.seconds() < 0 && request.bestOf > 1) {
+        desk::GenerateRequest probe = request;
+        probe.bestOf = 1;
+        probe.n = 1;
+        probe.prompts = 4;
+        probe.makePairs = false;
+        probe.shortJob = true;
+        PL_TRY(const std::string run, desk::startGenerate(desk.project(), desk.supervisor(), probe));
+        PL_TRY([[maybe_unused]] const auto info, desk.wait(run, false));
+        PL_TRY(estimate, desk::estimateGenerate(desk.project(), request));
+    }
+    return estimate;
+}
+
+std::string costText(const desk::GenerateEstimate& e) {
+    const std::string what = fmt::format("{} samples for {} prompts", e.samples, e.prompts);
+    if (e.seconds() < 0)
+        return what + "; how long they take is not known before a first run";
+    return fmt::format("{}, about {:.0f} s ({:.2f} s each, as in {})", what, e.seconds(), e.secondsEach, e.basis);
+}
+
+Json costJson(const desk::GenerateEstimate& e) {
+    return {{"prompts", e.prompts},
+            {"samples", e.samples},
+            {"seconds_each", e.seconds() < 0 ? Json() : jsonNumber(e.secondsEach)},
+            {"seconds", e.seconds() < 0 ? Json() : jsonNumber(e.seconds())},
+            {"basis", e.basis}};
+}
 
 Result<int> generate(const GenerateArguments& a) {
     PL_TRY(auto desk, Desk::open(a.project));
@@ -118,11 +151,27 @@ Result<int> generate(const GenerateArguments& a) {
     request.kind = a.kind == "all" ? "" : a.kind;
     request.prompts = a.limit;
     request.n = a.n;
-    PL_TRY(request.parameters, parametersOf(*desk, "generate_text", a.set));
+    if (a.models.empty())
+        return fail(Code::InvalidInput, "no model is to write", "Give --model.");
+    PL_TRY(const ModelSpec writer, desk::resolveModel(desk->project(), a.models.front(), "policy"));
+    PL_TRY(request.parameters,
+           parametersOf(*desk, desk::isImageModelDir(writer.path) ? "generate_image" : "generate_text", a.set));
+    request.bestOf = a.bestOf;
+    request.judge = a.judge;
     request.seed = a.seed;
     request.device = a.device;
     request.acrossModels = a.models.size() > 1;
     request.makePairs = !a.noPairs;
+    PL_TRY(const desk::GenerateEstimate cost, costOf(*desk, request));
+    if (a.estimate) {
+        if (a.json)
+            printJson(costJson(cost));
+        else
+            std::printf("%s\n", costText(cost).c_str());
+        return 0;
+    }
+    if (a.bestOf > 1 && !a.json)
+        std::fprintf(stderr, "%s\n", costText(cost).c_str());
     PL_TRY(std::string run, desk::startGenerate(desk->project(), desk->supervisor(), request));
     if (!a.wait) {
         PL_TRY(const Left left, letGo(*desk, run));
@@ -135,6 +184,7 @@ Result<int> generate(const GenerateArguments& a) {
     if (a.json) {
         Json out = runJson(info);
         out["candidates"] = candidates;
+        out["estimate"] = costJson(cost);
         out["pairs"] = desk->made().pairs;
         out["identical"] = desk->made().identical;
         out["duplicates"] = desk->made().duplicates;
@@ -150,7 +200,7 @@ Result<int> generate(const GenerateArguments& a) {
 }
 
 struct TrainArguments : JobArguments {
-    std::string plugin, model = "start", dataset, data, kind = "chat";
+    std::string plugin, model = "start", dataset, data, kind = "auto";
     std::vector<std::string> rewards;
     int64_t limit = 0;
 };
@@ -368,7 +418,7 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
 }
 
 struct DatasetArguments {
-    std::string project, name;
+    std::string project, name, kind;
     bool json = false, dropTies = false;
 };
 
@@ -384,7 +434,11 @@ void addRunCommands(Commands& commands) {
     addJobOptions(sub, *g);
     sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models");
     sub->add_option("--split", g->split, "train, dev, test or all");
-    sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, all)");
+    sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, scene, all); auto: what the model is for");
+    sub->add_option("--best-of", g->bestOf, "Images: draw so many for each that is kept, the judge's best")
+        ->check(CLI::Range(int64_t{1}, int64_t{1024}));
+    sub->add_option("--judge", g->judge, "run:ID of the image reward model that chooses");
+    sub->add_flag("--estimate", g->estimate, "Only say what it would cost");
     sub->add_option("--n", g->n, "Answers a prompt and model")->check(CLI::Range(int64_t{1}, int64_t{1024}));
     sub->add_option("--limit", g->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
     sub->add_flag("--no-pairs", g->noPairs, "Candidates only");
@@ -392,12 +446,12 @@ void addRunCommands(Commands& commands) {
     auto t = std::make_shared<TrainArguments>();
     sub = commands.add("train", "Train on the judgements", [t] { return train(*t); });
     addJobOptions(sub, *t);
-    sub->add_option("--plugin", t->plugin, "reward_model, dpo, grpo, sft, ...")->required();
+    sub->add_option("--plugin", t->plugin, "reward_model, dpo, grpo, sft, image_reward_model, image_dpo, ...")->required();
     sub->add_option("--model", t->model, "The policy to start from");
     sub->add_option("--dataset", t->dataset, "A frozen dataset; without it the votes of now are frozen");
-    sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}");
+    sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}; image_sft: images beside the file");
     sub->add_option("--reward", t->rewards, "grpo: run:ID, rule:TASTE, verifier, length:TOKENS, with optional *WEIGHT");
-    sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, all)");
+    sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, scene, all); auto: what the model is for");
     sub->add_option("--limit", t->limit, "grpo: at most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
     sub->add_option("--threads", t->threads, "Processor threads; 0: all");
 
@@ -451,6 +505,9 @@ void addRunCommands(Commands& commands) {
         PL_TRY(desk::Project project, openProject(d->project));
         desk::DatasetSpec spec;
         spec.name = d->name;
+        if (!d->kind.empty()) {
+            PL_TRY(spec.filter.kind, desk::candidateKindOf(d->kind));
+        }
         spec.tiePolicy = d->dropTies ? desk::TiePolicy::Drop : desk::TiePolicy::SoftLabel;
         const int64_t before = project.counters().datasets;
         PL_TRY(desk::DatasetInfo info, project.freezeDataset(spec));
@@ -465,6 +522,7 @@ void addRunCommands(Commands& commands) {
     }, dataset);
     freeze->add_option("project", d->project, "Project folder")->required();
     freeze->add_option("name", d->name, "Name")->required();
+    freeze->add_option("--kind", d->kind, "Votes on pairs of text or image; needed where a project has both");
     freeze->add_flag("--drop-ties", d->dropTies, "Do not write ties.jsonl");
     auto dl = std::make_shared<DatasetArguments>();
     auto* list = commands.add("list", "The frozen datasets", [dl]() -> Result<int> {
