@@ -435,9 +435,9 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models");
     sub->add_option("--split", g->split, "train, dev, test or all");
     sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, scene, all); auto: what the model is for");
-    sub->add_option("--best-of", g->bestOf, "Images: draw so many for each that is kept, the judge's best")
+    sub->add_option("--best-of", g->bestOf, "Images: draw so many a prompt and keep the --n that the judge likes best")
         ->check(CLI::Range(int64_t{1}, int64_t{1024}));
-    sub->add_option("--judge", g->judge, "run:ID of the image reward model that chooses");
+    sub->add_option("--judge", g->judge, "Who chooses: run:ID of an image reward model, or a taste of pictures");
     sub->add_flag("--estimate", g->estimate, "Only say what it would cost");
     sub->add_option("--n", g->n, "Answers a prompt and model")->check(CLI::Range(int64_t{1}, int64_t{1024}));
     sub->add_option("--limit", g->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));

@@ -22,7 +22,7 @@ class TestImageRuns : public QObject {
         std::unique_ptr<Supervisor> supervisor;
         World() {
             const std::string plugins = temp.path().toStdString() + "/plugins";
-            plugin(plugins, "generate_image", "generate", {"prompts"}, {"image"}, R"("n": INT, "best_of": INT)");
+            plugin(plugins, "generate_image", "generate", {"prompts"}, {"image"}, R"("n": INT, "best_of": INT, "taste": TEXT)");
             plugin(plugins, "generate_text", "generate", {"prompts"}, {"text"}, R"("n": INT)");
             plugin(plugins, "image_dpo", "train", {"pairs"}, {"image"}, "");
             plugin(plugins, "image_sft", "train", {"sft"}, {"image"}, R"("source": TEXT)");
@@ -114,7 +114,7 @@ private Q_SLOTS:
         request.judge = "judge";
         const auto estimate = must(estimateGenerate(*w.project, request));
         QCOMPARE(estimate.prompts, int64_t{1});
-        QCOMPARE(estimate.samples, int64_t{8});
+        QCOMPARE(estimate.samples, int64_t{4});
         QVERIFY(estimate.seconds() < 0); // nothing to go by yet
         const auto bundle = w.bundle(must(startGenerate(*w.project, *w.supervisor, request)));
         QCOMPARE(bundle.spec().plugin, std::string("generate_image"));
@@ -122,8 +122,14 @@ private Q_SLOTS:
         QCOMPARE(bundle.spec().parameters["best_of"], Json(4));
         const auto prompts = must(readPrompts(bundle.dataPath("prompts.jsonl")));
         QVERIFY(prompts.size() == 1 && prompts[0].prompt == "a red circle");
+        request.judge = "larger";
+        QCOMPARE(w.bundle(must(startGenerate(*w.project, *w.supervisor, request))).spec().parameters["taste"], Json("larger"));
         request.judge = "words";
         QVERIFY(!startGenerate(*w.project, *w.supervisor, request));
+        request.judge = "judge";
+        request.n = 5; // of 4
+        QVERIFY(!startGenerate(*w.project, *w.supervisor, request));
+        request.n = 2;
         request.bestOf = 1;
         request.judge.clear();
         request.models = {"words"};
@@ -139,12 +145,14 @@ private Q_SLOTS:
         made.run = row.id;
         must(w.project->addCandidates({made}));
         row.state = "finished";
-        row.parameters = {{"best_of", 4}};
         row.startedMs = 1000;
-        row.endedMs = 9000;
+        row.endedMs = 3000;
         must(w.project->updateRun(row));
         request.models = {"start"};
         QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 2.0 * 2);
+        row.result = {{"seconds_per_image", 0.25}};
+        must(w.project->updateRun(row));
+        QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 0.25 * 2);
     }
 
     void trainersGetPairsOfTheirKindWithTheFiles() {

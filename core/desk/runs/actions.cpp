@@ -10,6 +10,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/shared.h"
+#include "core/rules/image_taste.h"
 
 namespace pl::desk {
 
@@ -61,11 +62,18 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
             return fail(Code::Unsupported, "best of N is offered for image models only", "Leave --best-of out.");
         if (request.judge.empty())
             return fail(Code::InvalidInput, "best of N needs a judge", "Give --judge run:ID of an image reward model.");
-        PL_TRY(ModelSpec judge, resolveModel(project, request.judge, "judge"));
-        if (!isRewardModelDir(judge.path) || !isImageModelDir(judge.path))
-            return fail(Code::InvalidInput, fmt::format("'{}' is no image reward model", request.judge),
-                        "Train one: pairlab-cli train P --plugin image_reward_model.");
-        run.models.push_back(std::move(judge));
+        if (request.bestOf < request.n)
+            return fail(Code::InvalidInput, fmt::format("the best {} of {} cannot be kept", request.n, request.bestOf),
+                        "Draw more (--best-of) or keep fewer (--n).");
+        if (rules::imageTasteByName(request.judge)) {
+            run.parameters["taste"] = request.judge;
+        } else {
+            PL_TRY(ModelSpec judge, resolveModel(project, request.judge, "judge"));
+            if (!isRewardModelDir(judge.path) || !isImageModelDir(judge.path))
+                return fail(Code::InvalidInput, fmt::format("'{}' is no image reward model", request.judge),
+                            "Train one: pairlab-cli train P --plugin image_reward_model.");
+            run.models.push_back(std::move(judge));
+        }
         run.parameters["best_of"] = request.bestOf;
     }
     PL_TRY(run.dataTexts["prompts.jsonl"],
@@ -81,21 +89,23 @@ Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateReques
            promptsOf(project, request.split, kindOfPrompts(request.kind, image), request.prompts));
     GenerateEstimate estimate;
     estimate.prompts = std::count(prompts.begin(), prompts.end(), '\n');
-    estimate.samples = estimate.prompts * request.n * std::max<int64_t>(1, request.bestOf) *
-                       static_cast<int64_t>(models.size());
+    estimate.samples = estimate.prompts * std::max(request.n, request.bestOf) * static_cast<int64_t>(models.size());
     // The newest finished run of the same kind on the same device tells how long one takes.
     PL_TRY(const auto runs, project.runs());
     for (const RunRow& run : runs) {
         if (run.plugin != (image ? "generate_image" : "generate_text") || run.state != "finished" ||
             run.device != request.device || run.endedMs <= run.startedMs || run.startedMs == 0)
             continue;
-        Page page;
-        page.run = run.id;
-        PL_TRY(const int64_t written, project.countCandidates(page));
-        const int64_t drawn = written * std::max<int64_t>(1, run.parameters.value("best_of", int64_t{1}));
-        if (drawn == 0)
-            continue;
-        estimate.secondsEach = static_cast<double>(run.endedMs - run.startedMs) * 1e-3 / static_cast<double>(drawn);
+        if (const auto said = run.result.find("seconds_per_image"); said != run.result.end() && said->is_number()) {
+            estimate.secondsEach = said->get<double>();
+        } else {
+            Page page;
+            page.run = run.id;
+            PL_TRY(const int64_t written, project.countCandidates(page));
+            if (written == 0)
+                continue;
+            estimate.secondsEach = static_cast<double>(run.endedMs - run.startedMs) * 1e-3 / static_cast<double>(written);
+        }
         estimate.basis = run.name;
         break;
     }

@@ -54,8 +54,8 @@ struct GenerateRequest {
     bool acrossModels = false;  ///< pair one answer of each of two models
     bool makePairs = true;
     bool shortJob = false;
-    int64_t bestOf = 1;         ///< images: draw so many for each that is kept, the judge's best ...
-    std::string judge;          ///< ... an image reward model
+    int64_t bestOf = 1;         ///< images: draw so many a prompt and keep the n that the judge likes best
+    std::string judge;          ///< an image reward model (run:ID, ...) or a taste of pictures
 };
 /// A language model writes texts, an image model draws images; the models of one request are of one kind.
 Result<std::string> startGenerate(Project& project, Supervisor& supervisor, const GenerateRequest& request);
