@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/image.h"
 #include "core/base/os/process.h"
 
 namespace pl::cli {
@@ -115,6 +116,25 @@ Json runJson(const desk::RunInfo& info) {
             {"metrics", metrics},     {"result", result},                   {"checkpoint", info.lastCheckpoint},
             {"plugin", info.plugin},  {"device", info.device},              {"step", info.step},
             {"of", info.of},          {"seed", info.seed},                  {"dir", info.dir}};
+}
+
+bool judges(const desk::SimulatedPerson& person, const desk::LabelItem& item) {
+    return item.a.kind == desk::CandidateKind::Image ? person.judgesImages() : person.judgesTexts();
+}
+
+Result<desk::SimulatedVote> simulatedVote(const desk::Project& project, const desk::SimulatedPerson& person,
+                                          const desk::LabelItem& item, uint64_t seed) {
+    if (!judges(person, item))
+        return fail(Code::Unsupported, fmt::format("{} has no taste for such pairs", person.name));
+    desk::SimulatedPair pair{item.comparison.sha, item.prompt.content, item.a.content, item.b.content,
+                             item.presentation.aOnLeft};
+    if (item.a.kind != desk::CandidateKind::Image)
+        return desk::simulateVote(person, pair, seed);
+    PL_TRY(const Image a, readPng(project.mediaPath(item.a.content)));
+    PL_TRY(const Image b, readPng(project.mediaPath(item.b.content)));
+    pair.imageA = &a;
+    pair.imageB = &b;
+    return desk::simulateVote(person, pair, seed);
 }
 
 desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {

@@ -65,6 +65,12 @@ Result<std::optional<desk::Split>> splitArgument(const std::string& text); ///< 
 Json runJson(const desk::RunInfo& info);
 /// 0 when finished, else the code the state stands for.
 int exitCodeOfRun(const desk::RunInfo& info);
+/// What a simulated person says of a pair; the pictures of an image pair are read from media/. Unsupported when the person has
+/// no taste for pairs of this kind.
+Result<desk::SimulatedVote> simulatedVote(const desk::Project& project, const desk::SimulatedPerson& person,
+                                          const desk::LabelItem& item, uint64_t seed);
+/// Whether the person has a taste for pairs of this kind.
+bool judges(const desk::SimulatedPerson& person, const desk::LabelItem& item);
 /// A simulated vote as the store takes it.
 desk::JudgementInput inputOf(const desk::SimulatedVote& vote);
 

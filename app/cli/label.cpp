@@ -89,6 +89,8 @@ Result<int> label(const LabelArguments& a) {
     int64_t done = 0, ties = 0;
     std::map<std::string, int64_t> byPerson;
     std::map<std::string, std::vector<desk::LabelItem>> ready;
+    std::map<std::string, std::vector<desk::Id>> unfit; // pairs that a person has no taste for or cannot see
+    int64_t unread = 0;
     bool dry = false;
     // Each person draws from the queue in turn by share; the pair's identity decides the noise.
     size_t turn = 0;
@@ -105,23 +107,32 @@ Result<int> label(const LabelArguments& a) {
             next.session = person.session;
             next.rule = desk::QueueRule::Random;
             next.seed = a.seed;
+            next.skip = unfit[rule.name];
             PL_TRY(queue, nextOf(project, next, splits, std::min<int64_t>(64, a.count - done)));
         }
         if (queue.empty()) {
             dry = true;
-            for (auto& [name, other] : people)
+            for (auto& [name, other] : people) {
+                int64_t left = -static_cast<int64_t>(unfit[name].size());
                 for (const auto& split : splits)
-                    if (project.remaining(task.id, other.id, split).value_or(0) > 0)
-                        dry = false;
+                    left += project.remaining(task.id, other.id, split).value_or(0);
+                dry = dry && left <= 0;
+            }
             if (turn > static_cast<size_t>(a.count) * 50 + 1000)
                 dry = true;
             continue;
         }
         desk::LabelItem item = std::move(queue.back());
         queue.pop_back();
-        desk::SimulatedPair pair{item.comparison.sha, item.prompt.content, item.a.content, item.b.content,
-                                 item.presentation.aOnLeft};
-        const desk::SimulatedVote vote = desk::simulateVote(rule, pair, panel.seed);
+        const auto said = simulatedVote(project, rule, item, panel.seed);
+        if (!said) {
+            unfit[rule.name].push_back(item.comparison.id);
+            if (judges(rule, item) && ++unread <= 5)
+                std::fprintf(stderr, "pairlab-cli: pair %lld left out: %s\n", static_cast<long long>(item.comparison.id),
+                             said.error().toString().c_str());
+            continue;
+        }
+        const desk::SimulatedVote& vote = *said;
         PL_TRY(desk::Ack ack, project.presentAndJudge(item.presentation, inputOf(vote)));
         ++done;
         ++byPerson[rule.name];
@@ -135,7 +146,7 @@ Result<int> label(const LabelArguments& a) {
         PL_CHECK(project.endSession(person.session));
     const auto counters = project.counters();
     if (a.json) {
-        printJson({{"labelled", done}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", dry}, {"stopped", os::stopSignalSeen()},
+        printJson({{"labelled", done}, {"unreadable", unread}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", dry}, {"stopped", os::stopSignalSeen()},
                    {"judgements", counters.events}, {"current", counters.current}});
     } else {
         std::printf("%lld pairs labelled by rule (%lld ties)%s.\n", static_cast<long long>(done),
@@ -180,7 +191,7 @@ void addLabelCommands(Commands& commands) {
     auto* sub = commands.add("label", "Label pairs with a simulated annotator (marked as a rule, never as a person)",
                              [a] { return label(*a); });
     sub->add_option("project", a->project, "Project folder")->required();
-    sub->add_option("--simulate", a->simulate, "A taste (concise, warm, vivid, ...) or FILE.json describing people")->required();
+    sub->add_option("--simulate", a->simulate, "A taste of texts (concise, warm, vivid, ...) or pictures (larger, warm_light, ...) or FILE.json describing people")->required();
     sub->add_option("--count", a->count, "How many judgements")->check(CLI::Range(int64_t{1}, int64_t{100000000}));
     sub->add_option("--flip", a->flip, "Share of votes written down for the other side")->check(CLI::Range(0.0, 1.0));
     sub->add_option("--seed", a->seed, "Seed of sides and noise");

@@ -262,6 +262,29 @@ private Q_SLOTS:
 
   private:
     static constexpr const char* kFrozenVotes = "abbbbbbaabaabaaaabbbaaba"; // from the formula, in another language
+
+    void picturesHaveTastesOfTheirOwn() {
+        const auto panel = panelOfTaste("larger", 0.0, 1);
+        QVERIFY(panel.has_value());
+        const SimulatedPerson& person = panel->people.front();
+        QVERIFY(person.judgesImages() && !person.judgesTexts());
+        QCOMPARE(toJson(person)["taste"], pl::Json("larger"));
+        rules::Caption caption = rules::parseCaption("a red circle").caption;
+        caption.size = 1;
+        const pl::Image small = rules::renderScene(rules::drawScene(caption, 3));
+        caption.size = 3;
+        const pl::Image large = rules::renderScene(rules::drawScene(caption, 3));
+        SimulatedPair pair{"id", "a red circle", "x", "y", true, &small, &large};
+        QVERIFY(simulateVote(person, pair, 1).winner == VoteWinner::B);
+        std::swap(pair.imageA, pair.imageB);
+        QVERIFY(simulateVote(person, pair, 1).winner == VoteWinner::A);
+        pair.imageB = pair.imageA;
+        QVERIFY(simulateVote(person, pair, 1).winner == VoteWinner::Tie);
+        const auto warm = panelOfTaste("warm", 0.0, 1); // a word for both
+        QVERIFY(warm && warm->people[0].judgesImages() && warm->people[0].judgesTexts());
+        const auto none = panelOfTaste("loud", 0.0, 1);
+        QVERIFY(!none && none.error().toString().find("larger") != std::string::npos);
+    }
 };
 
 QTEST_APPLESS_MAIN(TestSimulate)

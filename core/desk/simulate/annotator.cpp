@@ -73,6 +73,19 @@ Result<double> numberIn(const Json& value, const char* key, double low, double h
     return value.get<double>();
 }
 
+Status setTaste(SimulatedPerson& person, std::string_view name) {
+    auto text = rules::tasteByName(name);
+    auto image = rules::imageTasteByName(name);
+    if (!text && !image)
+        return fail(Code::InvalidInput, text.error().message,
+                    fmt::format("{} Of pictures: {}.", text.error().hint, fmt::join(rules::imageTasteNames(), ", ")));
+    if (text)
+        person.taste = std::move(*text);
+    if (image)
+        person.imageTaste = std::move(*image);
+    return {};
+}
+
 Result<SimulatedPerson> personFromJson(const Json& value, const std::string& where) {
     if (!value.is_object())
         return fail(Code::InvalidInput, fmt::format("{} is not an object", where), "Write {\"name\", \"taste\", ...}.");
@@ -84,10 +97,9 @@ Result<SimulatedPerson> personFromJson(const Json& value, const std::string& whe
     person.name = value["name"].get<std::string>();
     if (person.name.empty() || person.name.size() > 100)
         return fail(Code::InvalidInput, fmt::format("{}: \"name\" must have 1 to 100 bytes", where), "Give a short name.");
-    auto found = rules::tasteByName(value["taste"].get<std::string>());
+    auto found = setTaste(person, value["taste"].get<std::string>());
     if (!found)
         return tl::unexpected<Error>(std::move(found.error()).with("while reading " + where));
-    person.taste = std::move(*found);
     for (const auto& [key, entry] : value.items()) {
         const auto sameKey = [&key = key](const auto& f) { return key == f.key; };
         if (const auto n = std::find_if(kNumbers.begin(), kNumbers.end(), sameKey); n != kNumbers.end()) {
@@ -144,7 +156,10 @@ const char* tieName(VoteTie kind) {
 }
 
 std::string describe(const SimulatedPerson& person) {
-    auto text = fmt::format("simulated person {}: {} ({})", person.name, person.taste.description, person.taste.name);
+    const std::string& likes = person.judgesTexts() ? person.taste.description : person.imageTaste->description;
+    auto text = fmt::format("simulated person {}: {} ({})", person.name, likes, person.tasteName());
+    if (person.judgesTexts() && person.judgesImages())
+        text += fmt::format("; of pictures: {}", person.imageTaste->description);
     if (person.temperature > 0)
         text += fmt::format(", temperature {:g}", person.temperature);
     if (person.flipRate > 0)
@@ -161,8 +176,12 @@ std::string describe(const SimulatedPerson& person) {
 }
 
 SimulatedVote simulateVote(const SimulatedPerson& person, const SimulatedPair& pair, uint64_t seed) {
-    const auto a = rules::attributesOf(pair.a), b = rules::attributesOf(pair.b);
-    const double scoreA = rules::score(person.taste, a), scoreB = rules::score(person.taste, b);
+    const bool images = pair.imageA && pair.imageB;
+    const auto a = rules::attributesOf(images ? "" : pair.a), b = rules::attributesOf(images ? "" : pair.b);
+    const auto scored = [&](const rules::Attributes& text, const Image* image) {
+        return images ? rules::score(*person.imageTaste, pair.prompt, *image) : rules::score(person.taste, text);
+    };
+    const double scoreA = scored(a, pair.imageA), scoreB = scored(b, pair.imageB);
     SimulatedVote vote;
     vote.annotator = "simulated:" + person.name;
     vote.description = describe(person);
@@ -171,7 +190,7 @@ SimulatedVote simulateVote(const SimulatedPerson& person, const SimulatedPair& p
                       (pair.aIsLeft ? person.positionBias : -person.positionBias);
     const auto random = [&](Draw draw) { return uniform(seed, person.name, pair.id, draw); };
     const double size = std::abs(vote.difference);
-    if (pair.a == pair.b || size < person.tieBand.value_or(person.taste.tieBand) || size == 0.0 ||
+    if (pair.a == pair.b || size < person.tieBand.value_or(images ? person.imageTaste->tieBand : person.taste.tieBand) || size == 0.0 ||
         random(Draw::Tie) < person.tieRate) {
         vote.tieKind = tieKindOf(person, pair, (scoreA + scoreB) / 2);
         return vote;
@@ -216,8 +235,8 @@ Result<SimulatedPanel> panelOfTaste(std::string_view taste, double flipRate, uin
         return fail(Code::InvalidInput, fmt::format("a flip rate of {} is not between 0 and 1", flipRate),
                     "Give a share, such as 0.05.");
     SimulatedPerson person;
-    PL_TRY(person.taste, rules::tasteByName(taste));
-    person.name = person.taste.name;
+    PL_CHECK(setTaste(person, taste));
+    person.name = person.tasteName();
     person.flipRate = flipRate;
     return SimulatedPanel{{std::move(person)}, seed};
 }
@@ -252,7 +271,7 @@ Result<SimulatedPanel> panelFromJson(const Json& value, std::string_view what) {
 }
 
 Json toJson(const SimulatedPerson& person) {
-    Json out{{"name", person.name}, {"taste", person.taste.name}};
+    Json out{{"name", person.name}, {"taste", person.tasteName()}};
     for (const auto& number : kNumbers)
         out[number.key] = person.*(number.member);
     for (const auto& optional : kOptionals)

@@ -7,8 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/image.h"
 #include "core/base/json.h"
 #include "core/base/result.h"
+#include "core/rules/image_taste.h"
 #include "core/rules/taste.h"
 
 /// Simulated annotators: people whose taste is a rule and whose faults are numbers. Plain values, no database. What
@@ -26,7 +28,11 @@ inline constexpr std::string_view kRuleKind = "rule";
 /// sigmoid(d / temperature); at temperature 0 the sign of d decides. Then with flip_rate the other side is written down.
 struct SimulatedPerson {
     std::string name = "rule";
-    rules::Taste taste;
+    rules::Taste taste;                        ///< of texts; without a name: judges none
+    std::optional<rules::ImageTaste> imageTaste; ///< of pictures; "warm" is a taste of both
+    bool judgesTexts() const { return !taste.name.empty(); }
+    bool judgesImages() const { return imageTaste.has_value(); }
+    const std::string& tasteName() const { return judgesTexts() ? taste.name : imageTaste->name; }
     double temperature = 0.0;  ///< 0..100, in units of the taste's score
     double flipRate = 0.0;     ///< 0..1
     double tieRate = 0.0;      ///< 0..1
@@ -51,6 +57,8 @@ struct SimulatedPair {
     std::string a;
     std::string b;
     bool aIsLeft = true;
+    const Image* imageA = nullptr; ///< both set: a pair of pictures, and a and b are only their names
+    const Image* imageB = nullptr;
 };
 
 enum class VoteWinner { A, B, Tie };
@@ -70,7 +78,7 @@ struct SimulatedVote {
 const char* winnerName(VoteWinner winner); ///< "a", "b", "tie"
 const char* tieName(VoteTie kind);         ///< "both_good", "both_bad", "identical", "unspecified", "" for None
 
-/// Depends on (seed, person's name, pair id) and the pair alone: the same on every machine and in every order. Each
+/// The person must judge pairs of this kind; there is no length bias between pictures. Depends on (seed, person's name, pair id) and the pair alone: the same on every machine and in every order. Each
 /// fault has its own random number, so changing one rate leaves the others' draws as they were.
 SimulatedVote simulateVote(const SimulatedPerson& person, const SimulatedPair& pair, uint64_t seed);
 
@@ -84,7 +92,7 @@ std::vector<SimulatedVote> simulateAll(const SimulatedPanel& panel, const Simula
 /// "simulated person Ada: prefers fewer words (concise), flips 5 %"; faults that are 0 are left out.
 std::string describe(const SimulatedPerson& person);
 
-/// One person with a taste by name (rules::tasteByName).
+/// One person with a taste by name, of texts (rules::tasteByName) or pictures (rules::imageTasteByName) or both.
 Result<SimulatedPanel> panelOfTaste(std::string_view taste, double flipRate, uint64_t seed);
 /// {"people": [{"name", "taste", "temperature", "flip_rate", "tie_rate", "tie_band", "position_bias", "length_bias",
 /// "strong_at", "very_strong_at", "good_at", "share"}], "seed"}; only name and taste are required. Unknown keys,
