@@ -94,6 +94,30 @@ private Q_SLOTS:
             QCOMPARE(heard.seqs[*name][i], heard.seqs[*name][i - 1] + 1); // no gap, none twice
     }
 
+    void saysWhatIsAMeanAndWhatASum() {
+        QTemporaryDir dir;
+        const std::string folder = dir.path().toStdString() + "/plugins/command_example";
+        QVERIFY(os::copyTree(std::string(PAIRLAB_SOURCE_DIR) + "/tests/plugins/command_example", folder));
+        for (const char* modality : {"text", "image"}) {
+            Json manifest = readJsonFile(folder + "/manifest.json").value();
+            manifest["needs"]["modalities"] = {modality};
+            QVERIFY(os::writeFileAtomic(folder + "/manifest.json", dumpJson(manifest)));
+            auto o = options();
+            o.pluginFolders = {os::parentDir(folder)};
+            auto supervisor = Supervisor::start(dir.path().toStdString(), o, {});
+            QVERIFY(supervisor);
+            const auto name = (*supervisor)->submit(job(1, 1));
+            QVERIFY2(name, name ? "" : name.error().toString().c_str());
+            QVERIFY((*supervisor)->waitFor(*name));
+            const auto bundle = Bundle::open(dir.path().toStdString() + "/runs/" + *name);
+            QVERIFY2(bundle, bundle ? "" : bundle.error().toString().c_str());
+            const Json said = bundle->spec().conventions;
+            QVERIFY(said.contains("loss") && said.contains("grad_norm"));
+            QCOMPARE(said.contains("logps"), std::string(modality) == "text");
+            QCOMPARE(said.contains("step_logp") && said.contains("log_ratio"), std::string(modality) == "image");
+        }
+    }
+
     void refusesUnknownPluginsAndBadParameters() {
         QTemporaryDir dir;
         auto supervisor = open(dir);
