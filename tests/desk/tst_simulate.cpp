@@ -260,9 +260,6 @@ private Q_SLOTS:
         QVERIFY(!panelOfTaste("loud", 0, 1));
     }
 
-  private:
-    static constexpr const char* kFrozenVotes = "abbbbbbaabaabaaaabbbaaba"; // from the formula, in another language
-
     void picturesHaveTastesOfTheirOwn() {
         const auto panel = panelOfTaste("larger", 0.0, 1);
         QVERIFY(panel.has_value());
@@ -285,6 +282,9 @@ private Q_SLOTS:
         const auto none = panelOfTaste("loud", 0.0, 1);
         QVERIFY(!none && none.error().toString().find("larger") != std::string::npos);
     }
+
+  private:
+    static constexpr const char* kFrozenVotes = "abbbbbbaabaabaaaabbbaaba"; // from the formula, in another language
 };
 
 QTEST_APPLESS_MAIN(TestSimulate)
