@@ -16,7 +16,7 @@ namespace pl::cli {
 namespace {
 
 struct Arguments {
-    std::string project, file, format = "auto", out, name, split, starter = "none";
+    std::string project, file, format = "auto", out, name, split, starter = "none", images, layout, kind;
     bool dryRun = false, json = false, implicit = false;
 };
 
@@ -41,6 +41,9 @@ Result<int> import(const Arguments& a) {
     PL_TRY(options.format, desk::importFormatOf(a.format));
     options.dryRun = a.dryRun;
     options.implicit = a.implicit;
+    options.images = a.images;
+    if (!a.layout.empty())
+        options.layout = a.layout;
     if (!a.split.empty()) {
         PL_TRY(options.split, splitArgument(a.split));
     }
@@ -62,20 +65,28 @@ Result<int> import(const Arguments& a) {
 }
 
 Result<int> exportData(const Arguments& a) {
-    if (a.format != "trl" && a.format != "auto")
-        return fail(Code::Unsupported, fmt::format("cannot export '{}'", a.format), "Formats: trl.");
+    if (a.format != "trl" && a.format != "auto" && a.format != "pick_a_pic")
+        return fail(Code::Unsupported, fmt::format("cannot export '{}'", a.format), "Formats: trl, pick_a_pic.");
     PL_TRY(desk::Project project, openProject(a.project));
     desk::DatasetSpec spec;
     spec.name = fmt::format("export-{}", project.counters().events);
-    PL_TRY(desk::ExportReport report, desk::exportTrl(project, spec, a.out));
+    if (!a.kind.empty()) {
+        PL_TRY(spec.filter.kind, desk::candidateKindOf(a.kind));
+    }
+    PL_TRY(desk::ExportReport report, a.format == "pick_a_pic" ? desk::exportPickAPic(project, spec, a.out)
+                                                               : desk::exportTrl(project, spec, a.out));
     PL_CHECK(project.close());
     if (a.json) {
         printJson(report.toJson());
         return 0;
     }
     std::printf("%s: %lld rows", a.out.c_str(), static_cast<long long>(report.rows));
-    std::printf("; beside it %lld ties and %lld unpaired rows.\n", static_cast<long long>(report.ties),
+    std::printf("; beside it %lld ties and %lld unpaired rows", static_cast<long long>(report.ties),
                 static_cast<long long>(report.unpaired));
+    if (report.images)
+        std::printf(", %lld rankings and %lld images", static_cast<long long>(report.rankings),
+                    static_cast<long long>(report.images));
+    std::printf(".\n");
     for (const std::string& note : report.notes)
         std::printf("  %s\n", note.c_str());
     return 0;
@@ -168,8 +179,11 @@ void addProjectCommands(Commands& commands) {
     auto i = std::make_shared<Arguments>();
     sub = commands.add("import", "Read preference data or prompts", [i] { return import(*i); });
     sub->add_option("project", i->project, "Project folder")->required();
-    sub->add_option("file", i->file, "JSONL (or .gz), or a text file with a prompt a line")->required();
-    sub->add_option("--format", i->format, "auto, trl, hh or prompts");
+    sub->add_option("file", i->file, "JSONL (or .gz), CSV of images, a text file with a prompt a line, or a folder of images")->required();
+    sub->add_option("--format", i->format, "auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images or folder");
+    sub->add_option("--images", i->images, "Folder of the image files that rows name; else that of the file");
+    sub->add_option("--layout", i->layout,
+                    "How the paths in a folder of images are made up; {checkpoint}/{prompt}_{seed} unless said otherwise");
     sub->add_option("--split", i->split, "Put every prompt into this split");
     sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
     sub->add_flag("--dry-run", i->dryRun, "Say what would happen");
@@ -178,7 +192,8 @@ void addProjectCommands(Commands& commands) {
     auto e = std::make_shared<Arguments>();
     sub = commands.add("export", "Write the votes", [e] { return exportData(*e); });
     sub->add_option("project", e->project, "Project folder")->required();
-    sub->add_option("--format", e->format, "trl");
+    sub->add_option("--format", e->format, "trl; of votes on images also pick_a_pic");
+    sub->add_option("--kind", e->kind, "Votes on pairs of text or image; needed where a project has both");
     sub->add_option("--out", e->out, "File to write")->required();
     sub->add_flag("--json", e->json, "JSON");
 

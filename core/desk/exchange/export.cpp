@@ -9,58 +9,20 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/desk/exchange/export_parts.h"
 
 namespace pl::desk {
 
 Json ExportReport::toJson() const {
     return {{"file", file},         {"dataset", dataset}, {"rows", rows},   {"ties", ties},
-            {"unpaired", unpaired}, {"files", files},     {"notes", notes}, {"counts", counts.toJson()}};
+            {"unpaired", unpaired}, {"files", files},     {"notes", notes}, {"counts", counts.toJson()},
+            {"rankings", rankings}, {"images", images}};
 }
-
-namespace {
-
-constexpr size_t kIdLength = 32; ///< a row's id: so much of the pair's hash, with a suffix when a pair gives several rows
-
-/// Who gave the ties, by the rows' ids: the lines of ties.jsonl do not say it, and a simulated tie must not come back as a
-/// human one.
-class TieVoters {
-public:
-    static Result<TieVoters> of(Project& project) {
-        TieVoters out;
-        PL_TRY(const auto people, project.annotators());
-        const std::vector<CurrentVote> votes = project.currentVotes();
-        for (const CurrentVote& vote : votes) {
-            if (vote.winner != Winner::Tie)
-                continue;
-            const auto who = std::find_if(people.begin(), people.end(), [&](const auto& p) { return p.id == vote.annotator; });
-            PL_TRY(const LabelItem item, project.pairItem(vote.comparison));
-            out.m_voters[item.comparison.sha.substr(0, kIdLength)].push_back(
-                {who == people.end() ? "" : who->name, vote.provenance});
-        }
-        return out;
-    }
-    /// Of several voters a human one counts first.
-    const char* provenance(const Json& row) const {
-        const auto found = m_voters.find(row.value("id", std::string()).substr(0, kIdLength));
-        if (found == m_voters.end())
-            return nullptr;
-        const std::string who = row.value("annotator", std::string());
-        const char* name = nullptr;
-        for (const auto& [voter, provenance] : found->second)
-            if (who.empty() || who == voter)
-                if (!name || provenance == Provenance::Human || provenance == Provenance::Imported)
-                    name = provenanceName(provenance);
-        return name;
-    }
-
-private:
-    std::map<std::string, std::vector<std::pair<std::string, Provenance>>> m_voters;
-};
-
-} // namespace
 
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
     PL_TRY(const DatasetInfo dataset, project.freezeDataset(spec));
+    if (dataset.isOfImages())
+        return exportImages(project, dataset, spec, out, ImageForm::Trl);
     ExportReport report;
     report.file = out;
     report.dataset = dataset.sha;
@@ -109,10 +71,7 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
     PL_CHECK(beside("ties.jsonl", report.ties));
     PL_CHECK(beside("unpaired.jsonl", report.unpaired));
     const DatasetCounts& n = dataset.counts;
-    const auto note = [&](int64_t count, const char* what) {
-        if (count)
-            report.notes.push_back(fmt::format("{} {}", count, what));
-    };
+    const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
     note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"
                                                    : "ties are in .ties.jsonl: TRL would train a tie as a preference");
     note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");

@@ -8,6 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/exchange/image_import.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
@@ -17,7 +18,12 @@ namespace {
 constexpr std::pair<ImportFormat, const char*> kFormats[] = {{ImportFormat::Auto, "auto"},
                                                              {ImportFormat::Trl, "trl"},
                                                              {ImportFormat::Hh, "hh"},
-                                                             {ImportFormat::Prompts, "prompts"}};
+                                                             {ImportFormat::Prompts, "prompts"},
+                                                             {ImportFormat::PickAPic, "pick_a_pic"},
+                                                             {ImportFormat::HpdV2, "hpd_v2"},
+                                                             {ImportFormat::ImageRewardDb, "image_reward_db"},
+                                                             {ImportFormat::TrlImages, "trl_images"},
+                                                             {ImportFormat::Folder, "folder"}};
 constexpr const char* kHuman = "\n\nHuman:";
 constexpr const char* kAssistant = "\n\nAssistant:";
 constexpr size_t kMostReasons = 200;
@@ -296,7 +302,7 @@ Result<ImportFormat> importFormatOf(std::string_view name) {
         if (name == known)
             return value;
     return fail(Code::InvalidInput, fmt::format("\"{}\" is not a format of imports", name),
-                "Known are auto, trl, hh, prompts.");
+                "Known are auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images, folder.");
 }
 
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
@@ -436,7 +442,14 @@ Json ImportReport::toJson() const {
 }
 
 Result<ImportReport> importFile(Project& project, const std::string& path, const ImportOptions& options) {
+    if (isImageFormat(options.format))
+        return importImages(project, path, options.format, options);
+    if (options.format == ImportFormat::Auto && os::isDir(path))
+        return importImages(project, path, ImportFormat::Folder, options);
     PL_TRY(const std::string text, readMaybeGzip(path, options.maxBytes));
+    if (options.format == ImportFormat::Auto)
+        if (const ImportFormat images = detectImages(text); isImageFormat(images))
+            return importImages(project, path, images, options);
     PL_TRY(ParsedFile parsed, parseImport(text, path, options));
     ImportReport report;
     report.file = path;

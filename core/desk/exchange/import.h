@@ -10,9 +10,10 @@
 namespace pl::desk {
 
 /// Trl: preference rows, explicit or implicit, plain or conversational. Hh: Anthropic HH transcripts. Prompts: one a line, or
-/// JSON Lines with "prompt".
-enum class ImportFormat { Auto, Trl, Hh, Prompts };
-const char* importFormatName(ImportFormat format); ///< auto trl hh prompts
+/// JSON Lines with "prompt". The others: images (image_import.h).
+enum class ImportFormat { Auto, Trl, Hh, Prompts, PickAPic, HpdV2, ImageRewardDb, TrlImages, Folder };
+/// auto trl hh prompts pick_a_pic hpd_v2 image_reward_db trl_images folder
+const char* importFormatName(ImportFormat format);
 Result<ImportFormat> importFormatOf(std::string_view name);
 
 struct ImportOptions {
@@ -24,6 +25,8 @@ struct ImportOptions {
     uint64_t maxBytes = uint64_t{2} << 30; ///< after decompression
     double maxRejectedShare = 0.5;         ///< above it the file is refused: it is of another format
     std::string annotatorName = "imported";
+    std::string images; ///< folder of the image files; empty: the one the file lies in
+    std::string layout = "{checkpoint}/{prompt}_{seed}"; ///< of a folder of images
 };
 
 struct RejectedRow {
@@ -51,7 +54,7 @@ struct ImportReport {
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes);
 /// Parses text already in memory; `name` is for messages. Pure.
 Result<ParsedFile> parseImport(const std::string& text, const std::string& name, const ImportOptions& options);
-/// The whole way. The same file twice adds nothing the second time.
+/// The whole way; a folder, or rows that name image files, go by importImages. The same file twice adds nothing the second time.
 Result<ImportReport> importFile(Project& project, const std::string& path, const ImportOptions& options = {});
 
 } // namespace pl::desk

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/desk/exchange/export.h"
+
+/// What the exports share; nobody else includes it.
+namespace pl::desk {
+
+inline constexpr size_t kIdLength = 32; ///< a row's id: so much of the pair's hash, with a suffix when a pair gives several rows
+
+/// Who gave the ties, by the rows' ids: the lines of ties.jsonl do not say it, and a simulated tie must not come back as a
+/// human one.
+class TieVoters {
+public:
+    static Result<TieVoters> of(Project& project) {
+        TieVoters out;
+        PL_TRY(const auto people, project.annotators());
+        const std::vector<CurrentVote> votes = project.currentVotes();
+        for (const CurrentVote& vote : votes) {
+            if (vote.winner != Winner::Tie)
+                continue;
+            const auto who = std::find_if(people.begin(), people.end(), [&](const auto& p) { return p.id == vote.annotator; });
+            PL_TRY(const LabelItem item, project.pairItem(vote.comparison));
+            out.m_voters[item.comparison.sha.substr(0, kIdLength)].push_back(
+                {who == people.end() ? "" : who->name, vote.provenance});
+        }
+        return out;
+    }
+    /// Of several voters a human one counts first.
+    const char* provenance(const Json& row) const {
+        const auto found = m_voters.find(row.value("id", std::string()).substr(0, kIdLength));
+        if (found == m_voters.end())
+            return nullptr;
+        const std::string who = row.value("annotator", std::string());
+        const char* name = nullptr;
+        for (const auto& [voter, provenance] : found->second)
+            if (who.empty() || who == voter)
+                if (!name || provenance == Provenance::Human || provenance == Provenance::Imported)
+                    name = provenanceName(provenance);
+        return name;
+    }
+
+private:
+    std::map<std::string, std::vector<std::pair<std::string, Provenance>>> m_voters;
+};
+
+inline void noteLoss(ExportReport& report, int64_t count, const char* what) {
+    if (count)
+        report.notes.push_back(fmt::format("{} {}", count, what));
+}
+
+enum class ImageForm { Trl, PickAPic };
+Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
+                                  ImageForm form);
+
+} // namespace pl::desk

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Image data sets in and out: every format, there and back, and what must be refused.
+#include <filesystem>
+#include <set>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+#include "core/desk/exchange/export.h"
+#include "core/desk/exchange/import.h"
+#include "tests/desk/desk_fixture.h"
+
+using namespace fixture;
+
+class TestImageExchange : public QObject {
+    Q_OBJECT
+
+    struct Files {
+        QTemporaryDir dir;
+        std::string path(const std::string& name) const { return dir.path().toStdString() + "/" + name; }
+        void image(const std::string& name, int n) const {
+            must(os::makeDirs(os::parentDir(path(name))));
+            must(os::writeFileAtomic(path(name), pngBytes(n)));
+        }
+        std::string text(const std::string& name, const std::string& content) const {
+            must(os::writeFileAtomic(path(name), content));
+            return path(name);
+        }
+    };
+    static std::string sha(int n) { return sha256Hex(pngBytes(n)); }
+    /// prompt, winner's hash (empty: tie), loser's: what an import must not lose, whatever the sides.
+    using Said = std::set<std::tuple<std::string, std::string, std::string>>;
+    static Said saidOf(Project& project) {
+        Said said;
+        for (const CurrentVote& vote : project.currentVotes()) {
+            const LabelItem item = must(project.pairItem(vote.comparison));
+            const bool tie = vote.winner == Winner::Tie, a = vote.winner == Winner::A;
+            said.insert({item.prompt.content, tie ? "" : a ? item.a.content : item.b.content,
+                         tie ? "" : a ? item.b.content : item.a.content});
+        }
+        return said;
+    }
+
+private Q_SLOTS:
+    void readsEveryFormat_data() {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<QString>("format");
+        QTest::addColumn<QString>("content");
+        QTest::newRow("pick") << "pick.jsonl" << "pick_a_pic"
+                              << R"({"caption":"a fox","image_0_uid":"one","image_1_uid":"two","label_0":0.0,"label_1":1.0,"has_label":true,"model_0":"sd","model_1":"xl","user_id":3}
+{"caption":"a cat","jpg_0":{"path":"one.png"},"jpg_1":"three.png","label_0":0.5,"label_1":0.5}
+{"caption":"a dog","image_0":"one","image_1":"two","has_label":false}
+)";
+        QTest::newRow("pick csv") << "pick.csv" << "pick_a_pic"
+                                  << "caption,image_0_uid,image_1_uid,label_0,label_1,has_label\r\n"
+                                     "a fox,one,two,0.0,1.0,True\r\n\"a cat\",one,three,0.5,0.5,True\r\na dog,one,two,,,False\r\n";
+        QTest::newRow("hpd train") << "train.json" << "hpd_v2"
+                                   << R"([{"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":[0,1]},
+{"prompt":"a cat","file_path":["one.png","three.png"],"human_preference":[1,1]},{"prompt":"a dog","file_path":["one.png","two.png"]}])";
+        QTest::newRow("image reward") << "ir.json" << "image_reward_db"
+                                      << R"([{"id":"1","prompt":"a fox","generations":["one.png","two.png"],"ranking":[4,2]},
+{"id":"2","prompt":"a cat","generations":["one.png","three.png"],"ranking":[1,1]},
+{"image_path":"one.png","prompt_id":"9","prompt":"a dog","rank":1}])";
+        QTest::newRow("trl")
+            << "trl.jsonl" << "trl_images"
+            << R"({"prompt":[{"role":"user","content":[{"type":"text","text":"a fox"}]}],"chosen":[{"role":"assistant","content":[{"type":"image"}]}],"rejected":[{"role":"assistant","content":[{"type":"image"}]}],"images":["two.png","one.png"]}
+{"prompt":"a cat","chosen":{"type":"image"},"rejected":{"type":"image"},"images":["one.png","three.png"],"tie":true}
+)";
+    }
+    void readsEveryFormat() {
+        QFETCH(QString, name);
+        QFETCH(QString, format);
+        QFETCH(QString, content);
+        Files files;
+        for (const auto& [file, n] : {std::pair{"one.png", 1}, {"two.png", 2}, {"three.png", 3}})
+            files.image(file, n);
+        const std::string path = files.text(name.toStdString(), content.toStdString());
+        Desk desk;
+        ImportOptions options;
+        options.dryRun = true;
+        const auto dry = must(importFile(*desk.project, path, options));
+        QCOMPARE(dry.format, format.toStdString());
+        QCOMPARE(dry.rejectedCount, int64_t{0});
+        QCOMPARE(dry.counts.votes, int64_t{2});
+        QCOMPARE(desk.project->counters().prompts, int64_t{0});
+        QVERIFY(must(os::listDir(desk.project->mediaDir())).empty()); // not a file was touched
+        options.dryRun = false;
+        const auto report = must(importFile(*desk.project, path, options));
+        QVERIFY(report.counts.votes == dry.counts.votes && report.counts.pairs == dry.counts.pairs &&
+                report.counts.candidates == dry.counts.candidates);
+        const Said expected{{"a fox", sha(2), sha(1)}, {"a cat", "", ""}};
+        QVERIFY(saidOf(*desk.project) == expected);
+        QVERIFY(must(desk.project->check()).ok());
+        const auto again = must(importFile(*desk.project, path, options));
+        QCOMPARE(again.counts.duplicates, again.counts.rows);
+        QCOMPARE(must(desk.project->importBatches()).size(), size_t{1});
+        QCOMPARE(must(desk.project->prompts())[0].kind, std::string("scene"));
+        must(desk.project->revertImport(must(desk.project->importBatches())[0].id));
+        QCOMPARE(desk.project->counters().candidates, int64_t{0});
+        QCOMPARE(desk.project->counters().current, int64_t{0});
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
+    void ratedImagesOfOnePromptAreOneRanking() {
+        Files files;
+        std::string rows;
+        for (int n = 1; n <= 3; ++n) {
+            files.image("img/" + std::to_string(n) + ".png", n);
+            rows += "{\"image_path\":\"" + std::to_string(n) + ".png\",\"prompt_id\":\"7\",\"prompt\":\"a fox\",\"rank\":" +
+                    std::to_string(n == 2 ? 5 : 1) + ",\"split\":\"train\"}\n";
+        }
+        const std::string path = files.text("meta.jsonl", rows);
+        Desk desk;
+        ImportOptions options;
+        QVERIFY(!importFile(*desk.project, path, options)); // the images lie elsewhere
+        options.images = files.path("img");
+        QCOMPARE(must(importFile(*desk.project, path, options)).counts.votes, int64_t{1});
+        const auto set = must(desk.project->freezeDataset({}));
+        QCOMPARE(set.counts.rankings, int64_t{1});
+        const auto ranking = must(readRankings(set.dir + "/rankings.jsonl", "train"))[0];
+        for (size_t i = 0; i < 3; ++i)
+            QCOMPARE(ranking.ranks[i], imageRefSha(ranking.images[i]) == sha(2) ? 3 : 1);
+    }
+
+    void foldersPairCheckpoints() {
+        Files files;
+        int n = 0;
+        for (const char* checkpoint : {"step-100", "step-200", "step-300"})
+            for (const char* prompt : {"a_red_fox", "two_cats_7"})
+                for (int seed = 1; seed <= 2; ++seed)
+                    files.image(std::string("out/") + checkpoint + "/" + prompt + "_" + std::to_string(seed) + ".png", ++n);
+        files.image("out/stray.png", 99);
+        std::filesystem::create_directory_symlink("/etc", files.path("out/step-400"));
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.path("out")));
+        QCOMPARE(report.format, std::string("folder"));
+        QCOMPARE(report.counts.pairs, int64_t{12}); // 2 prompts, 2 seeds, 3 pairs of checkpoints
+        QCOMPARE(report.counts.candidates, int64_t{12});
+        QCOMPARE(report.counts.votes, int64_t{0});
+        QCOMPARE(report.rejectedCount, int64_t{1});
+        QVERIFY(report.rejected[0].reason.find("stray.png") != std::string::npos);
+        std::set<std::string> prompts;
+        for (const auto& item : desk.next(99)) {
+            prompts.insert(item.prompt.content);
+            QCOMPARE(item.a.seed, item.b.seed);
+            QVERIFY(item.a.modelName != item.b.modelName && item.a.seed > 0);
+        }
+        QVERIFY((prompts == std::set<std::string>{"a red fox", "two cats 7"}));
+        QCOMPARE(must(importFile(*desk.project, files.path("out"))).counts.duplicates, report.counts.rows);
+        ImportOptions options;
+        options.layout = "{prompt}/{any}";
+        for (const char* bad : {"{checkpoint}/{seed}", "{prompt}{seed}", "{prompt}/{nothing}", "{prompt"}) {
+            options.layout = bad;
+            QVERIFY2(!importFile(*desk.project, files.path("out"), options), bad);
+        }
+    }
+
+    void refusesWhatIsNotBelowTheFolder() {
+        Files files;
+        files.image("in/one.png", 1);
+        files.image("in/two.png", 2);
+        files.image("outside.png", 3);
+        files.text("in/text.png", "no image");
+        std::filesystem::create_symlink(files.path("outside.png"), files.path("in/link.png"));
+        std::filesystem::create_directory_symlink(files.path(""), files.path("in/up"));
+        std::string rows;
+        const std::vector<std::pair<std::string, std::string>> bad{
+            {"../outside.png", "leaves"},      {files.path("outside.png"), "no path below"}, {"link.png", "link out"},
+            {"up/outside.png", "link out"},    {"text.png", "neither PNG"},                  {"gone.png", "no image file"},
+            {"one.png", "identical"},
+        };
+        for (const auto& [file, why] : bad)
+            rows += dumpJson({{"caption", "p"}, {"image_0", "one.png"}, {"image_1", file}, {"label_0", 1}, {"label_1", 0}}) + "\n";
+        for (int i = 0; i < 8; ++i)
+            rows += dumpJson({{"caption", "q"}, {"image_0", "one.png"}, {"image_1", "two.png"}, {"label_0", 1}, {"label_1", 0}}) + "\n";
+        const std::string path = files.text("in/rows.jsonl", rows);
+        Desk desk;
+        const auto report = must(importFile(*desk.project, path));
+        QCOMPARE(report.rejectedCount, int64_t(bad.size()));
+        for (size_t i = 0; i < bad.size(); ++i)
+            QVERIFY2(report.rejected[i].reason.find(bad[i].second) != std::string::npos, report.rejected[i].reason.c_str());
+        QCOMPARE(report.counts.votes, int64_t{1});
+        QCOMPARE(desk.project->counters().candidates, int64_t{2});
+        for (const char* row : {R"({"caption":"p","image_0":"one.png","image_1":"two.png","label_0":0.7,"label_1":0.7})",
+                                R"({"caption":" ","image_0":"one.png","image_1":"two.png"})", R"({"caption":"p","image_0":"one.png"})",
+                                R"({"prompt":"p","file_path":["one.png","two.png"],"human_preference":[1]})",
+                                R"({"prompt":[{"role":"user","content":[{"type":"image"}]}],"chosen":"x","rejected":"y","images":["one.png"]})",
+                                R"([{"prompt":"p","generations":["one.png"],"ranking":["x"]}])"})
+            QVERIFY2(!importFile(*desk.project, files.text("in/bad.json", row)), row);
+    }
+
+    void whatGoesOutComesBack_data() {
+        QTest::addColumn<bool>("trl");
+        QTest::newRow("trl") << true;
+        QTest::newRow("pick a pic") << false;
+    }
+    void whatGoesOutComesBack() {
+        QFETCH(bool, trl);
+        Files files;
+        Desk desk;
+        std::vector<ImportRow> rows;
+        for (int i = 0; i < 8; ++i) {
+            ImportRow row;
+            row.line = size_t(i);
+            row.prompt.content = "scene " + std::to_string(i);
+            row.prompt.split = i % 4 == 3 ? Split::Dev : Split::Train;
+            const int k = i == 7 ? 4 : 2;
+            for (int side = 0; side < k; ++side) {
+                files.image("x.png", 10 * i + side);
+                row.images.push_back({must(desk.project->addMedia(files.path("x.png"))), "m" + std::to_string(side), 5, {}});
+                row.ranks.push_back(i == 5 ? 1 : 1 + (side + i) % k);
+            }
+            if (i == 2) {
+                row.by = AnnotatorKind::Rule;
+                row.annotator = "larger";
+            }
+            rows.push_back(row);
+        }
+        must(desk.project->importRows({"made", "sha", "made", 0, "imported"}, rows));
+        const std::string out = files.path("export/out.jsonl");
+        must(os::makeDirs(files.path("export")));
+        const auto report = must(trl ? exportTrl(*desk.project, {}, out) : exportPickAPic(*desk.project, {}, out));
+        QCOMPARE(report.rows, int64_t{6});
+        QCOMPARE(report.ties, int64_t{1});
+        QCOMPARE(report.rankings, int64_t{1});
+        QCOMPARE(report.images, int64_t{18});
+        QVERIFY(!report.notes.empty());
+        const auto manifest = must(readJsonFile(out + ".manifest.json"));
+        for (const auto& [file, hash] : manifest["files"].items())
+            QCOMPARE(must(sha256File(files.path("export/" + file))), hash.get<std::string>());
+        // The folder alone is enough.
+        std::filesystem::rename(files.path("export"), files.path("moved"));
+        Desk other;
+        for (const std::string& file : {std::string("out.jsonl"), std::string("out.jsonl.ties.jsonl"), std::string("out.jsonl.rankings.jsonl")})
+            if (os::exists(files.path("moved/" + file)))
+                must(importFile(*other.project, files.path("moved/" + file)));
+        QVERIFY(saidOf(*other.project) == saidOf(*desk.project));
+        const auto one = must(desk.project->freezeDataset({})), two = must(other.project->freezeDataset({}));
+        QCOMPARE(two.counts.rankings, int64_t{1});
+        QCOMPARE(two.counts.train, one.counts.train);
+        QCOMPARE(two.counts.dev, one.counts.dev); // splits travel
+        QCOMPARE(two.files.at("images.sha256"), one.files.at("images.sha256"));
+        int rules = 0;
+        for (const CurrentVote& vote : other.project->currentVotes())
+            rules += vote.provenance == Provenance::Rule;
+        QCOMPARE(rules, 1); // a rule's vote does not come back as a person's
+        if (!trl)
+            for (const Candidate& c : must(other.project->candidates({})))
+                QVERIFY(c.seed == 5 || c.modelName.empty()); // those of rankings have no place for it
+        // The same bytes again.
+        must(os::makeDirs(files.path("export")));
+        must(trl ? exportTrl(*desk.project, {}, out) : exportPickAPic(*desk.project, {}, out));
+        QCOMPARE(must(os::readFile(out)), must(os::readFile(files.path("moved/out.jsonl"))));
+    }
+
+    void nothingOfImagesToExport() {
+        Desk desk(1);
+        QVERIFY(!exportPickAPic(*desk.project, {}, desk.temp.path().toStdString() + "/out.jsonl"));
+    }
+};
+
+QTEST_GUILESS_MAIN(TestImageExchange)
+#include "tst_image_exchange.moc"
