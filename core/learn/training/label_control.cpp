@@ -46,18 +46,17 @@ Result<LabelControl> labelControlOf(std::string_view name) {
                 "Use none, shuffle or shuffle_inverted.");
 }
 
-LabelControlReport applyLabelControl(std::vector<TokenizedPair>& pairs, LabelControl control, uint64_t seed) {
+LabelControlReport dealLabels(std::vector<ControlledLabel>& all, LabelControl control, uint64_t seed) {
     LabelControlReport report;
     if (control == LabelControl::None)
         return report;
     std::vector<size_t> labelled;
     std::vector<Label> labels;
-    for (size_t i = 0; i < pairs.size(); ++i) {
-        const auto& pair = pairs[i];
-        if (pair.tie())
+    for (size_t i = 0; i < all.size(); ++i) {
+        if (all[i].tie)
             continue;
         labelled.push_back(i);
-        labels.push_back({chosenIsFirst(pair) ? pair.softLabel : 1 - pair.softLabel, pair.margin});
+        labels.push_back({all[i].chosenIsFirst ? all[i].softLabel : 1 - all[i].softLabel, all[i].margin});
     }
     std::vector<size_t> deal(labels.size());
     std::iota(deal.begin(), deal.end(), size_t{0});
@@ -65,17 +64,30 @@ LabelControlReport applyLabelControl(std::vector<TokenizedPair>& pairs, LabelCon
     for (size_t i = deal.size(); i > 1; --i)
         std::swap(deal[i - 1], deal[static_cast<size_t>(mix64(stream + i) % i)]);
     for (size_t k = 0; k < labelled.size(); ++k) {
-        auto& pair = pairs[labelled[k]];
+        auto& label = all[labelled[k]];
         Label now = labels[deal[k]];
         if (control == LabelControl::ShuffleInverted)
             now.first = 1 - now.first;
         report.exchanged += (now.first > 0.5) != (labels[k].first > 0.5);
-        if (chosenIsFirst(pair) != (now.first > 0.5))
-            std::swap(pair.chosen, pair.rejected);
-        pair.softLabel = std::max(now.first, 1 - now.first);
-        pair.margin = now.margin;
+        label.exchanged = label.chosenIsFirst != (now.first > 0.5);
+        label.softLabel = std::max(now.first, 1 - now.first);
+        label.margin = now.margin;
     }
     report.labels = static_cast<int64_t>(labels.size());
+    return report;
+}
+
+LabelControlReport applyLabelControl(std::vector<TokenizedPair>& pairs, LabelControl control, uint64_t seed) {
+    std::vector<ControlledLabel> labels;
+    for (const auto& pair : pairs)
+        labels.push_back({.chosenIsFirst = chosenIsFirst(pair), .tie = pair.tie(), .softLabel = pair.softLabel, .margin = pair.margin});
+    const auto report = dealLabels(labels, control, seed);
+    for (size_t i = 0; i < pairs.size(); ++i) {
+        if (labels[i].exchanged)
+            std::swap(pairs[i].chosen, pairs[i].rejected);
+        pairs[i].softLabel = labels[i].softLabel;
+        pairs[i].margin = labels[i].margin;
+    }
     return report;
 }
 

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/learn/images/image_store.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/base/records.h"
+
+namespace pl::learn {
+
+torch::Tensor pixelsOf(const Image& image) {
+    auto bytes = torch::empty({image.height, image.width, 3}, torch::kUInt8);
+    std::copy(image.rgb.begin(), image.rgb.end(), bytes.data_ptr<uint8_t>());
+    return bytes.permute({2, 0, 1}).contiguous();
+}
+
+Image imageOfPixels(const torch::Tensor& pixels) {
+    auto bytes = pixels.detach();
+    if (bytes.scalar_type() != torch::kUInt8)
+        bytes = ((bytes.to(torch::kFloat32).clamp(-1, 1) + 1) * 127.5).round().to(torch::kUInt8);
+    bytes = bytes.permute({1, 2, 0}).contiguous().cpu();
+    Image out = blankImage(static_cast<int32_t>(bytes.size(1)), static_cast<int32_t>(bytes.size(0)));
+    std::copy(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel(), out.rgb.begin());
+    return out;
+}
+
+Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref) {
+    if (const auto at = m_byRef.find(ref); at != m_byRef.end())
+        return at->second;
+    if (!isImageRef(ref))
+        return fail(Code::InvalidInput, fmt::format("'{}' is not the name of an image of a data set", ref));
+    PL_TRY(const std::string bytes, os::readFile(os::joinPath(folder, ref)));
+    if (sha256Hex(bytes) != imageRefSha(ref))
+        return fail(Code::Corrupt, fmt::format("the bytes of {} are not those its name was made from", ref),
+                    "Freeze the data set again.");
+    PL_TRY(Image image, decodePng(bytes, ref));
+    const auto side = static_cast<int32_t>(m_side);
+    if (image.width != side || image.height != side) {
+        image = resized(image, side, side);
+        ++m_resized;
+    }
+    m_pixels.push_back(pixelsOf(image));
+    m_refs.push_back(ref);
+    return m_byRef[ref] = m_pixels.size() - 1;
+}
+
+torch::Tensor ImageStore::batch(const std::vector<size_t>& indices, const torch::Device& device) const {
+    std::vector<torch::Tensor> rows;
+    rows.reserve(indices.size());
+    for (const size_t i : indices)
+        rows.push_back(m_pixels.at(i));
+    return torch::stack(rows).to(device).to(torch::kFloat32).div(127.5).sub(1);
+}
+
+Image ImageStore::image(size_t index) const {
+    return imageOfPixels(m_pixels.at(index));
+}
+
+} // namespace pl::learn

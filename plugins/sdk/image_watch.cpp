@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugins/sdk/image_watch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "core/base/hash.h"
+#include "core/base/image.h"
+#include "core/base/os/files.h"
+#include "core/learn/images/image_store.h"
+#include "core/rules/statistics.h"
+#include "plugins/sdk/setup.h"
+
+namespace pl::sdk {
+
+namespace {
+
+constexpr size_t kShown = 8, kDiversityPrompts = 16;
+
+} // namespace
+
+Result<learn::ImageSampler> plainSampler(const learn::ImageModel& model, int64_t steps) {
+    if (model->config().prediction == learn::Prediction::Flow)
+        return learn::ImageSampler::flow({.kind = learn::ImageSamplerKind::FlowOde, .steps = steps});
+    learn::DdimOptions ddim;
+    ddim.steps = steps;
+    return learn::ImageSampler::ddim(ddim);
+}
+
+learn::Predict boundTo(learn::ImageModel model, const torch::Tensor& ids, double guidance) {
+    const auto tokens = model->encode(ids), nothing = model->encode(model->nullIds(ids.size(0)));
+    return learn::guided([model](const torch::Tensor& x, const torch::Tensor& level,
+                                 const torch::Tensor& condition) mutable { return model->predict(x, level, condition); },
+                         tokens, nothing, guidance);
+}
+
+Result<torch::Tensor> drawImages(learn::ImageModel& model, const std::vector<std::string>& prompts,
+                                 const std::vector<uint64_t>& streams, const DrawOptions& options,
+                                 const std::function<bool()>& keepGoing, const std::function<void(int64_t)>& done) {
+    torch::NoGradGuard noGrad;
+    PL_TRY(const auto sampler, plainSampler(model, options.steps));
+    std::vector<torch::Tensor> parts;
+    const auto all = static_cast<int64_t>(prompts.size());
+    for (int64_t at = 0; at < all; at += options.batch) {
+        const int64_t end = std::min(all, at + options.batch);
+        PL_TRY(const auto ids, model->promptIds({prompts.begin() + at, prompts.begin() + end}));
+        learn::ImageSamplingOptions sampling;
+        sampling.seed = options.seed;
+        sampling.streams.assign(streams.begin() + at, streams.begin() + end);
+        sampling.device = model->device();
+        PL_TRY(const auto drawn, learn::sampleImages(sampler, boundTo(model, ids, options.guidance), model->latentShape(), sampling,
+                                                     [&](learn::StepView&) { return !keepGoing || keepGoing(); }));
+        parts.push_back(model->decode(drawn.images));
+        if (done)
+            done(end);
+    }
+    if (parts.empty())
+        return fail(Code::InvalidInput, "there are no prompts to draw");
+    return torch::cat(parts);
+}
+
+Result<learn::LoadedImageModel> setUpImageModel(learn::Job& job, const std::string& role) {
+    if (job.spec().threads > 0)
+        at::set_num_threads(job.spec().threads);
+    PL_TRY(const auto spec, modelFor(job, role));
+    PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+    PL_TRY(auto loaded, learn::loadImageModel(spec.path, device));
+    int64_t parameters = 0;
+    for (const auto& p : loaded.model->parameters())
+        parameters += p.numel();
+    job.logLine("info", fmt::format("model {}: {} parameters, {} threads", spec.name.empty() ? spec.path : spec.name, parameters,
+                                    at::get_num_threads()));
+    return loaded;
+}
+
+Result<learn::ImageModel> frozenReference(learn::Job& job) {
+    PL_TRY(const auto spec, modelFor(job, job.spec().model("reference") ? "reference" : "policy"));
+    PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+    PL_TRY(auto loaded, learn::loadImageModel(spec.path, device));
+    for (auto& parameter : loaded.model->parameters())
+        parameter.requires_grad_(false);
+    return loaded.model;
+}
+
+Result<std::string> storeSample(learn::Job& job, const torch::Tensor& pixels) {
+    PL_TRY(const std::string bytes, encodePng(learn::imageOfPixels(pixels)));
+    const std::string name = "samples/" + sha256Hex(bytes) + ".png";
+    const std::string path = os::joinPath(job.bundle().dir(), name);
+    if (!os::exists(path)) {
+        PL_CHECK(os::makeDirs(job.bundle().samplesDir()));
+        PL_CHECK(os::writeFileAtomic(path, bytes));
+    }
+    return name;
+}
+
+Result<ImageWatch> ImageWatch::make(learn::Job& job, const std::vector<std::string>& more) {
+    const std::string_view what = "the parameters";
+    const Json& p = job.parameters();
+    ImageWatch out;
+    PL_TRY(const int64_t limit, field<int64_t>(p, "eval_prompts", what));
+    PL_TRY(out.m_draw.steps, field<int64_t>(p, "sampling_steps", what));
+    PL_TRY(out.m_draw.guidance, field<double>(p, "guidance", what));
+    out.m_draw.seed = hashSeed(job.spec().seed, "watch");
+    PL_TRY(const auto taste, field<std::string>(p, "watch_taste", what));
+    if (!taste.empty()) {
+        PL_TRY(out.m_taste, rules::imageTasteByName(taste));
+    }
+    std::vector<PromptRow> found;
+    if (const auto path = dataFile(job, "dev_prompts.jsonl"); !path.empty()) {
+        PL_TRY(found, readPrompts(path));
+    }
+    std::vector<PromptRow> pinned;
+    if (const auto path = dataFile(job, "prompts.jsonl"); !path.empty()) {
+        PL_TRY(pinned, readPrompts(path));
+    }
+    for (const auto& row : pinned)
+        if (row.split == "dev")
+            found.push_back(row);
+    for (const auto& text : more)
+        found.push_back({.id = {}, .prompt = text, .split = "dev", .verifierKind = {}, .verifierAnswer = {}});
+    if (found.empty())
+        found = pinned;
+    std::set<std::string> seen;
+    for (auto& row : found)
+        if (static_cast<int64_t>(out.m_prompts.size()) < limit && seen.insert(row.prompt).second) {
+            out.m_texts.push_back(row.prompt);
+            out.m_prompts.push_back(std::move(row));
+        }
+    return out;
+}
+
+Result<std::map<std::string, double>> ImageWatch::measure(learn::Job& job, learn::ImageModel& model, const std::string& prefix,
+                                                          int64_t step, bool show) {
+    std::map<std::string, double> values;
+    if (m_prompts.empty())
+        return values;
+    const auto keepGoing = [&job] { return !job.mustLeave(); };
+    // The first prompts twice, for the diversity within a prompt.
+    const size_t twice = std::min(kDiversityPrompts, m_texts.size());
+    auto prompts = m_texts;
+    prompts.insert(prompts.end(), m_texts.begin(), m_texts.begin() + static_cast<std::ptrdiff_t>(twice));
+    std::vector<uint64_t> streams(prompts.size());
+    for (size_t i = 0; i < streams.size(); ++i)
+        streams[i] = i;
+    PL_TRY(const auto drawn, drawImages(model, prompts, streams, m_draw, keepGoing));
+    const auto n = static_cast<int64_t>(m_texts.size()), k = static_cast<int64_t>(twice);
+    m_images = drawn.narrow(0, 0, n);
+    const auto couples = torch::stack({m_images.narrow(0, 0, k), drawn.narrow(0, n, k)}, 1).flatten(0, 1);
+    values[prefix + "diversity"] = learn::imageDiversity(couples, 2);
+    const auto measures = learn::measureImages(m_images, m_texts, m_taste ? &*m_taste : nullptr);
+    values.merge(measures.obedience.rates(prefix + "obedience/"));
+    if (m_taste)
+        values[prefix + goldName()] = rules::mean(measures.gold);
+    for (size_t i = 0; show && i < std::min(kShown, m_prompts.size()); ++i) {
+        PL_TRY(const auto image, storeSample(job, m_images[static_cast<int64_t>(i)]));
+        Json sample{{"step", step},      {"prompt_id", m_prompts[i].id}, {"prompt", m_texts[i]}, {"kind", "image"},
+                    {"image", image},    {"seed", m_draw.seed},          {"stream", streams[i]}, {"tag", "dev"}};
+        if (m_taste)
+            sample["gold"] = jsonNumber(measures.gold[i]);
+        PL_CHECK(job.events().write(event::kSample, std::move(sample)));
+    }
+    return values;
+}
+
+double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,
+                     const std::string& prefix) {
+    double fall = 0;
+    for (const char* slot : {"colour", "background"}) {
+        const auto before = first.find(prefix + "obedience/" + slot), after = now.find(prefix + "obedience/" + slot);
+        if (before != first.end() && after != now.end())
+            fall = std::max(fall, before->second - after->second);
+    }
+    return fall;
+}
+
+} // namespace pl::sdk

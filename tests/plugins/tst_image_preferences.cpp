@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+// ctest: timeout=240
+// Learning from labelled images: the reward model and preference optimisation of the generator.
+
+#include <torch/torch.h>
+
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include "core/learn/images/image_measures.h"
+#include "core/learn/images/image_reward.h"
+#include "core/learn/images/image_store.h"
+#include "tests/plugins/tiny_images.h"
+
+using namespace tiny;
+
+class TestImagePreferences : public QObject {
+    Q_OBJECT
+
+    QTemporaryDir m_dir;
+
+    std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
+    Json rewardQuick(int steps) const { return {{"steps", steps}, {"batch_size", 16}, {"log_every", 1}}; }
+    Json dpoQuick(int steps) const {
+        return {{"steps", steps},      {"batch_size", 8},   {"learning_rate", 0.001}, {"beta", 100},
+                {"eval_prompts", 4},   {"eval_every", steps}, {"save_every", steps},    {"sampling_steps", 2}};
+    }
+    ModelSpec start() { return modelSpec("policy", path("start")); }
+
+    std::string error(const std::string& name, const std::string& plugin, const std::string& rows, const ImageFiles& files) {
+        imageBundle(path(name), plugin, {start()}, Json::object(), {{"train.jsonl", rows}}, files);
+        const auto out = runPlugin(path(name));
+        return out.status == PL_OK ? std::string() : out.message;
+    }
+
+private Q_SLOTS:
+    void initTestCase() {
+        torch::set_num_threads(1);
+        makeImageModel(path("start"));
+        makeImageModel(path("epsilon"), 7, learn::Prediction::Epsilon);
+    }
+
+    // --- reward model ------------------------------------------------------------------------------------------------
+
+    void theRewardModelLearnsAPlantedPreferenceAndTheFlippedOne() {
+        for (const bool flipped : {false, true}) {
+            const auto dir = path(flipped ? "rm-flipped" : "rm");
+            ImageFiles files;
+            const auto train = redPairs(files, 64, 3, flipped), dev = redPairs(files, 40, 4);
+            imageBundle(dir, "image_reward_model", {start()}, rewardQuick(30), {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            QVERIFY(std::abs(metric(dir, "loss").at(1) - std::log(2.0)) < 1e-5);
+            const double accuracy = metric(dir, "eval_accuracy").at(30);
+            QVERIFY2(flipped ? accuracy < 0.1 : accuracy > 0.9, std::to_string(accuracy).c_str());
+            QCOMPARE(metric(dir, "eval_accuracy_n").at(30), 40.0);
+        }
+    }
+
+    void itsCheckpointScoresInStandardDeviationsOfTheTrainingImages() {
+        const auto dir = path("rm") + "/" + newestCheckpoint(path("rm"));
+        QVERIFY(*learn::isImageReward(dir));
+        QVERIFY(!*learn::isImageReward(path("start")));
+        auto model = must(learn::loadImageReward(dir, torch::kCPU));
+        const auto& k = model->config().calibration;
+        QCOMPARE(k.images, int64_t{128});
+        QCOMPARE(k.pairs, int64_t{40});
+        QVERIFY(k.temperature > 0 && k.temperature < 1.5);
+        learn::ImageStore store(16);
+        std::vector<std::string> prompts;
+        std::vector<size_t> all;
+        for (const auto& row : must(pl::readPairs(path("rm") + "/data/train.jsonl")))
+            for (const auto& ref : {row.chosen, row.rejected}) {
+                all.push_back(must(store.add(path("rm") + "/data", ref)));
+                prompts.push_back(row.prompt);
+            }
+        torch::NoGradGuard noGrad;
+        const auto images = store.batch(all, torch::kCPU);
+        const auto scores = model->score(images, prompts);
+        QVERIFY(std::abs(scores.mean().item<double>()) < 1e-4);
+        QVERIFY(std::abs(scores.std(false).item<double>() - 1) < 1e-4);
+        // Rows do not depend on each other.
+        QVERIFY(std::abs((model->score(images.narrow(0, 5, 1), {prompts[5]}) - scores[5]).item<double>()) < 1e-5);
+        // A larger image is the same image.
+        const auto large = at::upsample_nearest2d(images.narrow(0, 5, 1), {64, 64});
+        QVERIFY(std::abs((model->score(large, {prompts[5]}) - scores[5]).item<double>()) < 1e-5);
+        QVERIFY(std::abs(model->probability(1, 1) - 0.5) < 1e-12 && model->probability(2, 1) > 0.5);
+    }
+
+    void aPairCountsByThePairsOfItsPrompt() {
+        // Three pairs of one prompt against one of another: with equal weights by prompt the first loss is still ln 2, but the
+        // held-out loss weighs 1/3, 1/3, 1/3, 1.
+        ImageFiles files;
+        std::vector<Json> rows;
+        for (int i = 0; i < 4; ++i)
+            rows.push_back({{"id", std::to_string(i)},
+                            {"prompt", i < 3 ? "a red circle" : "a blue star"},
+                            {"chosen", files.add(flatImage(10 * i, 200, 0, 1))},
+                            {"rejected", files.add(flatImage(0, 10, 50 * i, 2))},
+                            {"modality", "image"}});
+        const auto train = redPairs(files, 16, 3);
+        for (const bool weighted : {true, false}) {
+            const auto dir = path(weighted ? "rm-weighted" : "rm-plain");
+            auto parameters = rewardQuick(4);
+            parameters["weight_by_prompt"] = weighted;
+            imageBundle(dir, "image_reward_model", {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", jsonLines(rows)}},
+                        files);
+            QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
+            const auto model = must(learn::loadImageReward(dir + "/" + newestCheckpoint(dir), torch::kCPU));
+            learn::ImageStore store(16);
+            double loss = 0, total = 0;
+            torch::NoGradGuard noGrad;
+            for (const auto& row : must(pl::readPairs(dir + "/data/dev.jsonl"))) {
+                const auto images = store.batch({must(store.add(dir + "/data", row.chosen)), must(store.add(dir + "/data", row.rejected))},
+                                                torch::kCPU);
+                auto m = model;
+                const auto raw = m->raw(images, m->promptIds({row.prompt, row.prompt}));
+                const double weight = weighted && row.prompt == "a red circle" ? 1.0 / 3 : 1;
+                loss += weight * std::log1p(std::exp(-(raw[0] - raw[1]).item<double>()));
+                total += weight;
+            }
+            QVERIFY(std::abs(metric(dir, "eval_loss").at(4) - loss / total) < 1e-5);
+        }
+    }
+
+    void rankingsTeachAsPairsAndAsAWhole() {
+        for (const char* form : {"pairs", "plackett_luce"}) {
+            ImageFiles files;
+            std::vector<Json> rows;
+            for (int i = 0; i < 24; ++i) {
+                std::vector<std::string> images;
+                for (const int red : {40, 120, 80, 200}) // ranks 4, 2, 3, 1
+                    images.push_back(files.add(flatImage(red, 100, 200 - red, static_cast<uint64_t>(100 * i + red))));
+                rows.push_back({{"id", std::to_string(i)}, {"prompt", "two small green stars"}, {"images", images},
+                                {"ranks", {4, 2, 3, 1}}, {"split", "train"}});
+            }
+            const auto dir = path(std::string("rm-") + form);
+            auto parameters = rewardQuick(30);
+            parameters["rankings"] = form;
+            const auto dev = redPairs(files, 30, 4);
+            imageBundle(dir, "image_reward_model", {start()}, parameters,
+                        {{"rankings.jsonl", jsonLines(rows)}, {"dev.jsonl", dev}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            QVERIFY2(metric(dir, "eval_accuracy").at(30) > 0.9, form);
+            QCOMPARE(metric(dir, "ranking_loss").empty(), form == std::string("pairs"));
+        }
+    }
+
+    void aTieIsAtBestLn2AndPullsScoresTogether() {
+        std::map<std::string, double> margin;
+        for (const char* ties : {"soft", "drop"}) {
+            ImageFiles files;
+            const auto train = redPairs(files, 24, 3), dev = redPairs(files, 24, 4);
+            std::vector<Json> rows;
+            for (const auto& row : must(parseJson("[" + [&] {
+                     auto text = redPairs(files, 24, 5);
+                     std::replace(text.begin(), text.end(), '\n', ',');
+                     text.pop_back();
+                     return text;
+                 }() + "]", "rows")))
+                rows.push_back({{"id", row["id"]}, {"prompt", row["prompt"]}, {"a", row["chosen"]}, {"b", row["rejected"]},
+                                {"tie_kind", "both_good"}, {"split", "train"}, {"modality", "image"}});
+            const auto dir = path(std::string("rm-ties-") + ties);
+            auto parameters = rewardQuick(30);
+            parameters["ties"] = ties;
+            imageBundle(dir, "image_reward_model", {start()}, parameters,
+                        {{"train.jsonl", train}, {"dev.jsonl", dev}, {"ties.jsonl", jsonLines(rows)}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            margin[ties] = metric(dir, "eval_margin").at(30);
+        }
+        QVERIFY2(margin["soft"] < 0.7 * margin["drop"],
+                 (std::to_string(margin["soft"]) + " " + std::to_string(margin["drop"])).c_str());
+    }
+
+    void aLabelControlIsSaidAndRealLabelsChooseNoCheckpoint() {
+        for (const char* plugin : {"image_reward_model", "image_dpo"}) {
+            std::map<std::string, double> share;
+            for (const char* control : {"none", "shuffle", "shuffle_inverted"}) {
+                ImageFiles files;
+                const auto train = redPairs(files, 32, 3), dev = redPairs(files, 8, 4);
+                const auto dir = path(std::string(plugin) + "-control-" + control);
+                auto parameters = plugin == std::string("image_dpo") ? dpoQuick(2) : rewardQuick(2);
+                parameters["label_control"] = control;
+                imageBundle(dir, plugin, {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+                const auto out = runPlugin(dir);
+                QVERIFY2(out.status == PL_OK, out.message.c_str());
+                size_t alerts = 0, best = 0;
+                for (const auto& event : must(readEvents(dir + "/events.jsonl"))) {
+                    alerts += event.type == event::kAlert && event.body["name"] == "label_control";
+                    best += event.type == event::kCheckpoint && event.body["best"] == true;
+                }
+                const bool on = control != std::string("none");
+                QCOMPARE(alerts, size_t{on});
+                QCOMPARE(best > 0, !on);
+                if (on)
+                    share[control] = metric(dir, "label_control/exchanged").at(0);
+            }
+            QVERIFY(share["shuffle"] > 0.2 && share["shuffle"] < 0.8);
+            QVERIFY(std::abs(share["shuffle"] + share["shuffle_inverted"] - 1) < 1e-12);
+        }
+    }
+
+    void aTemperatureMakesOverconfidentScoresHonest() {
+        // Right in 8 of 10 pairs, always by 5: sigma(5 / T) = 0.8
+        std::vector<double> differences(10, 5.0), labels(10, 1.0);
+        labels[0] = labels[1] = 0;
+        QVERIFY(std::abs(learn::fitTemperature(differences, labels) - 5 / std::log(4.0)) < 1e-3);
+        QCOMPARE(learn::fitTemperature({}, {}), 1.0);
+    }
+
+    // --- what the files hold -------------------------------------------------------------------------------------------
+
+    void imagesThatAreNotWhatTheirNameSaysAreRefused() {
+        ImageFiles files;
+        const auto rows = redPairs(files, 4, 3);
+        auto broken = files;
+        broken.bytes.begin()->second += "x";
+        QVERIFY2(error("broken", "image_dpo", rows, broken).find("not those its name was made from") != std::string::npos, "bytes");
+        const std::string jpeg = "\xFF\xD8\xFF\xE0 no png";
+        ImageFiles other;
+        const auto ref = imageRef(sha256Hex(jpeg), "jpg"), png = other.add(flatImage(1, 2, 3, 4));
+        other.bytes[ref] = jpeg;
+        const auto said = error("jpeg", "image_reward_model",
+                                jsonLines({{{"id", "a"}, {"prompt", "a red star"}, {"chosen", ref}, {"rejected", png}, {"modality", "image"}}}),
+                                other);
+        QVERIFY2(said.find("JPEG") != std::string::npos, said.c_str());
+        const auto text = error("text", "image_dpo", plantedPairs(4, 1), files);
+        QVERIFY2(text.find("compares texts") != std::string::npos, text.c_str());
+        imageBundle(path("nothing"), "image_dpo", {start()}, Json::object(), {}, files);
+        QVERIFY(runPlugin(path("nothing")).status != PL_OK);
+    }
+
+    void imagesOfAnotherSizeAreBroughtToTheModels() {
+        learn::ImageStore store(16);
+        ImageFiles files;
+        const auto ref = files.add(flatImage(200, 100, 50, 1, 48));
+        const auto bundle = imageBundle(path("sizes"), "image_dpo", {start()}, Json::object(), {}, files);
+        const auto at = must(store.add(bundle.dataPath(""), ref));
+        QCOMPARE(must(store.add(bundle.dataPath(""), ref)), at);
+        QCOMPARE(store.resizedCount(), int64_t{1});
+        const auto batch = store.batch({at, at}, torch::kCPU);
+        QVERIFY((batch.sizes() == torch::IntArrayRef{2, 3, 16, 16}));
+        QVERIFY(std::abs(batch[0][0].mean().item<double>() - (200 / 127.5 - 1)) < 0.02);
+        QVERIFY(learn::imageOfPixels(batch[0]) == store.image(at));
+    }
+
+    void diversityIsTheDistanceBetweenImagesOfOnePrompt() {
+        const auto black = -torch::ones({1, 3, 16, 16}), white = torch::ones({1, 3, 16, 16});
+        QVERIFY(std::abs(learn::imageDiversity(torch::cat({black, white}), 2) - 1) < 1e-6);
+        QVERIFY(std::abs(learn::imageDiversity(torch::cat({black, black, white, white}), 2)) < 1e-6);
+        QVERIFY(std::isnan(learn::imageDiversity(black, 1)));
+    }
+
+    // --- preference optimisation of the generator -------------------------------------------------------------------------
+
+    void dpoBeginsAtLn2AndLearnsAPlantedPreferenceAndTheFlippedOne() {
+        for (const char* form : {"start", "epsilon"})
+            for (const bool flipped : {false, true}) {
+                const auto dir = path(std::string("dpo-") + form + (flipped ? "-flipped" : ""));
+                ImageFiles files;
+                const auto train = redPairs(files, 24, 3, flipped), dev = redPairs(files, 16, 4);
+                imageBundle(dir, "image_dpo", {modelSpec("policy", path(form))}, dpoQuick(25),
+                            {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+                const auto out = runPlugin(dir);
+                QVERIFY2(out.status == PL_OK, out.message.c_str());
+                QVERIFY(std::abs(metric(dir, "loss").at(1) - std::log(2.0)) < 1e-5);
+                QVERIFY(std::abs(metric(dir, "eval_loss").at(0) - std::log(2.0)) < 1e-5);
+                for (const char* name : {"w_diff", "l_diff", "rewards/margins"})
+                    QVERIFY(std::abs(metric(dir, name).at(1)) < 1e-5);
+                QVERIFY(std::abs(metric(dir, "model_mse").at(1) - metric(dir, "ref_mse").at(1)) < 1e-6);
+                const double accuracy = metric(dir, "eval_rewards/accuracies").at(25);
+                QVERIFY2(flipped ? accuracy < 0.2 : accuracy > 0.8, std::to_string(accuracy).c_str());
+                const double margin = metric(dir, "eval_rewards/margins").at(25);
+                QVERIFY(flipped ? margin < 0 : margin > 0);
+                QVERIFY(std::abs(margin - -50 * (metric(dir, "eval_w_diff").at(25) - metric(dir, "eval_l_diff").at(25))) < 1e-4);
+                QVERIFY(metric(dir, "eval_obedience/colour").count(25) && metric(dir, "eval_choice").count(25));
+                QCOMPARE(metric(dir, "eval_ref_mse").at(0), metric(dir, "eval_ref_mse").at(25));
+            }
+    }
+
+    void theSplitIntoMicroBatchesChangesNothing() {
+        std::map<std::string, double> loss;
+        for (const int micro : {64, 6}) {
+            const auto dir = path("dpo-micro-" + std::to_string(micro));
+            ImageFiles files;
+            const auto train = redPairs(files, 12, 3);
+            auto parameters = dpoQuick(3);
+            parameters["micro_batch"] = micro;
+            parameters["caption_dropout"] = 0.3;
+            imageBundle(dir, "image_dpo", {start()}, parameters, {{"train.jsonl", train}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            loss[std::to_string(micro)] = metric(dir, "loss").at(3);
+        }
+        QVERIFY2(std::abs(loss["64"] - loss["6"]) < 1e-4, (std::to_string(loss["64"]) + " " + std::to_string(loss["6"])).c_str());
+    }
+
+    void theControlAndTheLessonAreWhatTheySay() {
+        ImageFiles files;
+        const auto train = redPairs(files, 16, 3), dev = redPairs(files, 8, 4);
+        auto parameters = dpoQuick(4);
+        parameters["method"] = "winner_sft";
+        imageBundle(path("sft"), "image_dpo", {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+        QCOMPARE(runPlugin(path("sft")).status, static_cast<int>(PL_OK));
+        // The loss is the winners' denoising error: no reference in it.
+        QVERIFY(metric(path("sft"), "loss").at(1) > 0.8);
+        parameters = dpoQuick(4);
+        parameters["preset"] = "over_optimise";
+        parameters["watch_taste"] = "warm";
+        imageBundle(path("lesson"), "image_dpo", {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+        QCOMPARE(runPlugin(path("lesson")).status, static_cast<int>(PL_OK));
+        QVERIFY(std::abs(metric(path("lesson"), "learning_rate").at(4) - 2e-4) < 1e-9);
+        QVERIFY(metric(path("lesson"), "eval_gold/warm").count(4));
+        for (const auto& event : must(readEvents(path("lesson") + "/events.jsonl"))) {
+            if (event.type == event::kCheckpoint)
+                QCOMPARE(event.body["best"], Json(false));
+            if (event.type == event::kSample)
+                QVERIFY(os::exists(path("lesson") + "/" + event.body["image"].get<std::string>()));
+        }
+        QVERIFY(count(path("lesson"), event::kSample) >= 8);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestImagePreferences)
+#include "tst_image_preferences.moc"
