@@ -52,10 +52,9 @@ Json toJson(const DrawOptions& options, const ImageModelConfig& config) {
 Result<Predict> predictFor(ImageModel& model, const std::vector<std::string>& prompts, double w) {
     PL_TRY(const auto ids, model->promptIds(prompts));
     const auto device = model->device();
-    const bool discrete = model->config().prediction != Prediction::Flow;
-    const auto net = [model, discrete](const torch::Tensor& x, const torch::Tensor& level, const torch::Tensor& condition) mutable {
+    const auto net = [model](const torch::Tensor& x, const torch::Tensor& level, const torch::Tensor& condition) mutable {
         // Encoded at every step: training through a recorded image needs the encoder's gradients, and it is a look-up.
-        return model->predict(x, discrete ? level / 1000 : level, model->encode(condition));
+        return model->predict(x, level, model->encode(condition));
     };
     return guided(net, ids.to(device), model->nullIds(static_cast<int64_t>(prompts.size())).to(device), w);
 }
