@@ -98,6 +98,8 @@ Result<int> doctor(const std::string& dir, bool json) {
     out["resources"] = desk::resourcesDir();
     if (!os::exists(os::joinPath(desk::resourcesDir(), "starter/model/model.safetensors")))
         problems.push_back("the starter model is missing from " + desk::resourcesDir());
+    if (!os::exists(os::joinPath(desk::resourcesDir(), "starter_images/model/model.safetensors")))
+        problems.push_back("the starter model of images is missing from " + desk::resourcesDir());
     if (!dir.empty()) {
         PL_TRY(desk::Project project, openProject(dir));
         PL_TRY(desk::CheckReport report, project.check());
