@@ -8,6 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/learn/host/plugin_entry.h"
+#include "core/learn/images/draw.h"
 #include "core/learn/images/pixels.h"
 #include "core/learn/images/schedule.h"
 #include "core/learn/training/batches.h"
@@ -33,7 +34,7 @@ struct Parameters {
     double defects = 0, captionDrop = 0;
     learn::TimeDensity density;
     int64_t asked = 0;
-    AskOptions ask;
+    learn::DrawOptions ask;
 
     static Result<Parameters> of(const Json& p) {
         const std::string_view what = "the parameters";
@@ -286,6 +287,14 @@ private:
         return tally.values("ceiling/");
     }
 
+    /// Image i's noise is stream i of the run's seed, at every measurement.
+    Result<std::vector<Image>> ask(const std::vector<std::string>& prompts, bool mayLeave) {
+        auto options = m_p.ask;
+        options.seed = m_job.spec().seed;
+        return learn::drawImages(m_model, prompts, streamsFrom(0, static_cast<int64_t>(prompts.size())), options,
+                                 [&] { return !mayLeave || !m_job.mustLeave(); });
+    }
+
     Status observe(int64_t microBatch) {
         if (!m_loop->evaluationDue() && !m_loop->samplesDue())
             return {};
@@ -302,30 +311,28 @@ private:
                 values["eval_loss"] = sum / static_cast<double>(m_devNoised.x.size(0));
             }
             if (!m_asked.empty()) {
-                auto options = m_p.ask;
-                options.seed = m_job.spec().seed;
-                auto images = askImages(m_job, m_model, captionIds(m_asked, m_model->device()), options);
-                if (!images)
-                    return images.error().code == Code::Cancelled ? Status() : tl::unexpected<Error>(std::move(images).error());
+                std::vector<std::string> prompts;
+                for (size_t i = 0; i < m_asked.size(); ++i)
+                    prompts.push_back(m_dev.prompts.empty() ? rules::captionText(m_asked[i]) : m_dev.prompts[i]);
+                // To the end, as every figure that decides which checkpoint is the best.
+                PL_TRY(const auto images, ask(prompts, false));
                 ObedienceTally tally;
                 for (size_t i = 0; i < m_asked.size(); ++i)
-                    tally.add(m_asked[i], (*images)[i]);
+                    tally.add(m_asked[i], images[i]);
                 values.merge(tally.values("eval_obedience/"));
             }
             if (!values.empty())
                 PL_CHECK(m_loop->evaluated(values, "eval_loss", false));
         }
         if (m_loop->samplesDue() && !m_shown.empty()) {
-            std::vector<rules::Caption> captions;
+            std::vector<std::string> prompts;
             for (const auto& row : m_shown)
-                captions.push_back(rules::parseCaption(row.prompt).caption);
-            auto options = m_p.ask;
-            options.seed = m_job.spec().seed;
-            auto images = askImages(m_job, m_model, captionIds(captions, m_model->device()), options);
-            if (!images)
+                prompts.push_back(row.prompt);
+            auto images = ask(prompts, true);
+            if (!images) // left on request: the step ends, then the run
                 return images.error().code == Code::Cancelled ? Status() : tl::unexpected<Error>(std::move(images).error());
             for (size_t i = 0; i < m_shown.size(); ++i)
-                PL_CHECK(writeImageSample(m_job, m_loop->step(), m_shown[i].id, m_shown[i].prompt, (*images)[i], options.seed));
+                PL_CHECK(writeImageSample(m_job, m_loop->step(), m_shown[i].id, m_shown[i].prompt, (*images)[i], m_job.spec().seed));
         }
         return {};
     }

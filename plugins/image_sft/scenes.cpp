@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/image_sft/scenes.h"
 
-#include <cmath>
-
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
-#include "core/learn/images/pixels.h"
 #include "plugins/sdk/setup.h"
 
 namespace pl::image_sft {
 namespace {
-
-constexpr int64_t kAskedTogether = 32;
 
 int64_t parameterCount(const torch::nn::Module& module) {
     int64_t out = 0;
@@ -74,34 +69,6 @@ torch::Tensor captionIds(const std::vector<rules::Caption>& captions, const torc
         for (const int id : caption.slots())
             *to++ = id;
     return out.to(device);
-}
-
-Result<std::vector<Image>> askImages(learn::Job& job, learn::ImageModel& model, const torch::Tensor& ids,
-                                     const AskOptions& options) {
-    torch::NoGradGuard noGrad;
-    auto sampler = model->config().prediction == learn::Prediction::Flow
-                       ? learn::ImageSampler::flow({.steps = options.steps})
-                       : learn::ImageSampler::ddim({.steps = options.steps, .spacing = learn::TimestepSpacing::Trailing});
-    if (!sampler)
-        return tl::unexpected<Error>(std::move(sampler).error());
-    std::vector<Image> out;
-    for (int64_t first = 0; first < ids.size(0); first += kAskedTogether) {
-        const int64_t n = std::min(kAskedTogether, ids.size(0) - first);
-        const auto predict = learn::guided([&model](const torch::Tensor& x, const torch::Tensor& level,
-                                                    const torch::Tensor& tokens) { return model->predict(x, level, tokens); },
-                                           model->encode(ids.narrow(0, first, n)), model->encode(model->nullIds(n)),
-                                           options.guidance);
-        learn::ImageSamplingOptions sampling;
-        sampling.seed = options.seed;
-        for (int64_t i = 0; i < n; ++i)
-            sampling.streams.push_back(static_cast<uint64_t>(first + i));
-        sampling.device = model->device();
-        PL_TRY(const auto drawn, learn::sampleImages(*sampler, predict, model->latentShape(), sampling,
-                                                     [&job](learn::StepView&) { return !job.mustLeave(); }));
-        for (auto& image : learn::imagesOf(model->decode(drawn.images)))
-            out.push_back(std::move(image));
-    }
-    return out;
 }
 
 void ObedienceTally::add(const rules::Caption& caption, const Image& image) {

@@ -9,7 +9,6 @@
 #include "core/base/image.h"
 #include "core/learn/host/job.h"
 #include "core/learn/images/image_model.h"
-#include "core/learn/images/sampler.h"
 #include "core/rules/scene.h"
 
 /// What this trainer draws, reads and asks for.
@@ -37,17 +36,6 @@ DrawnScene sceneOf(uint64_t seed, uint64_t index, int64_t size, double defects);
 
 /// [n, slots] int64 of captions.
 torch::Tensor captionIds(const std::vector<rules::Caption>& captions, const torch::Device& device);
-
-/// How a generator is asked while it is trained or measured.
-struct AskOptions {
-    int64_t steps = 8;
-    double guidance = 2;
-    uint64_t seed = 1;
-};
-/// One image for every row of ids by the deterministic sampler; image i's noise is stream i of the seed. Cancelled when
-/// the run is to be left.
-Result<std::vector<Image>> askImages(learn::Job& job, learn::ImageModel& model, const torch::Tensor& ids,
-                                     const AskOptions& options);
 
 /// Shares of images that show what their caption says, where it says so (rules::obedienceOf).
 class ObedienceTally {
