@@ -12,6 +12,7 @@
 #include "core/base/records.h"
 #include "core/learn/host/plugin_entry.h"
 #include "core/learn/images/draw.h"
+#include "core/learn/images/image_reward.h"
 #include "core/learn/images/pixels.h"
 #include "core/learn/models/flops.h"
 #include "core/rules/image_taste.h"
@@ -58,7 +59,8 @@ Result<Settings> settingsOf(const Json& json, Settings s, const std::string& wha
         PL_TRY(s.draw.noiseLevel, field<double>(json, "noise_level", what));
     }
     if (s.n < 1 || s.bestOf < 1)
-        return fail(Code::InvalidInput, fmt::format("{}: n is {} and best_of {}, both must be at least 1", what, s.n, s.bestOf));
+        return fail(Code::InvalidInput,
+                    fmt::format("{}: n is {} and best_of {}, both must be at least 1", what, s.n, s.bestOf));
     if (s.bestOf > 1 && s.bestOf < s.n)
         return fail(Code::InvalidInput, fmt::format("{}: {} pictures cannot be the best of {}", what, s.n, s.bestOf),
                     "Raise best_of, or lower n.");
@@ -78,16 +80,23 @@ struct Painter {
 
 /// What chooses among pictures: a reward model or a taste.
 struct Judge {
+    learn::ImageReward model{nullptr};
     std::optional<rules::ImageTaste> taste;
     Json name; ///< {"reward_model": {...}} or {"taste": "..."}; null when there is none
 
-    explicit operator bool() const { return taste.has_value(); }
+    explicit operator bool() const { return !model.is_empty() || taste; }
 
     /// Of the pictures as they are stored, in 8 bits. Images of one size, a batch of them.
     std::vector<double> score(const std::vector<std::string>& prompts, const std::vector<Image>& images) {
         std::vector<double> out;
         for (size_t i = 0; taste && i < images.size(); ++i)
             out.push_back(rules::score(*taste, prompts[i], images[i]));
+        if (taste)
+            return out;
+        torch::NoGradGuard noGrad;
+        const auto pixels = learn::tensorOf(images).to(model->device());
+        const auto scores = model->score(pixels, prompts).to(torch::kCPU, torch::kFloat64).contiguous();
+        out.assign(scores.const_data_ptr<double>(), scores.const_data_ptr<double>() + scores.numel());
         return out;
     }
 };
@@ -116,10 +125,14 @@ Result<Judge> judgeFor(Job& job, const std::string& taste) {
     Judge judge;
     const ModelSpec* spec = job.spec().model(kJudge);
     if (spec && !taste.empty())
-        return fail(Code::InvalidInput, fmt::format("both the taste '{}' and the reward model '{}' would choose", taste, spec->name),
+        return fail(Code::InvalidInput,
+                    fmt::format("both the taste '{}' and the reward model '{}' would choose", taste, spec->name),
                     "Give one of them.");
     if (spec) {
-        return fail(Code::Unsupported, "reward models do not choose pictures yet", "Set taste.");
+        PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+        PL_TRY(judge.model, learn::loadImageReward(spec->path, device));
+        judge.model->eval();
+        judge.name = {{"reward_model", modelJson(*spec)}};
     } else if (!taste.empty()) {
         PL_TRY(judge.taste, rules::imageTasteByName(taste));
         judge.name = {{"taste", taste}};
@@ -153,10 +166,10 @@ std::vector<Kept> choose(std::vector<Image> images, const std::vector<double>& s
     return out;
 }
 
-/// Writes the file if it is not there, and gives what one candidate is, in events and in answers to requests. Equal pixels are one
-/// file: nothing about the model or the prompt is in it, so that two pictures can be seen to be the same.
-Result<Json> candidateJson(Job& job, const Painter& painter, const Kept& kept, const Settings& s, const Judge& judge, uint64_t seed,
-                           int64_t index) {
+/// Writes the file if it is not there, and gives what one candidate is, in events and in answers to requests. Equal pixels
+/// are one file: nothing about the model or the prompt is in it, so that two pictures can be seen to be the same.
+Result<Json> candidateJson(Job& job, const Painter& painter, const Kept& kept, const Settings& s, const Judge& judge,
+                           uint64_t seed, int64_t index) {
     PL_TRY(const std::string bytes, encodePng(kept.image));
     const std::string sha = sha256Hex(bytes), file = sha + ".png";
     const std::string path = os::joinPath(job.bundle().samplesDir(), file);
@@ -235,16 +248,16 @@ Result<std::set<Key>> alreadyWritten(const Job& job) {
     return keys;
 }
 
-/// Prompts that are drawn together: always the same ones, however often the run was interrupted, so a picture is the same to the
-/// last bit. A prompt with more draws than fit into a batch is drawn alone.
+/// Prompts that are drawn together: always the same ones, however often the run was interrupted, so a picture is the same to
+/// the last bit. A prompt with more draws than fit into a batch is drawn alone.
 size_t promptsAtATime(const Settings& s) {
     return static_cast<size_t>(std::max<int64_t>(1, s.draw.batchSize / s.draws()));
 }
 
 /// Draws, scores and chooses for some prompts; `streams(prompt, draw)` names the noise. Grouped by prompt.
 Result<std::vector<std::vector<Kept>>> draw(Painter& painter, Judge& judge, const std::vector<std::string>& prompts,
-                                            const std::function<uint64_t(size_t, int64_t)>& streams, const Settings& s, uint64_t seed,
-                                            const std::function<bool()>& keepGoing, Tally* tally = nullptr) {
+                                            const std::function<uint64_t(size_t, int64_t)>& streams, const Settings& s,
+                                            uint64_t seed, const std::function<bool()>& keepGoing, Tally* tally = nullptr) {
     std::vector<std::string> each;
     std::vector<uint64_t> eachStream;
     for (size_t p = 0; p < prompts.size(); ++p)
@@ -286,7 +299,9 @@ Result<std::vector<std::vector<Kept>>> draw(Painter& painter, Judge& judge, cons
 
 Status paint(Job& job, Painter& painter, Judge& judge, const std::vector<PromptRow>& prompts, const Settings& s,
              const std::set<Key>& written, Tally& tally) {
-    const auto isWritten = [&](size_t row, int64_t index) { return written.count({prompts[row].id, painter.spec.role, index}) > 0; };
+    const auto isWritten = [&](size_t row, int64_t index) {
+        return written.count({prompts[row].id, painter.spec.role, index}) > 0;
+    };
     const auto keepGoing = [&] {
         if (job.wish() == Job::Wish::Checkpoint)
             job.checkpointDone("events.jsonl"); // every finished picture is there already
@@ -318,7 +333,8 @@ Status paint(Job& job, Painter& painter, Judge& judge, const std::vector<PromptR
                     tally.count(*chosen[p][i].reward, tally.keptReward, tally.kept);
                 if (isWritten(begin + p, static_cast<int64_t>(i)))
                     continue;
-                PL_TRY(Json fields, candidateJson(job, painter, chosen[p][i], s, judge, job.spec().seed, static_cast<int64_t>(i)));
+                PL_TRY(Json fields,
+                       candidateJson(job, painter, chosen[p][i], s, judge, job.spec().seed, static_cast<int64_t>(i)));
                 fields["prompt_id"] = prompt.id;
                 fields["prompt"] = prompt.prompt;
                 PL_CHECK(job.events().write(event::kCandidate, std::move(fields)));
@@ -326,7 +342,7 @@ Status paint(Job& job, Painter& painter, Judge& judge, const std::vector<PromptR
         tally.leftSeconds = std::max(0.0, tally.leftSeconds - painter.cost.seconds * static_cast<double>(texts.size()) *
                                                                   static_cast<double>(s.draws()));
         // The measured cost until there is something better: the speed so far.
-        const double left = static_cast<double>(tally.total - tally.done) / static_cast<double>(s.n) * static_cast<double>(s.draws());
+        const double left = static_cast<double>((tally.total - tally.done) / s.n * s.draws());
         job.progress(tally.done, tally.total,
                      tally.seconds() > 2 ? tally.seconds() / static_cast<double>(tally.drawn) * left : tally.leftSeconds);
         PL_CHECK(tally.metrics(job, false));
@@ -337,8 +353,8 @@ Status paint(Job& job, Painter& painter, Judge& judge, const std::vector<PromptR
 /// What a picture costs with a model, scoring included.
 Result<learn::DrawCost> measure(Painter& painter, Judge& judge, const std::vector<std::string>& some, const Settings& s) {
     std::vector<std::string> prompts;
-    const size_t rows = static_cast<size_t>(std::min<int64_t>(s.draw.batchSize, s.draws() * static_cast<int64_t>(some.size())));
-    for (size_t i = 0; i < std::max<size_t>(1, rows); ++i)
+    const int64_t rows = std::min(s.draw.batchSize, s.draws() * static_cast<int64_t>(some.size()));
+    for (size_t i = 0; i < static_cast<size_t>(rows); ++i)
         prompts.push_back(some[i % some.size()]);
     PL_TRY(auto cost, learn::measureCost(painter.loaded.model, prompts, s.draw));
     if (judge) {
@@ -360,8 +376,8 @@ std::string duration(double seconds) {
 }
 
 /// Said before the first picture: what the run will take.
-Status announce(Job& job, std::vector<Painter>& painters, Judge& judge, const std::vector<PromptRow>& prompts, const Settings& s,
-                const std::set<Key>& written, Tally& tally) {
+Status announce(Job& job, std::vector<Painter>& painters, Judge& judge, const std::vector<PromptRow>& prompts,
+                const Settings& s, const std::set<Key>& written, Tally& tally) {
     std::vector<std::string> some;
     for (size_t i = 0; i < std::min(prompts.size(), kMeasuredPrompts); ++i)
         some.push_back(prompts[i].prompt);
@@ -406,8 +422,8 @@ Result<std::vector<Painter*>> chosenPainters(std::vector<Painter>& painters, con
 }
 
 /// One request of the playground: {"prompt", "n", "best_of", "taste", "steps", "guidance", "sampler", "noise_level", "shift",
-/// "models", "seed"}, answered with {"candidates": [...]} as in the events. Equal seeds begin at equal noise, whatever the prompt
-/// and the model. With "probe": true nothing is kept, and the answer is what it would cost: {"seconds_per_image",
+/// "models", "seed"}, answered with {"candidates": [...]} as in the events. Equal seeds begin at equal noise, whatever the
+/// prompt and the model. With "probe": true nothing is kept, and the answer is what it would cost: {"seconds_per_image",
 /// "flops_per_image" (of a picture drawn, scoring included; mean over the models), "images_per_prompt" (drawn, all models),
 /// "seconds_per_prompt", "models": {role: {"seconds_per_image", "flops_per_image"}}}; the prompt may be left out.
 Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, const Settings& defaults, const Json& payload) {
@@ -415,7 +431,8 @@ Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, cons
     PL_TRY(const bool probe, fieldOr<bool>(payload, "probe", false, what));
     PL_TRY(const std::string prompt, fieldOr<std::string>(payload, "prompt", probe ? "a red circle" : "", what));
     if (prompt.empty() || prompt.size() > kMaxRequestPrompt)
-        return fail(Code::InvalidInput, fmt::format("{}: the prompt is empty or longer than {} bytes", what, kMaxRequestPrompt));
+        return fail(Code::InvalidInput,
+                    fmt::format("{}: the prompt is empty or longer than {} bytes", what, kMaxRequestPrompt));
     Settings base = defaults;
     if (!probe) {
         base.n = 1;
@@ -446,8 +463,10 @@ Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, cons
             flops += cost.flops;
         }
         const auto count = static_cast<double>(chosen.size()), draws = static_cast<double>(s.draws());
-        return Json{{"seconds_per_image", seconds / count},  {"flops_per_image", flops / count},
-                    {"seconds_per_prompt", seconds * draws}, {"images_per_prompt", s.draws() * static_cast<int64_t>(chosen.size())},
+        return Json{{"seconds_per_image", seconds / count},
+                    {"flops_per_image", flops / count},
+                    {"seconds_per_prompt", seconds * draws},
+                    {"images_per_prompt", s.draws() * static_cast<int64_t>(chosen.size())},
                     {"models", models}};
     }
     Json candidates = Json::array();
@@ -455,7 +474,8 @@ Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, cons
         PL_TRY(const auto kept, draw(*painter, by, {prompt}, [](size_t, int64_t k) { return static_cast<uint64_t>(k); }, s,
                                      static_cast<uint64_t>(seed), [&] { return !job.mustLeave(); }));
         for (size_t i = 0; i < kept[0].size(); ++i) {
-            PL_TRY(Json fields, candidateJson(job, *painter, kept[0][i], s, by, static_cast<uint64_t>(seed), static_cast<int64_t>(i)));
+            PL_TRY(Json fields, candidateJson(job, *painter, kept[0][i], s, by, static_cast<uint64_t>(seed),
+                                              static_cast<int64_t>(i)));
             candidates.push_back(std::move(fields));
         }
     }
@@ -497,7 +517,8 @@ Status validate(Job& job) {
     PL_TRY(const Settings s, settingsOf(job));
     for (const ModelSpec& model : job.spec().models)
         if (model.role != kJudge && std::find(std::begin(kRoles), std::end(kRoles), model.role) == std::end(kRoles))
-            return fail(Code::InvalidInput, fmt::format("the role '{}' is not one of policy, policy_2, policy_3, judge", model.role));
+            return fail(Code::InvalidInput,
+                        fmt::format("the role '{}' is not one of policy, policy_2, policy_3, judge", model.role));
     if (!s.taste.empty())
         PL_CHECK(rules::imageTasteByName(s.taste));
     if (s.bestOf > 1 && s.taste.empty() && !job.spec().model(kJudge))
@@ -528,15 +549,17 @@ Status run(Job& job) {
                                    [](const PromptRow& p) { return !rules::parseCaption(p.prompt).ignored.empty(); });
     if (odd > 0)
         job.alert("warn", "unknown_words",
-                  fmt::format("{} of {} prompts hold words that the model does not know: they have no effect.", odd, prompts.size()), 0);
+                  fmt::format("{} of {} prompts hold words that the model does not know: they have no effect.", odd,
+                              prompts.size()),
+                  0);
     Tally tally;
     tally.total = static_cast<int64_t>(prompts.size() * painters.size()) * s.n;
     PL_CHECK(announce(job, painters, judge, prompts, s, written, tally));
     for (Painter& painter : painters) {
         const auto painted = paint(job, painter, judge, prompts, s, written, tally);
         if (!painted)
-            return tl::unexpected<Error>(painted.error().code == Code::Cancelled ? Error{Code::Cancelled, job.stopReason(), {}, {}}
-                                                                                  : painted.error());
+            return tl::unexpected<Error>(
+                painted.error().code == Code::Cancelled ? Error{Code::Cancelled, job.stopReason(), {}, {}} : painted.error());
     }
     job.progress(tally.total, tally.total, 0);
     return {};

@@ -9,6 +9,7 @@
 
 #include "core/base/image.h"
 #include "core/learn/images/draw.h"
+#include "core/learn/images/image_reward.h"
 #include "core/rules/image_taste.h"
 #include "core/rules/scene.h"
 #include "tests/plugins/tiny_run.h"
@@ -17,9 +18,10 @@ using namespace tiny;
 
 namespace {
 
-learn::ImageModelConfig imageConfig(int64_t size = 16) {
+learn::ImageModelConfig imageConfig(learn::Prediction prediction = learn::Prediction::Flow) {
     learn::ImageModelConfig c;
-    c.size = size;
+    c.prediction = prediction;
+    c.size = 16;
     for (int slot = 0; slot < rules::kSlots; ++slot)
         c.slots.push_back(rules::slotSize(static_cast<rules::Slot>(slot)));
     c.textSize = 8;
@@ -32,8 +34,9 @@ learn::ImageModelConfig imageConfig(int64_t size = 16) {
 }
 
 /// A folder with a model whose output is not 0, as a fresh one's is. `strength`: how far its predictions reach.
-std::string makeImageModel(const std::string& dir, uint64_t seed = 7, int64_t size = 16, double strength = 0.3) {
-    learn::ImageModel model(imageConfig(size));
+std::string makeImageModel(const std::string& dir, uint64_t seed = 7, double strength = 0.3,
+                           learn::Prediction prediction = learn::Prediction::Flow) {
+    learn::ImageModel model(imageConfig(prediction));
     model->initialise(seed);
     torch::NoGradGuard noGrad;
     torch::manual_seed(static_cast<int64_t>(seed));
@@ -167,8 +170,8 @@ private Q_SLOTS:
                 QVERIFY(all[prompt + "/policy/" + index] != all[prompt + "/policy_3/" + index]);
             }
         // The noise itself: a model that predicts nothing shows it, in another run and with other prompts before it.
-        makeImageModel(path("silent"), 3, 16, 0.0);
-        makeImageModel(path("silent2"), 4, 16, 0.0);
+        makeImageModel(path("silent"), 3, 0.0);
+        makeImageModel(path("silent2"), 4, 0.0);
         const auto one = bundle({{"steps", 3}}, {modelSpec("policy", path("silent"))}, scenePrompts(1)).dir();
         const auto two = bundle({{"steps", 5}, {"batch_size", 2}}, {modelSpec("policy_2", path("silent2")), modelSpec("policy", path("silent"))},
                                 scenePrompts(3)).dir();
@@ -249,6 +252,34 @@ private Q_SLOTS:
         QVERIFY(metric(best, "reward/kept").rbegin()->second > metric(best, "reward/drawn").rbegin()->second);
         QCOMPARE(metric(best, "reward/drawn").rbegin()->second, metric(all, "reward/drawn").rbegin()->second);
         QCOMPARE(metric(best, "num_images").rbegin()->second, 18.0);
+    }
+
+    void aRewardModelChooses() {
+        auto config = learn::ImageRewardConfig::forScenes(16);
+        config.channels = {8, 8, 8};
+        learn::ImageReward model(config);
+        model->initialise(4);
+        {
+            torch::NoGradGuard noGrad; // a fresh one likes everything alike
+            torch::manual_seed(2);
+            for (auto& parameter : model->parameters())
+                if (parameter.dim() >= 2 && parameter.abs().max().item<float>() == 0)
+                    parameter.normal_(0, 1);
+        }
+        must(os::makeDirs(path("judge")));
+        must(learn::saveImageReward(model, path("judge")));
+        const auto dir = bundle({{"steps", 3}, {"n", 1}, {"best_of", 5}}, {modelSpec("policy", path("model")), modelSpec("judge", path("judge"))}).dir();
+        QCOMPARE(succeed(dir).status, static_cast<int>(PL_OK));
+        const auto kept = candidates(dir);
+        QCOMPARE(kept.size(), size_t{3});
+        for (const Json& c : kept) {
+            QVERIFY(c["params"]["judge"]["reward_model"]["role"] == "judge");
+            QVERIFY(std::isfinite(c["params"]["reward"].get<double>()));
+        }
+        QVERIFY(metric(dir, "reward/kept").rbegin()->second > metric(dir, "reward/drawn").rbegin()->second);
+        // A generator is no judge.
+        const auto wrong = runPlugin(bundle({{"n", 1}, {"best_of", 5}}, {modelSpec("policy", path("model")), modelSpec("judge", path("other"))}).dir());
+        QVERIFY(wrong.status != PL_OK);
     }
 
     void residentJobAnswersAndTellsWhatItCosts() {
@@ -350,6 +381,31 @@ private Q_SLOTS:
             shas.insert(pictures(dir)["p0/policy/0"]);
         }
         QCOMPARE(shas.size(), size_t{4}); // auto is flow_ode
+    }
+
+    void modelsThatPredictNoiseAreDrawnWithDdim() {
+        makeImageModel(path("epsilon"), 7, 0.3, learn::Prediction::Epsilon);
+        const auto dir = bundle({{"steps", 4}}, {modelSpec("policy", path("epsilon"))}).dir();
+        QCOMPARE(succeed(dir).status, static_cast<int>(PL_OK));
+        for (const Json& c : candidates(dir))
+            QVERIFY(c["params"]["sampler"] == "ddim" && c["params"]["noise_level"] == 0);
+        const auto wrong = runPlugin(bundle({{"sampler", "flow_sde"}}, {modelSpec("policy", path("epsilon"))}).dir());
+        QVERIFY(wrong.status != PL_OK);
+        QVERIFY2(wrong.message.find("Use ddim") != std::string::npos, wrong.message.c_str());
+    }
+
+    void theSizeOfABatchChangesNothingOneCouldSee() {
+        const auto many = bundle({{"steps", 4}, {"batch_size", 64}}).dir(), few = bundle({{"steps", 4}, {"batch_size", 1}}).dir();
+        QCOMPARE(succeed(many).status, static_cast<int>(PL_OK));
+        QCOMPARE(succeed(few).status, static_cast<int>(PL_OK));
+        const auto a = candidates(many), b = candidates(few);
+        QCOMPARE(a.size(), b.size());
+        for (size_t i = 0; i < a.size(); ++i) {
+            const auto x = must(readPng(many + "/" + a[i]["image"].get<std::string>()));
+            const auto y = must(readPng(few + "/" + b[i]["image"].get<std::string>()));
+            for (size_t k = 0; k < x.rgb.size(); ++k)
+                QVERIFY(std::abs(x.rgb[k] - y.rgb[k]) <= 1); // the last bits of a convolution may round otherwise
+        }
     }
 };
 

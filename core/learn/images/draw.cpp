@@ -32,7 +32,8 @@ Result<ImageSampler> imageSamplerFor(const ImageModelConfig& config, const DrawO
         return ImageSampler::flow(flow);
     }
     if (kind != ImageSamplerKind::Ddim)
-        return fail(Code::InvalidInput, fmt::format("{} samples flows, this model predicts noise", imageSamplerName(kind)), "Use ddim.");
+        return fail(Code::InvalidInput, fmt::format("{} samples flows, this model predicts noise", imageSamplerName(kind)),
+                    "Use ddim.");
     DdimOptions ddim;
     ddim.steps = options.steps;
     ddim.eta = noise;
@@ -101,7 +102,8 @@ Result<DrawCost> measureCost(ImageModel& model, const std::vector<std::string>& 
     PL_TRY(const auto predict, predictFor(model, prompts, options.guidance));
     torch::NoGradGuard noGrad;
     const double before = takeFlops();
-    auto x = streamNoise(model->latentShape(), options.seed, std::vector<uint64_t>(prompts.size()), kInitialNoise).to(model->device());
+    const std::vector<uint64_t> streams(prompts.size());
+    const auto x = streamNoise(model->latentShape(), options.seed, streams, kInitialNoise).to(model->device());
     double flops = 0;
     int64_t fastest = 0;
     for (int i = 0; i < kMeasuredSteps; ++i) {
