@@ -31,6 +31,7 @@ void addLabelCommands(Commands& commands);
 void addRunCommands(Commands& commands);
 void addPluginCommands(Commands& commands);
 void addDemoCommand(Commands& commands);
+void addSceneCommands(Commands& commands);
 
 /// A project with its supervisor, driven from one thread: what happened on the supervisor's thread is recorded when the
 /// command waits.

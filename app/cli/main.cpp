@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
     pl::cli::addRunCommands(commands);
     pl::cli::addPluginCommands(commands);
     pl::cli::addDemoCommand(commands);
+    pl::cli::addSceneCommands(commands);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
