@@ -227,6 +227,9 @@ private Q_SLOTS:
         three.rgb = {0, 0, 0, 90, 90, 90, 255, 255, 255};
         // 3 to 2: (0 + 90/2) / 1.5 = 30 and (45 + 255) / 1.5 = 200.
         QVERIFY((resized(three, 2, 1).rgb == std::vector<uint8_t>{30, 30, 30, 200, 200, 200}));
+        Image halves = blankImage(2, 1);
+        halves.rgb = {0, 1, 2, 1, 2, 2};
+        QVERIFY((resized(halves, 1, 1).rgb == std::vector<uint8_t>{1, 2, 2})); // a half goes up
         QVERIFY(resized(image, 4, 2) == image);
         QVERIFY(resized(image, 0, 2).rgb.empty() && resized({}, 2, 2).rgb.empty());
     }
