@@ -9,12 +9,15 @@
 #include <QKeyEvent>
 #include <QPainter>
 #include <QScrollBar>
+#include <QStackedWidget>
 #include <QVBoxLayout>
 #include <QVariantAnimation>
 
 #include "core/text/diff.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
+#include "ui/widgets/image_loader.h"
+#include "ui/widgets/image_view.h"
 #include "ui/widgets/text_pane.h"
 
 namespace pl::ui {
@@ -113,6 +116,8 @@ private:
     double m_strength = 0;
 };
 
+constexpr int kImagePromptLines = 2; ///< captions are short, and the canvas wants the room
+
 QString roleWord(const QString& role) {
     if (role == u"system")
         return u"System"_s;
@@ -133,6 +138,10 @@ struct PairView::Private {
     IconButton* fold;
     std::array<SideFrame*, 2> sides;
     QHBoxLayout* row;
+    QStackedWidget* body; ///< the two texts, or the images
+    ImageLoader* loader;
+    ImageView* images;
+    bool showsImages = false;
     QWidget* dockHolder;
     QWidget* dock = nullptr;
     QVariantAnimation animation;
@@ -180,8 +189,20 @@ struct PairView::Private {
         promptPane->setAccessibleName(u"Prompt"_s);
         area->addWidget(promptPane);
         column->addWidget(promptFrame);
-        row = new QHBoxLayout;
+        body = new QStackedWidget;
+        auto* texts = new QWidget;
+        row = new QHBoxLayout(texts);
         setNoMargins(row, Size::GapS);
+        body->addWidget(texts);
+        loader = new ImageLoader(q);
+        images = new ImageView(loader);
+        body->addWidget(images);
+        QObject::connect(images, &ImageView::painted, q, [this](const QString& shown, qint64 ns) {
+            if (!showsImages || shown != id)
+                return;
+            at = ns;
+            Q_EMIT q->painted(shown, ns);
+        });
         row->addStretch(0);
         for (const Side side : {Side::A, Side::B}) {
             auto* frame = new SideFrame(side);
@@ -196,7 +217,7 @@ struct PairView::Private {
         dockHolder->hide();
         row->addWidget(dockHolder, 1);
         row->addStretch(0);
-        column->addLayout(row, 1);
+        column->addWidget(body, 1);
         QObject::connect(fold, &QPushButton::clicked, q, [this] { q->setPromptCollapsed(!collapsed); });
         QObject::connect(earlier, &QPushButton::clicked, q, [this] {
             allTurns = !allTurns;
@@ -212,12 +233,25 @@ struct PairView::Private {
     }
 
     void sizePrompt() {
-        promptPane->setFixedHeight(promptLines * lineHeight(TextStyle::Reading) + px(Size::Grid));
+        const int lines = showsImages ? std::min(promptLines, kImagePromptLines) : promptLines;
+        promptPane->setFixedHeight(lines * lineHeight(TextStyle::Reading) + px(Size::Grid));
         promptPane->setVisible(!collapsed);
         promptLine->setVisible(collapsed);
         fold->setIconName(collapsed ? u"chevron_down"_s : u"chevron_up"_s);
         fold->setToolTip(collapsed ? u"Unfold the prompt"_s : u"Fold the prompt"_s);
         fold->setAccessibleName(fold->toolTip());
+    }
+
+    /// The texts or the images come to the front; the one behind forgets what it had.
+    void setKind(bool image) {
+        if (showsImages == image)
+            return;
+        showsImages = image;
+        if (!image)
+            images->clear();
+        body->setCurrentIndex(image ? 1 : 0);
+        sizePrompt();
+        q->placeDock();
     }
 
     void showPrompt() {
@@ -298,6 +332,7 @@ PairView::~PairView() {
 
 void PairView::setPair(const QString& id, const QList<Turn>& prompt, const QString& a, const QString& b) {
     d->loading = true;
+    d->setKind(false);
     d->id = id;
     d->prompt = prompt;
     d->text = {a, b};
@@ -315,6 +350,33 @@ void PairView::setPair(const QString& id, const QList<Turn>& prompt, const QStri
 
 void PairView::setPair(const QString& id, const QString& prompt, const QString& a, const QString& b) {
     setPair(id, QList<Turn>{{u"user"_s, prompt}}, a, b);
+}
+
+void PairView::setImagePair(const QString& id, const QList<Turn>& prompt, const QString& pathA, const QString& pathB) {
+    d->setKind(true);
+    d->id = id;
+    d->prompt = prompt;
+    d->text = {};
+    d->allTurns = false;
+    d->at = 0;
+    d->showPrompt();
+    d->paintedSide = {true, true};
+    d->images->setPair(id, pathA, pathB);
+}
+bool PairView::isImagePair() const {
+    return d->showsImages;
+}
+ImageView* PairView::images() const {
+    return d->images;
+}
+ImageLoader* PairView::imageLoader() const {
+    return d->loader;
+}
+QString PairView::viewName() const {
+    return d->showsImages ? d->images->viewName() : textViewName(d->view);
+}
+QString PairView::problem(Side side) const {
+    return d->showsImages ? d->images->problem(side) : QString();
 }
 
 QString PairView::pairId() const {
@@ -359,12 +421,16 @@ void PairView::setPromptLines(int lines) {
 void PairView::setTags(const QString& a, const QString& b) {
     d->sides[0]->tag->setText(a);
     d->sides[1]->tag->setText(b);
+    d->images->setTags(a, b);
 }
 void PairView::setMark(Side side, const QString& word) {
     d->sides[static_cast<size_t>(side)]->markLabel->setText(word);
+    d->images->setMark(side, word);
 }
 
 void PairView::scrollPages(int pages) {
+    if (d->showsImages)
+        return d->images->panBy({0, -pages * d->images->height() / 2.0});
     for (SideFrame* side : d->sides) {
         QScrollBar* bar = side->pane->verticalScrollBar();
         // One line of the last page stays in sight.
@@ -372,6 +438,8 @@ void PairView::scrollPages(int pages) {
     }
 }
 void PairView::scrollLines(int lines) {
+    if (d->showsImages)
+        return d->images->panBy({0, -1.0 * lines * lineHeight(TextStyle::Reading)});
     for (SideFrame* side : d->sides) {
         QScrollBar* bar = side->pane->verticalScrollBar();
         bar->setValue(bar->value() + lines * lineHeight(TextStyle::Reading));
@@ -383,6 +451,8 @@ void PairView::scrollTo(Side side, double fraction) {
 }
 
 void PairView::flash(bool a, bool b) {
+    if (d->showsImages)
+        return d->images->flash(a, b);
     d->animation.stop();
     for (SideFrame* side : d->sides)
         side->setTint(0);
@@ -398,11 +468,10 @@ void PairView::setDock(QWidget* dock) {
     d->dock = dock;
     if (dock)
         d->dockHolder->layout()->addWidget(dock);
-    QResizeEvent event(size(), size());
-    resizeEvent(&event);
+    placeDock();
 }
 bool PairView::isDockVisible() const {
-    return d->dockHolder->isVisibleTo(this);
+    return !d->showsImages && d->dockHolder->isVisibleTo(this);
 }
 
 qint64 PairView::paintedAt() const {
@@ -417,6 +486,10 @@ TextPane* PairView::pane(Side side) const {
 
 void PairView::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
+    placeDock();
+}
+
+void PairView::placeDock() {
     const int panes = 2 * px(Size::PaneMax) + px(Size::GapS);
     const bool room = width() >= panes + px(Size::GapS) + px(Size::DockMin);
     d->dockHolder->setVisible(d->dock && room);
@@ -442,6 +515,8 @@ void PairView::keyPressEvent(QKeyEvent* event) {
         return;
     case Qt::Key_Home:
     case Qt::Key_End:
+        if (d->showsImages)
+            return QWidget::keyPressEvent(event);
         for (const Side side : {Side::A, Side::B})
             scrollTo(side, event->key() == Qt::Key_End ? 1 : 0);
         return;

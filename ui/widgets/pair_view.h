@@ -5,6 +5,7 @@
 
 #include <QList>
 #include <QString>
+#include <QStringList>
 #include <QWidget>
 
 namespace pl::ui {
@@ -23,8 +24,11 @@ struct Turn {
 /// One read-only untrusted text in the reading column: at most 78 characters wide, own scroll, plain text made safe
 /// (control and bidi characters visible, endless lines broken, at most 256 KiB shown). Keys are left to the page.
 class TextPane;
+class ImageLoader;
+class ImageView;
 
-/// The prompt on top, two panes of equal fixed size below, whatever the texts. Votes are the page's business.
+/// The prompt on top, two panes of equal fixed size below, whatever the texts; for images one canvas that takes all the
+/// room. Votes are the page's business.
 class PairView : public QWidget {
     Q_OBJECT
 public:
@@ -34,8 +38,18 @@ public:
     /// Shows a pair; scroll positions start at the top. `id` comes back with painted().
     void setPair(const QString& id, const QList<Turn>& prompt, const QString& a, const QString& b);
     void setPair(const QString& id, const QString& prompt, const QString& a, const QString& b);
+    /// The same for two image files.
+    void setImagePair(const QString& id, const QList<Turn>& prompt, const QString& pathA, const QString& pathB);
     QString pairId() const;
     void clear();
+
+    bool isImagePair() const;
+    ImageView* images() const;
+    ImageLoader* imageLoader() const;
+    /// What is on, as it is recorded with a vote: "raw", "markdown", "diff", or a view of the images.
+    QString viewName() const;
+    /// Why this side cannot be judged; empty when it can. A text always can.
+    QString problem(Side side) const;
 
     TextView view() const;
     /// Markdown and Diff fall back to Raw for a text over their limits and say so in the pane.
@@ -52,7 +66,7 @@ public:
     /// A word beside the tag, e.g. "unacceptable"; empty hides it.
     void setMark(Side side, const QString& word);
 
-    /// Both panes by pages (PgUp/PgDn) or lines (arrows).
+    /// Both panes by pages (PgUp/PgDn) or lines (arrows); images move.
     void scrollPages(int pages);
     void scrollLines(int lines);
     void scrollTo(Side side, double fraction);
@@ -79,6 +93,7 @@ protected:
     void changeEvent(QEvent* event) override;
 
 private:
+    void placeDock();
     struct Private;
     std::unique_ptr<Private> d;
 };
