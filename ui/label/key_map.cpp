@@ -21,6 +21,12 @@ QString reserved(int key) {
     case Qt::Key_PageUp:
     case Qt::Key_PageDown:
         return u"scrolls the answers: a key that scrolls never votes"_s;
+    case Qt::Key_Plus:
+    case Qt::Key_Minus:
+    case Qt::Key_Equal:
+        return u"zooms the images"_s;
+    case Qt::Key_Home:
+        return u"shows the whole images"_s;
     case Qt::Key_Tab:
     case Qt::Key_Backtab:
         return u"moves the focus"_s;
@@ -78,6 +84,15 @@ const std::vector<KeyAction>& KeyMap::actions() {
         {KeyId::Markdown, "markdown", u"Markdown"_s, Qt::Key_M, {}},
         {KeyId::Diff, "diff", u"Word differences"_s, Qt::Key_W, {}},
         {KeyId::Guideline, "guideline", u"Guideline"_s, Qt::Key_F4, {}},
+        {KeyId::ImageSide, "image_side", u"Side by side"_s, Qt::Key_F1, {}},
+        {KeyId::ImageWipe, "image_wipe", u"Wipe"_s, Qt::Key_F2, {}},
+        {KeyId::ImageDifference, "image_difference", u"Difference, then its kinds"_s, Qt::Key_F3, {}},
+        {KeyId::ImageBlink, "image_blink", u"Blink"_s, Qt::Key_F5, {}},
+        {KeyId::ImageFlip, "image_flip", u"Flip in place while held"_s, Qt::Key_V, {}},
+        {KeyId::ImageActual, "image_actual", u"1:1, again whole"_s, Qt::Key_Z, {}},
+        {KeyId::ImageLock, "image_lock", u"Move both, or one alone"_s, Qt::Key_C, {}},
+        {KeyId::GainLess, "gain_less", u"Weaker difference"_s, Qt::Key_Comma, {}},
+        {KeyId::GainMore, "gain_more", u"Stronger difference"_s, Qt::Key_Period, {}},
     };
     return all;
 }

@@ -35,7 +35,16 @@ enum class KeyId {
     Flag,
     Markdown,
     Diff,
-    Guideline
+    Guideline,
+    ImageSide,
+    ImageWipe,
+    ImageDifference,
+    ImageBlink,
+    ImageFlip, ///< while held
+    ImageActual,
+    ImageLock,
+    GainLess,
+    GainMore ///< of pairs of images
 };
 
 /// An action with its key as the program comes.

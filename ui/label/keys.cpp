@@ -46,6 +46,15 @@ LabelKey meaning(KeyId id) {
     case KeyId::Markdown: return {LabelAction::Markdown, {}};
     case KeyId::Diff: return {LabelAction::Diff, {}};
     case KeyId::Guideline: return {LabelAction::Guideline, {}};
+    case KeyId::ImageSide: return {LabelAction::ImageSide, {}};
+    case KeyId::ImageWipe: return {LabelAction::ImageWipe, {}};
+    case KeyId::ImageDifference: return {LabelAction::ImageDifference, {}};
+    case KeyId::ImageBlink: return {LabelAction::ImageBlink, {}};
+    case KeyId::ImageFlip: return {LabelAction::ImageFlip, {}};
+    case KeyId::ImageActual: return {LabelAction::ImageActual, {}};
+    case KeyId::ImageLock: return {LabelAction::ImageLock, {}};
+    case KeyId::GainLess: return {LabelAction::GainLess, {}};
+    case KeyId::GainMore: return {LabelAction::GainMore, {}};
     }
     return {LabelAction::KeySheet, {}};
 }
@@ -105,7 +114,7 @@ QString voteWords(const SideVote& vote) {
                                         : u" slightly better"_s);
 }
 
-QList<KeyHint> labelHints(const KeyMap& keys, Scale scale) {
+QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     QList<KeyHint> hints;
     const auto add = [&](KeyId id, const QString& words, int group, int side = 0) {
         hints.append({keys.text(id), words, group, side, keys.key(id)});
@@ -126,14 +135,25 @@ QList<KeyHint> labelHints(const KeyMap& keys, Scale scale) {
     add(KeyId::BothGood, u"both good"_s, 3);
     add(KeyId::BothBad, u"both bad"_s, 3);
     add(KeyId::Undo, u"undo"_s, 4);
-    add(KeyId::Next, u"next"_s, 4);
-    add(KeyId::Skip, u"skip"_s, 4);
-    add(KeyId::Diff, u"diff"_s, 5);
-    add(KeyId::Markdown, u"Markdown"_s, 5);
+    if (images) {
+        // What one looks with comes before what is seldom pressed: the strip cuts from its end.
+        add(KeyId::ImageSide, u"side"_s, 5);
+        add(KeyId::ImageWipe, u"wipe"_s, 5);
+        add(KeyId::ImageDifference, u"diff"_s, 5);
+        add(KeyId::ImageFlip, u"flip"_s, 5);
+        add(KeyId::ImageBlink, u"blink"_s, 5);
+        add(KeyId::ImageActual, u"1:1"_s, 5);
+    }
+    add(KeyId::Next, u"next"_s, images ? 6 : 4);
+    add(KeyId::Skip, u"skip"_s, images ? 6 : 4);
+    if (!images) {
+        add(KeyId::Diff, u"diff"_s, 5);
+        add(KeyId::Markdown, u"Markdown"_s, 5);
+    }
     return hints;
 }
 
-QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale) {
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale, bool images) {
     const auto of = [&](std::initializer_list<KeyId> ids) {
         QStringList all;
         for (const KeyId id : ids)
@@ -156,10 +176,21 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale)
              {u"Ctrl+Shift+Z"_s, u"Do it again"_s},
              {of({KeyId::Next, KeyId::Previous}), u"Next or previous pair without a vote"_s},
              {of({KeyId::Skip}) + u", then a digit"_s, u"Skip, with the reason"_s},
-             {of({KeyId::Flag}), u"Flag to look at later"_s},
-             {u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers (never a vote)"_s},
-             {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s},
-             {of({KeyId::Guideline}), u"Guideline"_s},
+             {of({KeyId::Flag}), u"Flag to look at later"_s}};
+    if (images)
+        rows += {{of({KeyId::ImageSide, KeyId::ImageWipe}), u"Side by side; wipe, the line follows the pointer"_s},
+                 {of({KeyId::ImageDifference}), u"Difference; again for signed, luminance"_s},
+                 {of({KeyId::GainLess, KeyId::GainMore}), u"Difference weaker, stronger"_s},
+                 {of({KeyId::ImageFlip}) + u" held"_s, u"The other image in place"_s},
+                 {of({KeyId::ImageBlink}), u"Blink: both in turn, twice a second"_s},
+                 {of({KeyId::ImageActual}) + u"  Home"_s, u"1:1, again whole; whole without an offset"_s},
+                 {u"+  −  wheel  drag"_s, u"Zoom and move; from 200 % on pixels are squares"_s},
+                 {of({KeyId::ImageLock}), u"Move one image alone; again both, the offset stays"_s},
+                 {u"↑  ↓  Shift+← →"_s, u"Move both images; in Wipe Shift+← → the line"_s}};
+    else
+        rows += {{u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers (never a vote)"_s},
+                 {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s}};
+    rows += {{of({KeyId::Guideline}), u"Guideline"_s},
              {u"F11"_s, u"Only this page"_s},
              {u"Alt+1 … 9"_s, u"Other pages"_s},
              {u"Ctrl+K"_s, u"Find anything"_s}};
@@ -169,8 +200,8 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale)
 QStringList skipReasons() {
     return {u"cannot_judge"_s, u"broken"_s, u"language"_s, u"harmful"_s, u"duplicate"_s};
 }
-QStringList skipReasonWords() {
-    return {u"cannot judge"_s, u"broken text"_s, u"wrong language"_s, u"harmful"_s, u"duplicate"_s};
+QStringList skipReasonWords(bool images) {
+    return {u"cannot judge"_s, images ? u"broken image"_s : u"broken text"_s, u"wrong language"_s, u"harmful"_s, u"duplicate"_s};
 }
 
 } // namespace pl::ui

@@ -15,7 +15,8 @@ namespace pl::ui {
 
 /// What a key asks for in the labelling loop.
 enum class LabelAction {
-    Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, KeySheet, Guideline
+    Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, KeySheet, Guideline,
+    ImageSide, ImageWipe, ImageDifference, ImageBlink, ImageFlip, ImageActual, ImageLock, GainLess, GainMore
 };
 
 /// A vote as it was made: by side, not by candidate.
@@ -42,13 +43,13 @@ SideVote sideVoteOf(const desk::Judgement& judgement, bool aOnLeft);
 /// "A much better", "tie", "both bad".
 QString voteWords(const SideVote& vote);
 
-/// The legend below the panes.
-QList<KeyHint> labelHints(const KeyMap& keys, desk::Scale scale);
+/// The legend below the panes; `images`: of a pair of images. The votes are the same.
+QList<KeyHint> labelHints(const KeyMap& keys, desk::Scale scale, bool images = false);
 /// Every key with what it does, for the key sheet.
-QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, desk::Scale scale);
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, desk::Scale scale, bool images = false);
 
 /// Reasons for leaving a pair out; digit = position.
 QStringList skipReasons();     ///< as stored
-QStringList skipReasonWords(); ///< as shown
+QStringList skipReasonWords(bool images = false); ///< as shown
 
 } // namespace pl::ui

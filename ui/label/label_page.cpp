@@ -16,6 +16,8 @@
 #include "ui/label/panels.h"
 #include "ui/shell/preferences.h"
 #include "ui/theme/theme.h"
+#include "ui/widgets/image_loader.h"
+#include "ui/widgets/image_view.h"
 #include "ui/widgets/key_strip.h"
 #include "ui/widgets/tiles.h"
 
@@ -27,6 +29,7 @@ using desk::LabelItem;
 namespace {
 
 constexpr size_t kPrefetch = 8;
+constexpr size_t kDecodeAhead = 4; ///< pairs
 constexpr size_t kRemembered = 500;
 constexpr size_t kLatencies = 10'000;
 constexpr int kRepeatGap = 10;
@@ -46,6 +49,10 @@ QList<Turn> turnsOf(const std::string& content) {
         }
     }
     return {{u"user"_s, qstr(content)}};
+}
+
+bool showsImages(const LabelItem& item) {
+    return item.a.kind == desk::CandidateKind::Image || item.b.kind == desk::CandidateKind::Image;
 }
 
 bool alive(const desk::RunInfo& info) {
@@ -127,6 +134,7 @@ void LabelPage::build() {
     column->addWidget(m_banner);
     m_view = new PairView;
     m_view->setPromptLines(4);
+    m_view->images()->setOwnKeys(false);
     connect(m_view, &PairView::painted, this, &LabelPage::onPainted);
     m_dock = new GuidelinePanel;
     m_view->setDock(m_dock);
@@ -137,7 +145,12 @@ void LabelPage::build() {
         setFocus();
     });
     connect(m_strip, &KeyStrip::hintClicked, this, [this](int index) {
-        handleKey(m_strip->hints().value(index).code, Qt::NoModifier);
+        const int code = m_strip->hints().value(index).code;
+        // A click cannot be held: it flips, and the next one flips back.
+        if (code == m_keys.key(KeyId::ImageFlip) && isImagePair())
+            m_view->images()->setFlipped(!m_view->images()->isFlipped());
+        else
+            handleKey(code, Qt::NoModifier);
         setFocus();
     });
     column->addWidget(m_strip);
@@ -163,12 +176,15 @@ void LabelPage::applyTask() {
     m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
     m_guideline->setGuideline(task.guidelineVersion, qstr(task.guideline));
     m_dock->setGuideline(task.guidelineVersion, qstr(task.guideline));
-    m_sheet->setKeys(m_keys, task.scale);
+    m_sheet->setKeys(m_keys, task.scale, isImagePair());
     for (GuidelinePanel* panel : {m_guideline, m_dock})
         panel->setKey(m_keys.text(KeyId::Guideline));
     m_view->setView(task.view == "markdown" ? TextView::Markdown
                     : task.view == "diff"   ? TextView::Diff
                                             : TextView::Raw);
+    m_view->images()->setMode(task.view == "wipe"         ? ImageMode::Wipe
+                              : task.view == "difference" ? ImageMode::Difference
+                                                          : ImageMode::Side);
     refreshStrip();
 }
 
@@ -180,9 +196,11 @@ void LabelPage::activated() {
     // What was fetched before may have been seen elsewhere since, with the names of its models.
     m_ready.clear();
     m_exhausted = false;
+    m_view->imageLoader()->forgetFailures();
     refill();
 }
 void LabelPage::deactivated() {
+    m_view->images()->setFlipped(false);
     m_sheet->hide();
     m_guideline->hide();
 }
@@ -268,6 +286,8 @@ void LabelPage::refill() {
             m_exhausted = items->empty();
             if (m_mode != Mode::Pair)
                 advance();
+            else
+                lookAhead();
         });
 }
 
@@ -332,14 +352,46 @@ void LabelPage::showMet(int index) {
     m_shownAt = steadyNow();
     m_paintedAt = 0;
     const desk::Candidate &left = met.item.left(), &right = met.item.right();
-    m_view->setPair(u"%1:%2"_s.arg(met.item.comparison.id).arg(index), turnsOf(met.item.prompt.content),
-                    qstr(left.content), qstr(right.content));
+    const QString id = u"%1:%2"_s.arg(met.item.comparison.id).arg(index);
+    const bool images = showsImages(met.item), before = m_view->isImagePair();
+    if (images)
+        m_view->setImagePair(id, turnsOf(met.item.prompt.content), mediaFile(m_context, left.content),
+                             mediaFile(m_context, right.content));
+    else
+        m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
+    if (images != before)
+        m_sheet->setKeys(m_keys, m_context.task.scale, images);
+    lookAhead();
     if (m_context.task.revealNames)
         m_view->setTags(u"A  "_s + qstr(left.modelName), u"B  "_s + qstr(right.modelName));
     refreshMarks();
     refreshStrip();
     if (m_ready.size() < kPrefetch / 2)
         refill();
+}
+
+bool LabelPage::isImagePair() const {
+    return m_mode == Mode::Pair && m_view->isImagePair();
+}
+
+QString LabelPage::unseen() const {
+    const bool left = !m_view->problem(Side::A).isEmpty(), right = !m_view->problem(Side::B).isEmpty();
+    return left && right ? u"A and B"_s : left ? u"A"_s : right ? u"B"_s : QString();
+}
+
+void LabelPage::lookAhead() {
+    QStringList files;
+    const auto add = [&](const LabelItem& item) {
+        if (showsImages(item))
+            files << mediaFile(m_context, item.left().content) << mediaFile(m_context, item.right().content);
+    };
+    const auto enough = [&] { return files.size() >= static_cast<qsizetype>(2 * kDecodeAhead); };
+    for (auto i = static_cast<size_t>(m_at + 1); i < m_met.size() && !enough(); ++i)
+        if (!m_met[i].judgement)
+            add(m_met[i].item);
+    for (auto it = m_ready.begin(); it != m_ready.end() && !enough(); ++it)
+        add(*it);
+    m_view->imageLoader()->prefetch(files);
 }
 
 void LabelPage::onPainted(const QString& id, qint64 ns) {
@@ -520,6 +572,7 @@ bool LabelPage::eventFilter(QObject* watched, QEvent* event) {
     if (watched == window() && event->type() == QEvent::WindowDeactivate && !m_inactive) {
         m_activeNs += steadyNow() - m_resumedAt;
         m_inactive = true;
+        m_view->images()->setFlipped(false); // the release of the key goes elsewhere
     } else if (watched == window() && event->type() == QEvent::WindowActivate && m_inactive) {
         m_resumedAt = steadyNow();
         m_inactive = false;

@@ -62,6 +62,7 @@ Q_SIGNALS:
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
+    void keyReleaseEvent(QKeyEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
 
@@ -84,6 +85,14 @@ private:
     void refreshStrip();
     void refreshMarks();
     bool handleKey(int key, Qt::KeyboardModifiers modifiers);
+    /// Keys of a pair of images that have no action of their own: zoom, pan.
+    bool moveImages(int key, Qt::KeyboardModifiers modifiers);
+    bool lookAtImages(LabelAction action);
+    /// Why the pair on screen cannot be voted on; empty when it can.
+    QString unseen() const;
+    bool isImagePair() const;
+    /// Decode what comes next.
+    void lookAhead();
     bool tooFast() const;
     void next();
     void previous();
@@ -93,6 +102,8 @@ private:
     void placePanels();
     void onPainted(const QString& id, qint64 ns);
     void cue();
+    /// A vote key was not counted: says so, on the page and in the status line.
+    void refuse(const QString& words, const QString& why);
     void vote(const SideVote& vote);
     void submit(const desk::JudgementInput& input, const QString& words, bool flashA, bool flashB);
     void undo();

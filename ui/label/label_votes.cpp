@@ -11,6 +11,7 @@
 #include "core/desk/queue/pair_queue.h"
 #include "ui/label/panels.h"
 #include "ui/theme/theme.h"
+#include "ui/widgets/image_view.h"
 #include "ui/widgets/key_strip.h"
 #include "ui/widgets/tiles.h"
 
@@ -25,6 +26,8 @@ using desk::LabelItem;
 namespace {
 
 constexpr int kCueMs = 1500;
+constexpr double kSplitStep = 0.05;
+constexpr int kPanStep = 48;
 constexpr double kIdleSeconds = 300; ///< a longer look is not a time a vote takes
 
 QString doneWords(const Judgement& j, bool aOnLeft) {
@@ -41,7 +44,7 @@ void LabelPage::keyPressEvent(QKeyEvent* event) {
     const int key = event->key();
     const bool plain = (event->modifiers() & ~Qt::KeypadModifier) == Qt::NoModifier;
     if (m_mode == Mode::Pair && plain && !m_sheet->isVisible()) {
-        // Scrolling may repeat; nothing else does.
+        // Scrolling and zooming may repeat; nothing else does.
         switch (key) {
         case Qt::Key_PageDown: return m_view->scrollPages(1);
         case Qt::Key_PageUp: return m_view->scrollPages(-1);
@@ -50,12 +53,64 @@ void LabelPage::keyPressEvent(QKeyEvent* event) {
         default: break;
         }
     }
+    if (moveImages(key, event->modifiers()))
+        return;
     if (event->isAutoRepeat()) {
         event->accept();
         return;
     }
     if (!handleKey(key, event->modifiers()))
         Page::keyPressEvent(event);
+}
+
+void LabelPage::keyReleaseEvent(QKeyEvent* event) {
+    if (event->key() != m_keys.key(KeyId::ImageFlip))
+        return Page::keyReleaseEvent(event);
+    if (!event->isAutoRepeat())
+        m_view->images()->setFlipped(false);
+}
+
+bool LabelPage::moveImages(int key, Qt::KeyboardModifiers modifiers) {
+    const Qt::KeyboardModifiers held = modifiers & ~Qt::KeypadModifier;
+    if (!isImagePair() || m_sheet->isVisible() || (held != Qt::NoModifier && held != Qt::ShiftModifier))
+        return false;
+    ImageView* images = m_view->images();
+    const auto sideways = [&](int direction) {
+        if (images->mode() == ImageMode::Wipe)
+            images->setSplit(images->split() + direction * kSplitStep);
+        else
+            images->panBy(QPointF(-direction * kPanStep, 0));
+    };
+    // A bare arrow to the side is a vote of the simple scale: with Shift it never is.
+    switch (key) {
+    case Qt::Key_Plus:
+    case Qt::Key_Equal: images->zoomStep(true); return true;
+    case Qt::Key_Minus: images->zoomStep(false); return true;
+    case Qt::Key_Home: images->fit(); return true;
+    case Qt::Key_Left:
+    case Qt::Key_Right:
+        if (held != Qt::ShiftModifier)
+            return false;
+        sideways(key == Qt::Key_Right ? 1 : -1);
+        return true;
+    default: return false;
+    }
+}
+
+bool LabelPage::lookAtImages(LabelAction action) {
+    ImageView* images = m_view->images();
+    switch (action) {
+    case LabelAction::ImageSide: images->setMode(ImageMode::Side); return true;
+    case LabelAction::ImageWipe: images->setMode(ImageMode::Wipe); return true;
+    case LabelAction::ImageDifference: images->nextDifference(); return true;
+    case LabelAction::ImageBlink: images->nextBlink(); return true;
+    case LabelAction::ImageFlip: images->setFlipped(true); return true;
+    case LabelAction::ImageActual: images->actualSize(); return true;
+    case LabelAction::ImageLock: images->setLocked(!images->isLocked()); return true;
+    case LabelAction::GainLess: images->setGain(images->gain() / 2); return true;
+    case LabelAction::GainMore: images->setGain(images->gain() * 2); return true;
+    default: return false;
+    }
 }
 
 bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
@@ -95,6 +150,8 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     }
     if (!pair)
         return false;
+    if (isImagePair() && lookAtImages(action->action))
+        return true;
     switch (action->action) {
     case LabelAction::Vote: vote(action->vote); break;
     case LabelAction::MarkLeft:
@@ -115,8 +172,11 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
         refreshStrip();
         break;
     case LabelAction::Flag: flag(); break;
-    case LabelAction::Markdown: m_view->toggleView(TextView::Markdown); break;
-    case LabelAction::Diff: m_view->toggleView(TextView::Diff); break;
+    case LabelAction::Markdown:
+    case LabelAction::Diff:
+        if (!isImagePair())
+            m_view->toggleView(action->action == LabelAction::Diff ? TextView::Diff : TextView::Markdown);
+        break;
     default: break;
     }
     return true;
@@ -124,12 +184,12 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
 
 void LabelPage::refreshStrip() {
     if (!m_choosingReason) {
-        m_strip->setHints(labelHints(m_keys, m_context.task.scale));
+        m_strip->setHints(labelHints(m_keys, m_context.task.scale, isImagePair()));
         return;
     }
     QList<KeyHint> hints;
     int digit = 1;
-    for (const QString& word : skipReasonWords())
+    for (const QString& word : skipReasonWords(isImagePair()))
         hints.append({QString::number(digit), word, 0, 0, Qt::Key_0 + digit}), ++digit;
     hints.append({u"Esc"_s, u"do not skip"_s, 1, 0, Qt::Key_Escape});
     m_strip->setHints(hints);
@@ -156,11 +216,15 @@ bool LabelPage::tooFast() const {
 }
 
 void LabelPage::cue() {
-    ++m_refused;
     log::info("a key came before the pair could be read and was not counted");
+    refuse(u"Too fast: not counted"_s, u"That key came before the pair could be read: it was not counted"_s);
+}
+
+void LabelPage::refuse(const QString& words, const QString& why) {
+    ++m_refused;
     m_cueLabel->setTone(Tone::Warn);
-    m_cueLabel->setText(u"Too fast: not counted"_s);
-    m_context.say(State::Warning, u"That key came before the pair could be read: it was not counted"_s);
+    m_cueLabel->setText(words);
+    m_context.say(State::Warning, why);
     QTimer::singleShot(kCueMs, this, [this] {
         if (m_mode == Mode::Pair)
             refreshMarks();
@@ -178,6 +242,12 @@ void LabelPage::vote(const SideVote& sideVote) {
         cue();
         return;
     }
+    if (const QString missing = unseen(); !missing.isEmpty()) {
+        // A vote about what nobody saw would be a lie.
+        refuse(u"Not counted: %1 cannot be seen"_s.arg(missing),
+               u"%1 cannot be seen: %2, then 2 leaves the pair out as broken"_s.arg(missing, m_keys.text(KeyId::Skip)));
+        return;
+    }
     const Met& met = m_met[static_cast<size_t>(m_at)];
     JudgementInput input;
     static_cast<Judgement&>(input) = judgementOf(sideVote, met.item.presentation.aOnLeft, m_leftBad, m_rightBad);
@@ -191,13 +261,13 @@ void LabelPage::skip(int reason) {
     JudgementInput input;
     input.kind = EventKind::Skip;
     input.skipReason = sstr(skipReasons().at(reason));
-    submit(input, u"skipped: %1"_s.arg(skipReasonWords().at(reason)), false, false);
+    submit(input, u"skipped: %1"_s.arg(skipReasonWords(isImagePair()).at(reason)), false, false);
 }
 
 void LabelPage::submit(const JudgementInput& given, const QString& words, bool flashA, bool flashB) {
     Met& met = m_met[static_cast<size_t>(m_at)];
     JudgementInput input = given;
-    input.view = sstr(textViewName(m_view->view()));
+    input.view = sstr(m_view->viewName());
     input.firstPaintMs = m_paintedAt ? std::max<qint64>(0, (m_paintedAt - m_shownAt) / 1'000'000) : -1;
     input.activeMs = activeMs();
     m_saving = true;

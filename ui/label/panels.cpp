@@ -14,6 +14,10 @@
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
+namespace {
+constexpr int kSheetRows = 19; ///< of keys in one column
+} // namespace
+
 // --- key sheet -------------------------------------------------------------------------------------------------------
 
 KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
@@ -29,15 +33,20 @@ KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
     column->addWidget(new TextLabel(u"Any key closes this"_s, TextStyle::Caption, Tone::Second));
     hide();
 }
-void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale) {
+void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale, bool images) {
     while (QLayoutItem* item = m_grid->takeAt(0)) {
         delete item->widget();
         delete item;
     }
-    int row = 0;
-    for (const auto& [key, what] : allLabelKeys(keys, scale)) {
-        m_grid->addWidget(new TextLabel(key, TextStyle::Mono), row, 0);
-        m_grid->addWidget(new TextLabel(what), row++, 1);
+    const auto rows = allLabelKeys(keys, scale, images);
+    const auto count = static_cast<int>(rows.size());
+    // More than a small window is high stand in two columns.
+    const int each = count > kSheetRows ? (count + 1) / 2 : count;
+    m_grid->setColumnMinimumWidth(2, count > each ? px(Size::GapL) : 0);
+    for (int i = 0; i < count; ++i) {
+        const auto& [key, what] = rows[i];
+        m_grid->addWidget(new TextLabel(key, TextStyle::Mono), i % each, 3 * (i / each));
+        m_grid->addWidget(new TextLabel(what), i % each, 3 * (i / each) + 1);
     }
 }
 void KeySheet::open() {

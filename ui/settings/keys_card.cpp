@@ -85,6 +85,7 @@ KeysCard::KeysCard(Preferences& preferences)
     const auto at = [](KeyId id) { return static_cast<int>(id); };
     left->addWidget(group(u"7-point scale"_s, at(KeyId::MuchA), at(KeyId::MuchB)));
     left->addWidget(group(u"Simple scale"_s, at(KeyId::SimpleA), at(KeyId::SimpleB)));
+    left->addWidget(group(u"Pairs of images"_s, at(KeyId::ImageSide), at(KeyId::GainMore)));
     left->addStretch(1);
     columns->addLayout(left, 1);
     auto* right = new QVBoxLayout;

@@ -147,6 +147,9 @@ inline std::string sstr(const QString& text) {
     const QByteArray bytes = text.toUtf8();
     return {bytes.constData(), static_cast<size_t>(bytes.size())};
 }
+/// Where the media file of an image candidate lies; empty for what is no SHA-256.
+QString mediaFile(const Context& context, const std::string& sha);
+
 /// The message and hint of an error for a banner: one or two sentences.
 inline QString errorText(const Error& error) {
     return qstr(error.toString());

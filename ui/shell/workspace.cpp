@@ -20,6 +20,11 @@ constexpr int kCoalesceMs = 40;
 constexpr int kHousekeepingMs = 60'000;
 } // namespace
 
+QString mediaFile(const Context& context, const std::string& sha) {
+    const bool hex = sha.size() == 64 && sha.find_first_not_of("0123456789abcdef") == std::string::npos;
+    return hex ? u"%1/media/%2/%3"_s.arg(context.projectDir, qstr(sha.substr(0, 2)), qstr(sha)) : QString();
+}
+
 Result<desk::Project> Workspace::prepare(const WorkspaceRequest& request) {
     const std::string dir = os::absolutePath(sstr(request.dir));
     desk::ProjectOptions options = request.project;
