@@ -9,6 +9,7 @@
 
 #include "core/base/hash.h"
 #include "core/learn/host/plugin_entry.h"
+#include "core/learn/images/image_reward.h"
 #include "core/learn/images/objectives/diffusion_dpo.h"
 #include "core/learn/images/schedule.h"
 #include "core/learn/training/batches.h"
@@ -286,6 +287,9 @@ private:
         learn::MetricWindow window;
         double loss = 0, weight = 0, clear = 0, right = 0;
         size_t part = 0;
+        std::vector<double> margins(dev.size(), 0), labels; // a pair's margin: the mean over the levels
+        for (const auto& pair : dev)
+            labels.push_back(pair.softLabel);
         for (int64_t level = 0; level < m_p.evalLevels; ++level) {
             const double t = (static_cast<double>(level) + 0.5) / static_cast<double>(m_p.evalLevels);
             const auto timestep = static_cast<int64_t>(t * static_cast<double>(m_alphaBars.size()));
@@ -308,6 +312,9 @@ private:
                 const auto s = score(dev, micro, batch, m_heldOutReference[part]);
                 loss += (s.loss * s.weight).sum().item<double>();
                 weight += s.weight.sum().item<double>();
+                const auto z = learn::diffusionMargin(s.errors, m_p.dpo.beta).to(torch::kFloat64).cpu();
+                for (size_t k = 0; k < micro.size(); ++k)
+                    margins[micro[k]] += z[static_cast<int64_t>(k)].item<double>() / static_cast<double>(m_p.evalLevels);
                 const double clearHere = s.clear.sum().item<double>();
                 clear += clearHere;
                 for (const auto& [name, sum] : preferenceSums(s)) {
@@ -321,6 +328,17 @@ private:
         }
         auto out = window.means();
         out["eval_loss"] = loss / weight;
+        // Errors of single images drift by more than they differ, so the loss itself soon rises above ln 2 while the margins still
+        // improve. How well they tell better from worse shows when their scale is fitted first.
+        const double temperature = learn::fitTemperature(margins, labels);
+        double calibrated = 0, total = 0;
+        for (size_t i = 0; i < dev.size(); ++i) {
+            const double x = margins[i] / temperature, p = labels[i];
+            const auto softplus = [](double y) { return std::max(y, 0.0) + std::log1p(std::exp(-std::abs(y))); };
+            calibrated += m_p.weightOf(dev[i]) * (p * softplus(-x) + (1 - p) * softplus(x));
+            total += m_p.weightOf(dev[i]);
+        }
+        out["eval_calibrated_loss"] = calibrated / total;
         // A pair at several levels is still one pair.
         const double n = clear / static_cast<double>(m_p.evalLevels);
         addRate(out, "eval_rewards/accuracies", right / static_cast<double>(m_p.evalLevels), n);
@@ -357,7 +375,8 @@ private:
                 first[name] = value.get<double>();
         if (!m_watch.empty())
             values["eval_obedience_fall"] = obedienceFall(first, values, "eval_");
-        if (const auto loss = values.find("eval_loss"); loss != values.end())
+        // Winner-only training has no margins to tell apart by.
+        if (const auto loss = values.find(m_p.winnerSft ? "eval_loss" : "eval_calibrated_loss"); loss != values.end())
             values["eval_choice"] = loss->second + kObediencePrice * std::max(0.0, obedienceFall(first, values, "eval_") - kObedienceSlack);
         warnOfCollapse(values);
         // The lesson is to see where it ends, so nothing is chosen there.
