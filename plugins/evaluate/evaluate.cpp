@@ -14,12 +14,16 @@
 #include "core/rules/statistics.h"
 #include "core/rules/taste.h"
 #include "core/rules/verifier.h"
+#include "plugins/evaluate/report.h"
 #include "plugins/sdk/setup.h"
 
 namespace {
 
 using namespace pl;
 using namespace pl::sdk;
+using evaluation::addShare;
+using evaluation::Report;
+using evaluation::write;
 using learn::Rollout;
 using learn::RolloutPrompt;
 
@@ -56,6 +60,9 @@ struct Parameters {
 };
 
 Status validate(learn::Job& job) {
+    PL_TRY(const bool images, evaluation::isOfImages(job));
+    if (images)
+        return evaluation::validateImages(job);
     PL_TRY(const auto p, Parameters::of(job.parameters()));
     PL_CHECK(modelFor(job, "policy"));
     if (p.mode == "reward_accuracy") {
@@ -69,37 +76,6 @@ Status validate(learn::Job& job) {
     if (p.mode == "win_rate" && p.judge == "reward_model")
         PL_CHECK(modelFor(job, "judge"));
     return {};
-}
-
-/// Everything the result event says.
-struct Report {
-    std::map<std::string, double> values;
-    Json judge;
-    double units = 0; ///< prompts or pairs the main figure rests on
-};
-
-Status write(learn::Job& job, Report report) {
-    report.values["total_flos"] = learn::takeFlops();
-    Json values = Json::object();
-    for (const auto& [name, value] : report.values)
-        values[name] = jsonNumber(value);
-    Json event{{"values", values}, {"judge", report.judge}};
-    if (rules::tooFew(static_cast<int64_t>(report.units)))
-        event["too_few"] = true;
-    PL_CHECK(job.events().metrics(1, 0, 0, report.values));
-    PL_CHECK(job.events().write(event::kResult, std::move(event)));
-    return job.events().sync();
-}
-
-/// A share of `count` comparisons over `units` prompts. Answers to one prompt are alike, so the interval
-/// counts prompts.
-void addShare(std::map<std::string, double>& values, const std::string& name, double share, double units,
-              double count) {
-    const auto interval = rules::wilson(share * units, units);
-    values[name] = units > 0 ? share : std::nan("");
-    values[name + "_low"] = units > 0 ? interval.low : std::nan("");
-    values[name + "_high"] = units > 0 ? interval.high : std::nan("");
-    values[name + "_n"] = count;
 }
 
 // --- reward models
@@ -510,6 +486,9 @@ Status verifier(learn::Job& job, const Parameters& p) {
 }
 
 Status run(learn::Job& job) {
+    PL_TRY(const bool images, evaluation::isOfImages(job));
+    if (images)
+        return evaluation::evaluateImages(job);
     PL_TRY(const auto p, Parameters::of(job.parameters()));
     if (p.mode == "reward_accuracy")
         return rewardAccuracy(job, p);

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From the key of a vote to the next pair painted, in the window on a project of 10,000 pairs, votes durable as in use.
+// From the key of a vote to the next pair painted, in the window on a project of 10,000 pairs, votes durable as in use;
+// of texts, or of images of so many pixels a side.
 #include "tests/benchmark/benchmark.h"
-#include "tests/ui/page_fixture.h"
+#include "tests/ui/image_fixture.h"
 #include "ui/label/label_page.h"
+#include "ui/widgets/image_loader.h"
 
 using namespace fixture;
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::fprintf(stderr, "usage: benchmark_window PAIRS VOTES\n");
+    if (argc != 3 && argc != 4) {
+        std::fprintf(stderr, "usage: benchmark_window PAIRS VOTES [SIDE]\n");
         return 2;
     }
     qputenv("QT_QPA_PLATFORM", "offscreen");
@@ -17,7 +19,11 @@ int main(int argc, char** argv) {
     setReducedMotion(true);
     const int pairs = std::atoi(argv[1]), votes = std::atoi(argv[2]);
     Desk desk;
-    makeProject(desk.dir(), pairs);
+    const int side = argc == 4 ? std::atoi(argv[3]) : 0;
+    if (side > 0)
+        pictures::makeProject(desk.dir(), pairs, [&](int pair, int k) { return pictures::bytesOf(pictures::gradient(side, side, 2 * pair + k)); });
+    else
+        makeProject(desk.dir(), pairs);
     auto request = desk.request();
     request.project.durable = true;
     QElapsedTimer opening;
@@ -34,6 +40,9 @@ int main(int argc, char** argv) {
     static constexpr Qt::Key keys[] = {Qt::Key_S, Qt::Key_D, Qt::Key_F, Qt::Key_Space, Qt::Key_J, Qt::Key_K, Qt::Key_L};
     std::vector<double> floor;
     for (int i = 0; i < votes; ++i) {
+        // A person looks longer than decoding ahead takes.
+        if (side > 0 && !QTest::qWaitFor([&] { return page->pairView()->imageLoader()->isIdle(); }, 10000))
+            return 70;
         const auto before = page->currentComparison();
         QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : page, keys[i % 7]);
         if (!QTest::qWaitFor([&] { return page->currentComparison() != before && ready(); }, 10000))
@@ -46,7 +55,7 @@ int main(int argc, char** argv) {
     for (const qint64 ns : page->keyToPaint())
         ms.push_back(static_cast<double>(ns) * 1e-6);
     using pl::benchmark::quantile;
-    std::printf("%s\n", pl::dumpJson({{"pairs", pairs}, {"votes", ms.size()}, {"open_ms", openMs}, {"p50_ms", quantile(ms, 0.5)},
+    std::printf("%s\n", pl::dumpJson({{"pairs", pairs}, {"side", side}, {"votes", ms.size()}, {"open_ms", openMs}, {"p50_ms", quantile(ms, 0.5)},
                                       {"p95_ms", quantile(ms, 0.95)}, {"fsync_p50_ms", quantile(floor, 0.5)},
                                       {"fsync_p95_ms", quantile(floor, 0.95)}}).c_str());
     return ms.empty() ? 70 : 0;

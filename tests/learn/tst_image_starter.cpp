@@ -4,6 +4,7 @@
 // steps of its rebuild.
 
 #include <cmath>
+#include <ctime>
 #include <functional>
 #include <map>
 
@@ -160,12 +161,12 @@ private Q_SLOTS:
     void aPairTakesWellUnderASecond() {
         double best = 1e9;
         for (int i = 0; i < 5; ++i) {
-            const int64_t start = monotonicNs();
+            const std::clock_t start = std::clock(); // of this process: what else runs does not count
             must(drawImages(m_loaded.model, {m_prompts[0], m_prompts[0]}, {1, 2}, {}));
-            best = std::min(best, static_cast<double>(monotonicNs() - start) * 1e-9);
+            best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
         }
-        qInfo("a pair: %.0f ms, %.1f GFLOP", best * 1e3, 2 * 8 * 2 * m_loaded.config.forwardFlops() * 1e-9);
-        QVERIFY2(best < 1, qPrintable(QString::number(best)));
+        qInfo("a pair: %.0f ms of one core, %.1f GFLOP", best * 1e3, 2 * 8 * 2 * m_loaded.config.forwardFlops() * 1e-9);
+        QVERIFY2(best < 0.5, qPrintable(QString::number(best)));
     }
 
     /// The command that rebuilds the weights has, over its first steps, the card's losses. (Processors add in different orders.)

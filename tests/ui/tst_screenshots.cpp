@@ -7,6 +7,7 @@
 #include <QProcess>
 
 #include "tests/ui/bundles.h"
+#include "tests/ui/image_fixture.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
 #include "ui/data/paged_table.h"
@@ -19,6 +20,7 @@
 #include "ui/settings/settings_page.h"
 #include "ui/shell/chrome.h"
 #include "ui/train/train_page.h"
+#include "ui/widgets/image_view.h"
 #include "ui/widgets/plot/plot_parts.h"
 
 using namespace fixture;
@@ -155,6 +157,27 @@ private:
             faults += curvesWithoutName(&window);
         for (const QString& words : faults)
             m_faults.append(u"%1-%2-%3-%4: %5"_s.arg(page, state, theme, size, words));
+    }
+
+    void shootImages(Desk& desk, const QString& state, bool everyMode) {
+        applyTheme(*qApp, ThemeMode::Light);
+        desk.show(pages(desk.preferences), desk.request(), {1280, 800});
+        auto* label = qobject_cast<LabelPage*>(desk.window->page(u"label"_s));
+        label->setGuardMs(0);
+        QTRY_VERIFY(label->takesVotes());
+        for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
+            applyTheme(*qApp, theme);
+            for (const auto mode : {ImageMode::Side, ImageMode::Wipe, ImageMode::Difference, ImageMode::Blink}) {
+                if (!everyMode && mode != ImageMode::Side)
+                    continue;
+                label->pairView()->images()->setMode(mode);
+                QTest::qWait(60);
+                shoot(*desk.window, u"label"_s,
+                      everyMode ? state + u'_' + imageModeWord(mode).section(u' ', 0, 0).toLower() : state,
+                      theme == ThemeMode::Light ? u"light"_s : u"dark"_s, u"1280x800"_s);
+            }
+        }
+        applyTheme(*qApp, ThemeMode::Light);
     }
 
     void settle(MainWindow& window, const QString& page) {
@@ -299,6 +322,23 @@ private Q_SLOTS:
         }
         QVERIFY(!label->bannerText().isEmpty());
         shoot(*desk.window, u"label"_s, u"failed"_s, u"light"_s, u"1280x800"_s);
+    }
+
+    /// Pairs of images on the Label page: small and large ones in every mode, and a file that is no image.
+    void labelOfImages() {
+        for (const int side : {32, 1024}) {
+            Desk desk;
+            pictures::makeProject(desk.dir(), 4, [&](int pair, int k) {
+                return pictures::bytesOf(pictures::scene(side, 2 * pair + k, k == 0));
+            });
+            shootImages(desk, u"images%1"_s.arg(side), true);
+        }
+        Desk desk;
+        pictures::makeProject(desk.dir(), 1, [](int, int k) {
+            const QByteArray bytes = pictures::bytesOf(pictures::scene(64, k, true));
+            return k == 0 ? bytes : bytes.left(bytes.size() / 2);
+        });
+        shootImages(desk, u"brokenimage"_s, false);
     }
 
     void noFaults() { QVERIFY2(m_faults.isEmpty(), qPrintable(m_faults.join(u'\n'))); }

@@ -139,9 +139,9 @@ QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
         // What one looks with comes before what is seldom pressed: the strip cuts from its end.
         add(KeyId::ImageSide, u"side"_s, 5);
         add(KeyId::ImageWipe, u"wipe"_s, 5);
-        add(KeyId::ImageDifference, u"difference"_s, 5);
-        add(KeyId::ImageBlink, u"blink"_s, 5);
+        add(KeyId::ImageDifference, u"diff"_s, 5);
         add(KeyId::ImageFlip, u"flip"_s, 5);
+        add(KeyId::ImageBlink, u"blink"_s, 5);
         add(KeyId::ImageActual, u"1:1"_s, 5);
     }
     add(KeyId::Next, u"next"_s, images ? 6 : 4);

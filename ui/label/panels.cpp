@@ -14,6 +14,10 @@
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
+namespace {
+constexpr int kSheetRows = 19; ///< of keys in one column
+} // namespace
+
 // --- key sheet -------------------------------------------------------------------------------------------------------
 
 KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
@@ -34,13 +38,15 @@ void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale, bool images) {
         delete item->widget();
         delete item;
     }
-    // Two columns where one would be taller than the page.
     const auto rows = allLabelKeys(keys, scale, images);
-    const qsizetype tall = rows.size() > 18 ? (rows.size() + 1) / 2 : rows.size();
-    for (qsizetype i = 0; i < rows.size(); ++i) {
-        const int row = static_cast<int>(i % tall), column = i < tall ? 0 : 2;
-        m_grid->addWidget(new TextLabel(rows[i].first, TextStyle::Mono), row, column);
-        m_grid->addWidget(new TextLabel(rows[i].second), row, column + 1);
+    const auto count = static_cast<int>(rows.size());
+    // More than a small window is high stand in two columns.
+    const int each = count > kSheetRows ? (count + 1) / 2 : count;
+    m_grid->setColumnMinimumWidth(2, count > each ? px(Size::GapL) : 0);
+    for (int i = 0; i < count; ++i) {
+        const auto& [key, what] = rows[i];
+        m_grid->addWidget(new TextLabel(key, TextStyle::Mono), i % each, 3 * (i / each));
+        m_grid->addWidget(new TextLabel(what), i % each, 3 * (i / each) + 1);
     }
 }
 void KeySheet::open() {

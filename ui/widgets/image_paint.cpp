@@ -130,7 +130,8 @@ void paintFrame(QPainter& painter, const QRectF& pane, const QColor& tone, doubl
     painter.restore();
 }
 
-void paintPlaceholder(QPainter& painter, const QRect& pane, const QString& title, const QString& reason) {
+void paintPlaceholder(QPainter& painter, const QRect& pane, const QString& title, const QString& why) {
+    const QString reason = why.left(1).toUpper() + why.mid(1);
     painter.save();
     painter.setClipRect(pane, Qt::IntersectClip);
     const int icon = 2 * px(Size::Icon), gap = px(Size::GapS);

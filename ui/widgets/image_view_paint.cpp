@@ -147,7 +147,7 @@ void ImageView::Private::frames(QPainter& p) {
     };
     if (mode == ImageMode::Side) {
         for (int i = 0; i < 2; ++i) {
-            paintFrame(p, pane(i), tone(shownIn(i)), tint[size_t(i)]);
+            paintFrame(p, pane(i), tone(shownIn(i)), tint[at(shownIn(i))]);
             tag(pane(i), i == 1, shownIn(i));
         }
         return;
