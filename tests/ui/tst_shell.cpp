@@ -87,11 +87,34 @@ private Q_SLOTS:
         window.resize(1280, 800);
         window.show();
         QVERIFY(QTest::qWaitForWindowExposed(&window));
-        for (const char* name : {"start_starter", "start_file", "start_model"}) {
+        for (const char* name : {"start_starter", "start_images", "start_file", "start_model"}) {
             auto* button = window.findChild<QPushButton*>(QString::fromLatin1(name));
             QVERIFY(button && button->isVisible());
         }
         QVERIFY2(clipped(&window).isEmpty(), qPrintable(clipped(&window).join(u" | "_s)));
+    }
+
+    void theStarterIsOfTextsOrOfImages() {
+        Desk desk;
+        MainWindow window(pages(desk.preferences), desk.preferences);
+        auto* start = window.findChild<StartPage*>();
+        QVERIFY(start);
+        start->disconnect(&window); // only what the buttons ask for
+        QSignalSpy asked(start, &StartPage::starterRequested);
+        window.findChild<QPushButton*>(u"start_starter"_s)->click();
+        window.findChild<QPushButton*>(u"start_images"_s)->click();
+        QCOMPARE(asked.size(), 2);
+        QCOMPARE(asked[0][0].toBool(), false);
+        QCOMPARE(asked[1][0].toBool(), true);
+        qputenv("PAIRLAB_RESOURCES", PAIRLAB_SOURCE_DIR "/resources");
+        WorkspaceRequest request = desk.request();
+        request.kind = WorkspaceRequest::Kind::Starter;
+        request.starter = pl::desk::Starter::Images;
+        desk::Project project = must(Workspace::prepare(request));
+        const auto models = must(pl::desk::modelChoices(project));
+        QCOMPARE(models.size(), size_t{1});
+        QVERIFY(models[0].image);
+        QVERIFY(project.counters().prompts > 0);
     }
 
     void aProjectThatCannotBeOpenedIsSaidOnTheStartPage() {

@@ -85,10 +85,11 @@ MainWindow::MainWindow(std::vector<PageFactory> pages, Preferences& preferences,
     menu->addSeparator();
     menu->addAction(themeIcon(u"close"_s), u"Close the window (runs go on)"_s, this, &QWidget::close);
 
-    connect(m_start, &StartPage::starterRequested, this, [this] {
+    connect(m_start, &StartPage::starterRequested, this, [this](bool images) {
         WorkspaceRequest request;
         request.kind = WorkspaceRequest::Kind::Starter;
-        request.dir = freshProjectDir(u"Starter"_s);
+        request.starter = images ? desk::Starter::Images : desk::Starter::Text;
+        request.dir = freshProjectDir(images ? u"Image starter"_s : u"Starter"_s);
         openProject(request);
     });
     connect(m_start, &StartPage::fileRequested, this, &MainWindow::chooseFile);

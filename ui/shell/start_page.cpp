@@ -16,7 +16,7 @@ using namespace Qt::StringLiterals;
 namespace {
 constexpr int kColumn = 860;
 
-Card* choice(const QString& icon, const QString& title, const QString& what, QPushButton* button) {
+Card* choice(const QString& icon, const QString& title, const QString& what, QPushButton* button, QPushButton* second = nullptr) {
     auto* card = new Card;
     auto* picture = new QLabel;
     picture->setPixmap(iconPixmap(icon, Tone::Text, 28, picture->devicePixelRatioF()));
@@ -28,6 +28,10 @@ Card* choice(const QString& icon, const QString& title, const QString& what, QPu
     text->setMinimumHeight(4 * lineHeight(TextStyle::Body));
     card->body()->addWidget(text, 1);
     card->body()->addWidget(button);
+    if (second)
+        card->body()->addWidget(second);
+    else
+        card->body()->addSpacing(px(Size::Control) + card->body()->spacing());
     return card;
 }
 } // namespace
@@ -56,19 +60,22 @@ StartPage::StartPage() {
     m_choices = new QWidget;
     auto* row = new QHBoxLayout(m_choices);
     setNoMargins(row, Size::GapL);
-    auto* starter = new FilledButton(u"Open the starter"_s);
+    auto* starter = new FilledButton(u"Start with texts"_s);
+    auto* images = new QuietButton(u"Start with images"_s);
     auto* file = new QuietButton(u"Choose a file"_s);
     auto* model = new QuietButton(u"Choose a folder"_s);
     starter->setObjectName(u"start_starter"_s);
+    images->setObjectName(u"start_images"_s);
     file->setObjectName(u"start_file"_s);
     model->setObjectName(u"start_model"_s);
-    connect(starter, &QPushButton::clicked, this, &StartPage::starterRequested);
+    connect(starter, &QPushButton::clicked, this, [this] { Q_EMIT starterRequested(false); });
+    connect(images, &QPushButton::clicked, this, [this] { Q_EMIT starterRequested(true); });
     connect(file, &QPushButton::clicked, this, &StartPage::fileRequested);
     connect(model, &QPushButton::clicked, this, &StartPage::modelRequested);
     row->addWidget(choice(u"play"_s, u"Starter project"_s,
-                          u"A small language model and pairs of its answers, ready to label. The whole loop takes "
-                          u"minutes on any computer."_s,
-                          starter),
+                          u"A small language model and pairs of its answers, or a small generator of images. The whole "
+                          u"loop takes minutes on any computer."_s,
+                          starter, images),
                    1);
     row->addWidget(choice(u"file"_s, u"My file"_s,
                           u"Prompts or preference pairs: plain text, JSON Lines, TRL or HH. You see what is in it "

@@ -22,7 +22,7 @@ public:
     void setProblem(const QString& text);
 
 Q_SIGNALS:
-    void starterRequested();
+    void starterRequested(bool images);
     void fileRequested();
     void modelRequested();
     void openRequested();

@@ -33,7 +33,7 @@ Result<desk::Project> Workspace::prepare(const WorkspaceRequest& request) {
         return desk::Project::open(dir, options);
     PL_TRY(desk::Project project, desk::Project::create(dir, options));
     if (request.kind == WorkspaceRequest::Kind::Starter)
-        PL_CHECK(desk::addStarter(project));
+        PL_CHECK(desk::addStarter(project, request.starter));
     if (request.kind == WorkspaceRequest::Kind::Model) {
         PL_TRY([[maybe_unused]] std::string name, desk::addModel(project, sstr(request.model), "start"));
     }

@@ -9,6 +9,7 @@
 #include <QObject>
 #include <QString>
 
+#include "core/desk/runs/actions.h"
 #include "ui/shell/context.h"
 
 class QTimer;
@@ -20,6 +21,7 @@ struct WorkspaceRequest {
     enum class Kind { Open, Starter, Model, Empty };
     Kind kind = Kind::Open;
     QString dir;
+    desk::Starter starter = desk::Starter::Text; ///< Kind::Starter: texts or images
     QString model;      ///< Kind::Model: a Hugging Face folder, copied as "start"
     QString personName; ///< who labels
     desk::SupervisorOptions supervisor;
