@@ -36,6 +36,7 @@ private Q_SLOTS:
     void drawsAtMostThirtyTimesASecond();
     void logAxisHidesNothingSilently();
     void cursorReadsEverySeries();
+    void aSingleStepShowsItsInterval();
     void clickGivesTheStep();
     void zoomAndReset();
     void exportsEveryRawPoint();
@@ -260,6 +261,34 @@ void TestPlot::cursorReadsEverySeries() {
     QCOMPARE(readings[1].low, -5.0);
     plot.setSeriesVisible(a, false);
     QCOMPARE(plot.readingsAt(42).size(), size_t(1));
+}
+
+void TestPlot::aSingleStepShowsItsInterval() {
+    // Two verdicts on one checkpoint, or one: a band would have no width.
+    const auto tallest = [](const std::vector<PlotPoint>& points) {
+        LivePlot plot(u"win rate"_s);
+        plot.resize(400, 260);
+        const int s = plot.addSeries({u"against start"_s, 0, false, false, true});
+        for (const PlotPoint& p : points)
+            plot.append(s, p);
+        const QImage image = plot.toImage(1);
+        const QColor wanted = runColor(0).color;
+        int tallest = 0;
+        for (int x = 0; x < image.width(); ++x)
+            for (int y = 0, run = 0; y < image.height(); ++y) {
+                const QColor here = image.pixelColor(x, y);
+                const int off = std::abs(here.red() - wanted.red()) + std::abs(here.green() - wanted.green()) +
+                                std::abs(here.blue() - wanted.blue());
+                run = off < 60 ? run + 1 : 0;
+                tallest = std::max(tallest, run);
+            }
+        return tallest;
+    };
+    const int lone = tallest({{300, 0.71}}), one = tallest({{300, 0.71, kNan, kNan, 0.643, 0.769}}),
+              two = tallest({{300, 0.71, kNan, kNan, 0.643, 0.769}, {300, 0.4, kNan, kNan, 0.33, 0.47}});
+    QVERIFY2(lone > 0 && lone < 12, qPrintable(QString::number(lone)));
+    QVERIFY2(one > 60, qPrintable(QString::number(one)));
+    QVERIFY2(two > 30 && two < one, qPrintable(QString::number(two))); // each its own, not one from end to end
 }
 
 void TestPlot::clickGivesTheStep() {

@@ -40,7 +40,7 @@ struct LivePlot::Private {
         SeriesStyle style;
         Series data;
         bool visible = true;
-        QCPGraph *raw = nullptr, *smooth = nullptr, *low = nullptr, *high = nullptr, *bad = nullptr;
+        QCPGraph *raw = nullptr, *smooth = nullptr, *low = nullptr, *high = nullptr, *bar = nullptr, *bad = nullptr;
     };
     struct Baseline {
         double y;
@@ -350,7 +350,7 @@ struct LivePlot::Private {
         markers.clear();
         size_t finite = 0, bad = 0, hidden = 0;
         for (auto& line : lines) {
-            for (QCPGraph* graph : {line->raw, line->smooth, line->low, line->high, line->bad})
+            for (QCPGraph* graph : {line->raw, line->smooth, line->low, line->high, line->bar, line->bad})
                 if (graph)
                     graph->data()->clear();
             if (!drawable(*line))
@@ -430,7 +430,9 @@ struct LivePlot::Private {
             raw->setPen(linePen(full, thin ? 0 : 1.75, dashed && !thin));
             raw->setAntialiased(!thin);
         }
-        const bool lone = w.end - w.begin <= 1 || line.data.finiteCount() <= 1;
+        const auto& x = line.data.x(axis);
+        const bool lone = w.end - w.begin <= 1 || line.data.finiteCount() <= 1 || x[w.begin] == x[w.end - 1];
+        raw->setLineStyle(lone ? QCPGraph::lsNone : QCPGraph::lsLine); // verdicts on one step are no curve
         const bool dots = (line.style.dots || lone) && !smoothed;
         raw->setScatterStyle(dots ? QCPScatterStyle(QCPScatterStyle::ssDisc, full, full, 5) : QCPScatterStyle());
     }
@@ -461,6 +463,8 @@ struct LivePlot::Private {
         highGraph->setBrush(fillColor);
         highGraph->setChannelFillGraph(lowGraph);
         highGraph->setAntialiasedFill(false);
+        if (!low.isEmpty() && low.front().key == low.back().key)
+            setBars(ensure(line.bar, "main"), low, high, linePen(colorOf(line), 1.75, false));
     }
 
     void setYRange(QCPRange y, bool any) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tick labels and pens of LivePlot. Included by live_plot_private.h alone.
+// Tick labels, pens and interval bars of LivePlot. Included by live_plot_private.h alone.
 #pragma once
 
 #include "ui/widgets/plot/plot_parts.h"
@@ -14,6 +14,7 @@ inline constexpr double kSlowReplotMs = 12;
 inline constexpr size_t kThinPoints = 1500;
 inline constexpr int kClickSlop = 4;
 inline constexpr int kMaxReadings = 10;
+inline constexpr double kCapWidth = 4; ///< half of it, in pixels
 
 class CompactTicker : public QCPAxisTicker {
 public:
@@ -36,6 +37,18 @@ inline QPen linePen(const QColor& color, double width, bool dashed) {
     if (dashed)
         pen.setDashPattern({4, 3});
     return pen;
+}
+
+/// An interval at a single step, where a band has no width: a bar from low to high with caps.
+inline void setBars(QCPGraph* graph, const QVector<QCPGraphData>& low, const QVector<QCPGraphData>& high, const QPen& pen) {
+    QVector<QCPGraphData> ends;
+    for (qsizetype i = 0; i < low.size(); ++i)
+        ends << low[i] << high[i] << QCPGraphData(low[i].key, kNan);
+    graph->data()->set(ends, true);
+    graph->setPen(pen);
+    QPainterPath cap(QPointF(-kCapWidth, 0));
+    cap.lineTo(kCapWidth, 0);
+    graph->setScatterStyle(QCPScatterStyle(cap, pen));
 }
 
 } // namespace pl::ui
