@@ -79,13 +79,15 @@ struct Desk {
         project.reset();
         project = must(Project::open(dir(), options()));
     }
-    std::vector<LabelItem> next(size_t n = 1, QueueRule rule = QueueRule::Fifo, uint64_t seed = 1) {
+    std::vector<LabelItem> next(size_t n = 1, QueueRule rule = QueueRule::Fifo, uint64_t seed = 1,
+                                std::optional<Split> split = {}) {
         Project::NextOptions o;
         o.task = task;
         o.annotator = ada;
         o.limit = n;
         o.rule = rule;
         o.seed = seed;
+        o.split = split;
         return must(project->next(o));
     }
     Result<Ack> vote(const LabelItem& item, Winner winner, std::optional<int> strength = {}) {

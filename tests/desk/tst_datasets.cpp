@@ -10,9 +10,10 @@ class TestDatasets : public QObject {
     Q_OBJECT
 
     static LabelItem itemOf(Desk& desk, int prompt) {
-        for (const auto& item : desk.next(1000))
-            if (item.prompt.content == "Request " + std::to_string(prompt))
-                return item;
+        for (const std::optional<Split> split : {std::optional<Split>(), std::optional<Split>(Split::Test)})
+            for (const auto& item : desk.next(1000, QueueRule::Fifo, 1, split))
+                if (item.prompt.content == "Request " + std::to_string(prompt))
+                    return item;
         qFatal("no pair for prompt %d", prompt);
     }
     static void vote(Desk& desk, int prompt, JudgementInput in, bool swap = false) {

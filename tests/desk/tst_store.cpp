@@ -379,6 +379,49 @@ private Q_SLOTS:
         QVERIFY(more[0].comparison.id != first[0].comparison.id && more[0].comparison.id != first[1].comparison.id);
     }
 
+    void testPromptsAreOfferedOnlyWhenAskedFor() {
+        Desk desk(10);
+        NewPrompt sealed;
+        sealed.content = "Sealed request";
+        sealed.split = Split::Test;
+        const Id prompt = must(desk.project->addPrompts({sealed}))[0];
+        const auto remaining = [&](std::optional<Split> split) {
+            return must(desk.project->remaining(desk.task, desk.ada, split));
+        };
+        QCOMPARE(remaining({}), int64_t{10});
+        QCOMPARE(remaining(Split::Test), int64_t{0});
+        std::vector<NewCandidate> answers(2);
+        for (int k = 0; k < 2; ++k) {
+            answers[k].prompt = prompt;
+            answers[k].content = "Sealed answer " + std::to_string(k);
+        }
+        const auto ids = must(desk.project->addCandidates(answers));
+        must(desk.project->addPairs({{ids[0], ids[1]}})); // the queues are there already
+        const auto check = [&](int64_t open, int64_t test) {
+            QCOMPARE(remaining({}), open);
+            QCOMPARE(remaining(Split::Test), test);
+            for (const LabelItem& item : desk.next(50))
+                QVERIFY(item.prompt.split != Split::Test);
+        };
+        check(10, 1);
+        Project::NextOptions o;
+        o.task = desk.task;
+        o.annotator = desk.ada;
+        o.split = Split::Test;
+        const auto test = must(desk.project->next(o));
+        QCOMPARE(test.size(), size_t{1});
+        QCOMPARE(test[0].prompt.content, sealed.content);
+        OK(desk.vote(test[0], Winner::A));
+        check(10, 0);
+        QVERIFY(must(desk.project->nextRepeat(o, 0)).has_value());
+        o.split.reset();
+        QVERIFY(!must(desk.project->nextRepeat(o, 0)).has_value()); // nor is it repeated among the others
+        OK(desk.project->undo(desk.task, desk.ada));
+        check(10, 1);
+        desk.reopen();
+        check(10, 1);
+    }
+
     void repeatsAreKeptApartFromTheFirstVote() {
         Desk desk(4);
         for (const auto& item : desk.next(4))

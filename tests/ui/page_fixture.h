@@ -65,6 +65,7 @@ inline void makeProject(const QString& dir, int pairs, desk::Scale scale = desk:
     for (int i = 0; i < pairs; ++i) {
         desk::NewPrompt prompt;
         prompt.content = std::string(requests[i % 5]) + (i < 5 ? "" : " (" + std::to_string(i) + ")");
+        prompt.split = i % 5 == 4 ? desk::Split::Dev : desk::Split::Train; // on offer, all of them
         prompts.push_back(prompt);
     }
     const auto ids = must(project.addPrompts(prompts));

@@ -298,6 +298,60 @@ private Q_SLOTS:
         QCOMPARE(sitting.votes().size(), size_t{3});
     }
 
+    void pairsOfTestPromptsAreJudgedOnlyWhenAskedFor() {
+        Sitting sitting;
+        makeProject(sitting.dir(), 2, Scale::SevenPoint, [](desk::Project& p) {
+            for (int i = 0; i < 2; ++i) {
+                desk::NewPrompt sealed;
+                sealed.content = "Sealed request " + std::to_string(i);
+                sealed.split = desk::Split::Test;
+                std::vector<desk::NewCandidate> answers(2);
+                for (int k = 0; k < 2; ++k) {
+                    answers[k].prompt = must(p.addPrompts({sealed})).at(0);
+                    answers[k].content = longAnswer(i, k) + " sealed";
+                }
+                const auto ids = must(p.addCandidates(answers));
+                must(p.addPairs({{ids[0], ids[1]}}));
+            }
+        });
+        sitting.open();
+        const auto note = [&](const QString& part) -> QLabel* {
+            for (QLabel* label : sitting.page->findChildren<QLabel*>())
+                if (label->isVisible() && label->text().contains(part))
+                    return label;
+            return nullptr;
+        };
+        const auto link = [&]() -> QAbstractButton* {
+            for (QAbstractButton* button : sitting.page->findChildren<QAbstractButton*>())
+                if (button->isVisible() && button->text() == u"Judge them"_s)
+                    return button;
+            return nullptr;
+        };
+        for (int i = 0; i < 2; ++i) {
+            QVERIFY(sitting.waitForPair());
+            QVERIFY(!note(u"Test prompt"_s));
+            QVERIFY(sitting.pressAndSave(Qt::Key_D));
+        }
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Done);
+        QTRY_VERIFY(note(u"2 pairs of test prompts"_s) && link());
+        QCOMPARE(sitting.ask([](desk::Project& p) { return must(p.testOpenings()); }), int64_t{0});
+        link()->click();
+        QVERIFY(sitting.waitForPair());
+        QVERIFY(sitting.page->showsTestPairs() && note(u"Test prompt"_s));
+        QCOMPARE(sitting.ask([](desk::Project& p) { return must(p.testOpenings()); }), int64_t{1});
+        QVERIFY(clipped(sitting.page).isEmpty());
+        QVERIFY(sitting.pressAndSave(Qt::Key_D));
+        // Leaving the page ends it: the other one does not come back by itself.
+        QVERIFY(sitting.waitForPair());
+        sitting.window->goTo(u"data"_s, {});
+        sitting.window->goTo(u"label"_s, {});
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Done && note(u"1 pair of test prompts"_s));
+        QVERIFY(!sitting.page->showsTestPairs());
+        const auto counts = sitting.ask([](desk::Project& p) { return must(p.previewDataset({})); });
+        QCOMPARE(counts.sealedTest, int64_t{1});
+        QCOMPARE(counts.train + counts.dev, int64_t{2});
+    }
+
     void aFailedCommitKeepsThePairAndSaysWhy() {
         Sitting sitting;
         makeProject(sitting.dir(), 400);

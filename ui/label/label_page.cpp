@@ -120,6 +120,9 @@ void LabelPage::build() {
     m_cueLabel = new TextLabel({}, TextStyle::Caption, Tone::Warn);
     m_question->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     head->addWidget(m_question, 1);
+    m_sealedNote = new TextLabel(u"Test prompt: this vote stays out of datasets"_s, TextStyle::Caption, Tone::Warn);
+    m_sealedNote->hide();
+    head->addWidget(m_sealedNote);
     head->addWidget(m_cueLabel);
     head->addWidget(m_guidelineHint);
     column->addLayout(head);
@@ -163,6 +166,7 @@ void LabelPage::build() {
     connect(m_states, &LabelStates::generateRequested, this, [this] { m_context.navigate(page::kGenerate); });
     connect(m_states, &LabelStates::trainRequested, this, [this] { m_context.navigate(page::kTrain); });
     connect(m_states, &LabelStates::repeatRequested, this, &LabelPage::repeat);
+    connect(m_states, &LabelStates::testRequested, this, &LabelPage::openTestPairs);
     m_sheet = new KeySheet(this);
     m_guideline = new GuidelinePanel(this);
     m_guideline->hide();
@@ -197,9 +201,12 @@ void LabelPage::activated() {
     m_ready.clear();
     m_exhausted = false;
     m_view->imageLoader()->forgetFailures();
+    if (m_mode == Mode::Pair && !offered(m_met[static_cast<size_t>(m_at)]))
+        advance();
     refill();
 }
 void LabelPage::deactivated() {
+    m_testPairs = false;
     m_view->images()->setFlipped(false);
     m_sheet->hide();
     m_guideline->hide();
@@ -224,12 +231,18 @@ desk::Project::NextOptions LabelPage::options(size_t limit) const {
     o.session = m_context.session;
     o.limit = limit;
     o.blind = !m_context.task.revealNames;
+    if (m_testPairs)
+        o.split = desk::Split::Test;
     for (const LabelItem& item : m_ready)
         o.skip.push_back(item.comparison.id);
     for (const Met& met : m_met)
         if (!met.judgement)
             o.skip.push_back(met.item.comparison.id);
     return o;
+}
+
+bool LabelPage::offered(const Met& met) const {
+    return met.judgement || m_testPairs || met.item.prompt.split != desk::Split::Test;
 }
 
 int LabelPage::indexOf(Id comparison) const {
@@ -294,7 +307,7 @@ void LabelPage::refill() {
 void LabelPage::advance() {
     dropOld();
     for (size_t i = static_cast<size_t>(m_at + 1); i < m_met.size(); ++i)
-        if (!m_met[i].judgement)
+        if (!m_met[i].judgement && offered(m_met[i]))
             return showMet(static_cast<int>(i));
     if (!m_ready.empty()) {
         Met met;
@@ -304,9 +317,9 @@ void LabelPage::advance() {
         return showMet(static_cast<int>(m_met.size()) - 1);
     }
     for (size_t i = 0; i < m_met.size(); ++i)
-        if (!m_met[i].judgement && static_cast<int>(i) != m_at)
+        if (!m_met[i].judgement && offered(m_met[i]) && static_cast<int>(i) != m_at)
             return showMet(static_cast<int>(i));
-    if (m_at >= 0 && !m_met[static_cast<size_t>(m_at)].judgement)
+    if (m_at >= 0 && !m_met[static_cast<size_t>(m_at)].judgement && offered(m_met[static_cast<size_t>(m_at)]))
         return showMet(m_at);
     setMode(Mode::Loading); // what is on screen has its vote
     refill();
@@ -364,6 +377,7 @@ void LabelPage::showMet(int index) {
     lookAhead();
     if (m_context.task.revealNames)
         m_view->setTags(u"A  "_s + qstr(left.modelName), u"B  "_s + qstr(right.modelName));
+    m_sealedNote->setVisible(met.item.prompt.split == desk::Split::Test);
     refreshMarks();
     refreshStrip();
     if (m_ready.size() < kPrefetch / 2)
@@ -419,13 +433,18 @@ void LabelPage::setMode(Mode mode) {
 }
 
 void LabelPage::whenNothingIsLeft() {
+    if (m_testPairs) {
+        m_testPairs = false;
+        m_exhausted = false; // others may have come meanwhile
+        return refill();
+    }
     if (m_writing) {
         setMode(Mode::Dry);
         m_states->showDry(m_writingEta);
         return;
     }
     struct News {
-        int64_t pairs = 0;
+        int64_t pairs = 0, test = 0;
         desk::Rate consistency;
     };
     m_context.ask(
@@ -435,6 +454,8 @@ void LabelPage::whenNothingIsLeft() {
             news.pairs = p.counters().comparisons;
             if (news.pairs == 0)
                 return news;
+            if (auto left = p.remaining(task, person, desk::Split::Test))
+                news.test = *left;
             if (auto people = p.annotators()) {
                 const auto summary = desk::summarize(p.currentVotes(), *people, {}, task);
                 for (const desk::PersonSummary& each : summary.people)
@@ -459,6 +480,7 @@ void LabelPage::whenNothingIsLeft() {
             figures.left.successes = m_left;
             figures.left.n = m_decided;
             figures.selfConsistency = news.consistency;
+            figures.testPairs = news.test;
             setMode(Mode::Done);
             m_states->showDone(figures);
         });
@@ -511,6 +533,21 @@ void LabelPage::writeFromStarter() {
             m_writing = true;
             m_context.say(State::Running, u"%1 writes 50 pairs"_s.arg(qstr(*run)));
             whenNothingIsLeft();
+        });
+}
+
+void LabelPage::openTestPairs() {
+    m_context.ask(
+        this, [](desk::Project& p) { return p.openTestSplit("label"); },
+        [this](Result<int64_t> openings) {
+            if (!openings)
+                return failWith(errorText(openings.error()), [this] { openTestPairs(); });
+            m_testPairs = true;
+            m_exhausted = false;
+            m_context.say(State::Info, u"Test prompts opened, %1"_s.arg(*openings == 1 ? u"for the first time"_s
+                                                                                      : u"%1 times so far"_s.arg(*openings)));
+            refill();
+            setFocus();
         });
 }
 

@@ -42,6 +42,8 @@ public:
     PairView* pairView() const { return m_view; }
     KeyStrip* keyStrip() const { return m_strip; }
     QString bannerText() const;
+    /// The page offers pairs of test prompts, because that was asked for on it; until they run out or the page is left.
+    bool showsTestPairs() const { return m_testPairs; }
     bool isSaving() const { return m_saving; }
     /// A vote key would count now: painted, past the guard, nothing on its way to the disk.
     bool takesVotes() const { return m_mode == Mode::Pair && !m_saving && !tooFast(); }
@@ -114,10 +116,13 @@ private:
     void showGuideline();
     void repeat();
     void writeFromStarter();
+    void openTestPairs();
     void failWith(const QString& text, std::function<void()> again);
     qint64 activeMs() const;
     desk::Project::NextOptions options(size_t limit) const;
     int indexOf(desk::Id comparison) const;
+    /// Not a pair of a test prompt that nobody asks for any more.
+    bool offered(const Met& met) const;
     void dropOld();
 
     Context& m_context;
@@ -128,6 +133,7 @@ private:
     TextLabel* m_question;
     TextLabel* m_guidelineHint;
     TextLabel* m_cueLabel;
+    TextLabel* m_sealedNote;
     Banner* m_banner;
     PairView* m_view;
     KeyStrip* m_strip;
@@ -142,6 +148,7 @@ private:
     int m_at = -1;
     bool m_fetching = false, m_exhausted = false, m_saving = false, m_choosingReason = false;
     bool m_leftBad = false, m_rightBad = false;
+    bool m_testPairs = false;
     bool m_writing = false; ///< a job is writing pairs
     double m_writingEta = -1;
     uint64_t m_seed = 0;

@@ -174,7 +174,7 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
 
     m_done = new QWidget;
     auto* done = middle(m_done, 860);
-    done->addWidget(new TextLabel(u"Every pair here has your vote"_s, TextStyle::Title));
+    done->addWidget(new TextLabel(u"Every pair on offer has your vote"_s, TextStyle::Title));
     auto* tiles = new QHBoxLayout;
     setNoMargins(tiles, Size::GapM);
     m_votes = new Tile(u"Votes in this sitting"_s);
@@ -197,11 +197,20 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     doneButtons->addWidget(again);
     doneButtons->addStretch(1);
     done->addLayout(doneButtons);
+    auto* sealedRow = new QHBoxLayout;
+    setNoMargins(sealedRow, Size::GapS);
+    m_sealed = new TextLabel({}, TextStyle::Caption, Tone::Second);
+    m_test = new LinkButton(u"Judge them"_s);
+    sealedRow->addWidget(m_sealed);
+    sealedRow->addWidget(m_test);
+    sealedRow->addStretch(1);
+    done->addLayout(sealedRow);
     done->addStretch(2);
     addWidget(m_done);
     connect(train, &QPushButton::clicked, this, &LabelStates::trainRequested);
     connect(generate, &QPushButton::clicked, this, &LabelStates::generateRequested);
     connect(again, &QPushButton::clicked, this, &LabelStates::repeatRequested);
+    connect(m_test, &QPushButton::clicked, this, &LabelStates::testRequested);
 }
 
 void LabelStates::showLoading() {
@@ -223,6 +232,10 @@ void LabelStates::showDone(const SessionFigures& figures) {
         m_seconds->setFact(u"–"_s, u"no votes in this sitting"_s);
     setRate(m_left, figures.left, u"this sitting"_s);
     setRate(m_consistency, figures.selfConsistency, u"hidden repeats"_s);
+    m_sealed->setText(u"%1 of test prompts not on offer: votes on them stay out of datasets, and opening is counted."_s.arg(
+        figures.testPairs == 1 ? u"1 pair"_s : u"%1 pairs"_s.arg(formatCount(figures.testPairs))));
+    m_sealed->setVisible(figures.testPairs > 0);
+    m_test->setVisible(figures.testPairs > 0);
     setCurrentWidget(m_done);
 }
 void LabelStates::setBusy(const QString& text) {

@@ -50,6 +50,7 @@ struct SessionFigures {
     double medianSeconds = 0; ///< 0: none
     desk::Rate left;          ///< of this sitting, ties apart
     desk::Rate selfConsistency; ///< of this person, all time
+    int64_t testPairs = 0;      ///< of test prompts, without a vote of this person
 };
 
 /// The states without a pair: nothing there, ahead of the model, done.
@@ -72,12 +73,14 @@ Q_SIGNALS:
     void repeatRequested();
     void generateRequested();
     void trainRequested();
+    void testRequested();
 
 private:
     QWidget *m_empty, *m_dry, *m_done, *m_loading;
     FilledButton* m_write;
     InlineMessage* m_message;
-    TextLabel* m_dryText;
+    TextLabel *m_dryText, *m_sealed;
+    LinkButton* m_test;
     ProgressLine* m_dryBar;
     Tile *m_votes, *m_seconds, *m_left, *m_consistency;
 };

@@ -299,6 +299,7 @@ private:
                 fresh.content = canonical;
                 fresh.source = "playground";
                 fresh.kind = "chat";
+                fresh.split = desk::Split::Train; // its answers were read: it measures nothing any more
                 PL_TRY(const auto prompts, project.addPrompts({fresh}));
                 std::vector<desk::NewCandidate> candidates;
                 for (size_t i = 0; i < 2; ++i) {

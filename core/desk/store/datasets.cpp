@@ -493,7 +493,9 @@ Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
             auto row = m->query(std::string(kDatasetColumns) + "WHERE sha = ?");
             if (row.bind(sha).step()) {
                 m->discard = true;
-                return datasetOf(row, datasetsDir());
+                DatasetInfo known = datasetOf(row, datasetsDir());
+                known.counts = frozen.counts; // what is kept back may have grown since it was frozen
+                return known;
             }
         }
         // Aside, then renamed: a folder with this name is always whole.

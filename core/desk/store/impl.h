@@ -48,6 +48,9 @@ std::string digestOf(const DigestInput& input);
 
 inline constexpr const char* kVersion = "0.1.0";
 
+/// The one rule of what may be offered for labelling: the split asked for, else all but the sealed test prompts.
+inline bool offers(std::optional<Split> asked, Split split) { return asked ? split == *asked : split != Split::Test; }
+
 struct Project::Impl {
     std::string dir, projectUuid, name;
     ProjectOptions options;
@@ -71,9 +74,13 @@ struct Project::Impl {
     struct QueueKey {
         Id task, annotator;
         QueueRule rule;
-        int split; ///< -1: all
+        std::optional<Split> split;
         uint64_t seed;
         auto operator<=>(const QueueKey&) const = default;
+        /// Whether the queue holds the pair as long as it has no vote.
+        bool takes(const PairInfo& pair) const {
+            return (pair.task == 0 || pair.task == task) && offers(split, pair.split);
+        }
     };
     std::map<QueueKey, PairQueue> queues;
 

@@ -105,9 +105,8 @@ void Project::Impl::loadPairs() {
 
 PairQueue& Project::Impl::queueFor(const NextOptions& options) {
     loadPairs();
-    const int split = options.split ? static_cast<int>(*options.split) : -1;
     const uint64_t drawSeed = options.rule == QueueRule::Fifo ? 0 : options.seed ? options.seed : seed;
-    const QueueKey key{options.task, options.annotator, options.rule, split, drawSeed};
+    const QueueKey key{options.task, options.annotator, options.rule, options.split, drawSeed};
     const auto at = queues.find(key);
     if (at != queues.end())
         return at->second;
@@ -115,8 +114,7 @@ PairQueue& Project::Impl::queueFor(const NextOptions& options) {
         queues.clear();
     PairQueue queue(options.rule, drawSeed);
     for (const auto& [id, info] : pairs)
-        if ((info.task == 0 || info.task == options.task) && (split < 0 || split == static_cast<int>(info.split)) &&
-            !votes.find({options.task, id, options.annotator, 0}))
+        if (key.takes(info) && !votes.find({options.task, id, options.annotator, 0}))
             queue.add(id, info);
     return queues.emplace(key, std::move(queue)).first->second;
 }
@@ -149,6 +147,7 @@ Result<std::vector<LabelItem>> Project::next(const NextOptions& options) {
 
 Result<std::optional<LabelItem>> Project::nextRepeat(const NextOptions& options, int minGap) {
     return m->guarded("choosing a repeat", [&]() -> Result<std::optional<LabelItem>> {
+        m->loadPairs();
         std::vector<const CurrentVote*> mine;
         std::set<Id> repeated(options.skip.begin(), options.skip.end());
         for (const CurrentVote& vote : m->votes.rows()) {
@@ -156,7 +155,9 @@ Result<std::optional<LabelItem>> Project::nextRepeat(const NextOptions& options,
                 continue;
             if (vote.occasion > 0)
                 repeated.insert(vote.comparison);
-            else if (vote.kind == EventKind::Vote && vote.shown)
+            else if (const auto pair = m->pairs.find(vote.comparison); vote.kind == EventKind::Vote && vote.shown &&
+                                                                       pair != m->pairs.end() &&
+                                                                       offers(options.split, pair->second.split))
                 mine.push_back(&vote);
         }
         std::sort(mine.begin(), mine.end(), [](auto* x, auto* y) { return x->event < y->event; });

@@ -85,9 +85,7 @@ void Project::Impl::commitToMemory() {
         if (info == pairs.end())
             continue;
         for (auto& [which, queue] : queues) {
-            if (which.task != key.task || which.annotator != key.annotator)
-                continue;
-            if (which.split >= 0 && which.split != static_cast<int>(info->second.split))
+            if (which.task != key.task || which.annotator != key.annotator || !which.takes(info->second))
                 continue;
             if (openNow)
                 queue.add(key.comparison, info->second);
@@ -103,9 +101,7 @@ void Project::Impl::commitToMemory() {
         for (const auto& [id, info] : pending.newPairs) {
             pairs[id] = info;
             for (auto& [which, queue] : queues)
-                if ((info.task == 0 || info.task == which.task) &&
-                    (which.split < 0 || which.split == static_cast<int>(info.split)) &&
-                    !votes.find({which.task, id, which.annotator, 0}))
+                if (which.takes(info) && !votes.find({which.task, id, which.annotator, 0}))
                     queue.add(id, info);
         }
     }

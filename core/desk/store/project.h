@@ -160,14 +160,17 @@ public:
         QueueRule rule = QueueRule::Fifo;
         size_t limit = 1;
         uint64_t seed = 0; ///< of sides and random order; the project's own when 0
+        /// Of these prompts only. Without it train and dev: pairs of test prompts are never offered unless they are asked
+        /// for, because votes on them stay out of datasets.
         std::optional<Split> split;
         bool blind = true;
         std::vector<Id> skip;
     };
     Result<std::vector<LabelItem>> next(const NextOptions& options);
-    /// A hidden repeat of something this person judged at least minGap votes ago, sides drawn anew.
+    /// A hidden repeat of something this person judged at least minGap votes ago, sides drawn anew; from the same prompts
+    /// as next().
     Result<std::optional<LabelItem>> nextRepeat(const NextOptions& options, int minGap = 50);
-    /// Unjudged pairs left for this person.
+    /// Unjudged pairs left for this person; without a split those of train and dev, as next() offers them.
     Result<int64_t> remaining(Id task, Id annotator, std::optional<Split> split = {});
     /// Records what is about to be shown and returns its id.
     Result<Id> present(const Presentation& presentation);
@@ -225,7 +228,8 @@ public:
     Result<Id> setStandingOrder(const StandingOrder& order);
 
     // --- datasets ---
-    /// Writes datasets/<sha>/ and its row. The same votes and the same spec give the same sha and the existing dataset.
+    /// Writes datasets/<sha>/ and its row. The same votes and the same spec give the same sha and the
+    /// existing dataset, with the counts of now.
     Result<DatasetInfo> freezeDataset(const DatasetSpec& spec);
     /// What freezing would give, without writing.
     Result<DatasetCounts> previewDataset(const DatasetSpec& spec);
