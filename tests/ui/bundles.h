@@ -97,6 +97,9 @@ struct Runs {
         row.plugin = spec.plugin;
         row.kind = spec.plugin == "evaluate" ? "evaluate" : "train";
         row.createdMs = spec.createdMs;
+        row.parameters = parameters;
+        for (const ModelSpec& model : spec.models)
+            row.models.push_back({{"role", model.role}, {"name", model.name}, {"hash", model.hash}, {"path", model.path}});
         check(project->insertRun(row));
         check(writer->write(event::kRunStart, {{"protocol", 1}, {"plugin", spec.plugin}}));
         fill(*writer);

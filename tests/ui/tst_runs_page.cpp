@@ -300,7 +300,29 @@ private Q_SLOTS:
         QTRY_VERIFY(shows(*page, u"apache-2.0"_s));
         QVERIFY(shows(*page, u"262 k"_s));
         QCOMPARE(page->findChild<DetailTable*>()->model()->rowCount(), 5);
+        QVERIFY(!shows(*page, u"A control"_s));
         fixture::Pages::save(*page, "models_light");
+    }
+
+    void aModelOfShuffledLabelsIsMarked() {
+        fixture::Pages pages;
+        pages.addUsual();
+        pages.addRun("0006-dpo", {{"steps", 30}, {"label_control", "shuffle"}},
+                     [](EventWriter& w) { bundles::Runs::end(w, "finished"); });
+        pages.addCheckpoint("0006-dpo", 30);
+        pages.open();
+        auto page = make(modelsPage(), pages);
+        page->openArgument(u"run:6@30"_s);
+        QTRY_VERIFY(shows(*page, u"A control (shuffled labels)"_s));
+        QStringList names;
+        auto* table = page->findChild<DetailTable*>()->model();
+        for (int row = 0; row < table->rowCount(); ++row)
+            names.append(table->index(row, 0).data().toString() + u" | "_s + table->index(row, 1).data().toString());
+        QVERIFY2(names.contains(u"0006-dpo step 30 (best), control: shuffled labels | language model, control"_s),
+                 qPrintable(names.join(u'\n')));
+        fixture::Pages::save(*page, "models_control_light");
+        page->openArgument(u"run:2@300"_s);
+        QTRY_VERIFY(!shows(*page, u"A control"_s));
     }
 
     void verdictsAreAForest() {

@@ -31,7 +31,7 @@ public:
         auto* outer = new QVBoxLayout(body);
         setGaps(outer, Size::GapL, Size::GapM);
         auto* splitter = makeSplitter(Qt::Horizontal);
-        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 120}, {u"Step"_s, true, true, 72}},
+        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 160}, {u"Step"_s, true, true, 72}},
                                      [this](int row, int column, int role) { return cell(row, column, role); });
         m_table = new DetailTable(model);
         m_table->setFilterPlaceholder(u"Filter models and checkpoints"_s);
@@ -67,7 +67,8 @@ private:
         const desk::ModelChoice& c = m_models[static_cast<size_t>(row)];
         if (role == Qt::DisplayRole)
             return column == 0   ? qstr(c.label)
-                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s)
+                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s) +
+                                       (c.control.empty() ? QString() : u", control"_s)
                    : c.step >= 0 ? formatCount(c.step)
                                  : QString();
         if (role == Qt::UserRole)
@@ -114,6 +115,9 @@ private:
         m_path = new ElidedLabel({}, TextStyle::MonoCaption, Tone::Hint);
         m_path->setElideMode(Qt::ElideMiddle);
         card->body()->addWidget(m_path);
+        m_control = new InlineMessage;
+        m_control->clear();
+        card->body()->addWidget(m_control);
         m_message = new InlineMessage;
         m_message->clear();
         card->body()->addWidget(m_message);
@@ -178,6 +182,11 @@ private:
         m_train->setEnabled(!c.rewardModel);
         m_run->setVisible(c.run != 0);
         m_message->clear();
+        if (c.control.empty())
+            m_control->clear();
+        else
+            m_control->setMessage(State::Warning,
+                                  u"A control (%1): its figures say nothing about the votes."_s.arg(qstr(c.control)));
         for (TextLabel* label : {m_family, m_size, m_dtype, m_context, m_vocabulary, m_licence, m_disk})
             label->setText(u"…"_s);
         m_made->hide();
@@ -259,7 +268,7 @@ private:
     ElidedLabel *m_name = nullptr, *m_path = nullptr;
     TextLabel *m_made = nullptr, *m_family = nullptr, *m_size = nullptr, *m_dtype = nullptr, *m_context = nullptr,
               *m_vocabulary = nullptr, *m_licence = nullptr, *m_disk = nullptr;
-    InlineMessage* m_message = nullptr;
+    InlineMessage *m_message = nullptr, *m_control = nullptr;
     FilledButton* m_generate = nullptr;
     QuietButton *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
 };

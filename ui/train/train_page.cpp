@@ -284,7 +284,7 @@ private:
         const Parameter* rewards = m_manifest->parameter("rewards");
         if (rewards && rewards->type == ParamType::Variants && !m_kept.contains(m_manifest->id) && m_form->changedCount() == 0)
             for (const desk::ModelChoice& c : m_choices)
-                if (c.rewardModel) {
+                if (c.rewardModel && c.control.empty()) {
                     m_form->setValues({{"rewards", Json::array({{{"type", "reward_model"}, {"model", c.text}}})}});
                     m_kept[m_manifest->id] = m_form->changedValues();
                     break;

@@ -30,6 +30,7 @@ struct ModelChoice {
     bool rewardModel = false;
     int64_t run = 0, step = -1;
     bool image = false; ///< makes or scores images
+    std::string control; ///< of a model that learnt from labels dealt out at random: "shuffled labels" (controls.h)
 };
 /// models/ of the project, then complete checkpoints of its runs (best or last first).
 Result<std::vector<ModelChoice>> modelChoices(Project& project);
@@ -38,6 +39,12 @@ Result<std::vector<ModelChoice>> modelChoices(Project& project);
 Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role);
 /// The folder's config.json has a model_type that begins with "pairlab_image_".
 bool isImageModelDir(const std::string& dir);
+/// Looks at a model folder as far as can be told without loading it: config.json, whether the weights are a whole
+/// safetensors file with every tensor the config asks for; of a language model also tokenizer and chat template.
+Status checkModelFolder(const std::string& dir);
+/// What is wrong in models/ and in the checkpoints of every run (their hashes too), each with one next step; what a
+/// live run is just writing is left alone.
+Result<std::vector<Error>> checkModels(Project& project);
 /// Copies a Hugging Face folder or an image model's folder into models/NAME after looking at its files; returns the name.
 Result<std::string> addModel(Project& project, const std::string& path, const std::string& name = {});
 Status exportModel(Project& project, const std::string& model, const std::string& toDir);
@@ -87,7 +94,7 @@ struct EvaluateRequest {
     std::string model;           ///< run:ID, ...
     std::string against = "start"; ///< empty: none
     std::string judge;           ///< a taste's name, "verifier", or run:ID of a reward model
-    Split split = Split::Test;
+    Split split = Split::Dev;    ///< Test is sealed: each opening is counted
     int64_t prompts = 0;
     Json parameters = Json::object();
     uint64_t seed = 1;
@@ -95,7 +102,7 @@ struct EvaluateRequest {
 };
 /// A reward model under test is measured by its ranking accuracy on the split's pairs labelled by the noiseless rule (pairs
 /// inside the tie band left out) or, with judge "votes", by the dev votes; a policy by paired answers.
-/// Opening the test split is counted.
+/// The test split is opened, and that is counted, only when it is asked for and everything else is in order.
 Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, const EvaluateRequest& request);
 
 /// Keeps the database's rows in step with the bundles: call it for everything the supervisor's listener brings. When a

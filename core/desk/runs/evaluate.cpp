@@ -136,9 +136,6 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
         textTaste = std::move(*found);
     }
     const bool taste = textTaste || imageTaste;
-    if (request.split == Split::Test) {
-        PL_TRY([[maybe_unused]] auto openings, project.openTestSplit("evaluate " + request.model));
-    }
     if (rewardModel) {
         run.parameters["mode"] = "reward_accuracy";
         if (imageTaste) {
@@ -197,8 +194,23 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
         }
         PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, request.split, kind, request.prompts));
     }
-    run.note = {{"split", splitName(request.split)}, {"model", request.model}, {"against", request.against}, {"judge", request.judge}};
-    return submitAndRecord(project, supervisor, std::move(run), *manifest);
+    Json controls = Json::object();
+    for (const ModelSpec& each : run.models) {
+        PL_TRY(const std::string control, controlOf(project, each.path));
+        if (!control.empty())
+            controls[each.role == "policy" ? "model" : each.role] = control;
+    }
+    run.note = {{"split", splitName(request.split)}, {"model", request.model}, {"against", request.against},
+                {"judge", request.judge},            {"controls", controls}};
+    PL_TRY(std::string name, submitAndRecord(project, supervisor, std::move(run), *manifest));
+    // What could not start has opened nothing.
+    if (request.split == Split::Test) {
+        if (auto opened = project.openTestSplit("evaluate " + request.model); !opened) {
+            (void)supervisor.kill(name);
+            return tl::unexpected<Error>(std::move(opened).error());
+        }
+    }
+    return name;
 }
 
 } // namespace pl::desk

@@ -36,6 +36,9 @@ Result<DatasetInfo> datasetFor(Project& project, const std::string& name, bool i
 /// Every image of a frozen dataset comes with its rows.
 Status addImages(const DatasetInfo& dataset, RunRequest& run);
 
+/// What controlledRuns() says of the model in this folder; empty for most.
+Result<std::string> controlOf(Project& project, const std::string& path);
+
 Result<std::string> submitAndRecord(Project& project, Supervisor& supervisor, RunRequest request, const Manifest& manifest);
 
 } // namespace pl::desk::shared
