@@ -2,6 +2,7 @@
 // demo: once round the loop, headless, on a copy of the starter project.
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include <fmt/format.h>
@@ -170,11 +171,11 @@ void addDemoCommand(Commands& commands) {
                                  return Demo(text).run();
                              });
     sub->add_option("--out", a->out, "Folder of the report")->required();
-    sub->add_option("--seed", a->seed, "Seed");
+    sub->add_option("--seed", a->seed, "Seed")->check(wholeNumber(0, std::numeric_limits<int64_t>::max() - 1));
     sub->add_option("--taste", a->taste, "Hidden taste of the simulated annotator; else concise, of pictures larger");
     sub->add_flag("--images", a->images, "Pictures instead of texts");
-    sub->add_option("--labels", a->labels, "Training labels")->check(CLI::Range(int64_t{50}, int64_t{100000}));
-    sub->add_option("--device", a->device, "cpu or cuda[:N]");
+    sub->add_option("--labels", a->labels, "Training labels")->check(wholeNumber(50, 100000));
+    sub->add_option("--device", a->device, "Where it runs")->check(deviceName());
     sub->add_flag("--json", a->json, "Print summary.json");
 }
 

@@ -92,6 +92,7 @@ Result<desk::RunInfo> DemoStages::evaluate(const std::string& model, const std::
     request.model = model;
     request.judge = judge;
     request.against = against;
+    request.split = desk::Split::Test; // the report is made once; its figures choose nothing
     request.prompts = prompts;
     request.seed = m_a.seed;
     request.device = m_a.device;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/cli/desk.h"
 
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -135,6 +138,53 @@ Result<desk::SimulatedVote> simulatedVote(const desk::Project& project, const de
     pair.imageA = &a;
     pair.imageB = &b;
     return desk::simulateVote(person, pair, seed);
+}
+
+CLI::Validator wholeNumber(int64_t low, int64_t high) {
+    return {[low, high](std::string& text) -> std::string {
+                int64_t value = 0;
+                const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+                if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high)
+                    return {};
+                return fmt::format("'{}' is no whole number from {} to {}", text, low, high);
+            },
+            fmt::format("{}..{}", low, high)};
+}
+
+CLI::Validator seedNumber() {
+    auto check = wholeNumber(0, std::numeric_limits<int64_t>::max());
+    return check.description("0 or more");
+}
+
+CLI::Validator share() {
+    return {[](std::string& text) -> std::string {
+                char* end = nullptr;
+                const double value = std::strtod(text.c_str(), &end);
+                if (!text.empty() && *end == 0 && value >= 0 && value <= 1) // not a number is outside, too
+                    return {};
+                return fmt::format("'{}' is no number from 0 to 1", text);
+            },
+            "0..1"};
+}
+
+CLI::Validator splitName(bool all) {
+    return {[all](std::string& text) -> std::string {
+                if (desk::splitOf(text) || (all && text == "all"))
+                    return {};
+                return fmt::format("'{}' is no split: train, dev, test{}", text, all ? ", all" : "");
+            },
+            all ? "train, dev, test, all" : "train, dev, test"};
+}
+
+CLI::Validator deviceName() {
+    return {[](std::string& text) -> std::string {
+                const std::string number = text.rfind("cuda:", 0) == 0 ? text.substr(5) : "";
+                if (text == "cpu" || text == "cuda" ||
+                    (!number.empty() && number.size() <= 3 && number.find_first_not_of("0123456789") == std::string::npos))
+                    return {};
+                return fmt::format("'{}' is no device: cpu, cuda or cuda:N", text);
+            },
+            "cpu, cuda, cuda:N"};
 }
 
 desk::JudgementInput inputOf(const desk::SimulatedVote& vote) {

@@ -72,6 +72,13 @@ Result<desk::SimulatedVote> simulatedVote(const desk::Project& project, const de
                                           const desk::LabelItem& item, uint64_t seed);
 /// Whether the person has a taste for pairs of this kind.
 bool judges(const desk::SimulatedPerson& person, const desk::LabelItem& item);
+/// Checks of options: what is outside is refused before a project is opened, naming the option and what it may be.
+CLI::Validator wholeNumber(int64_t low, int64_t high);
+CLI::Validator seedNumber(); ///< 0 to 2^63 - 1, which is what the database can hold
+CLI::Validator share();      ///< 0 to 1
+CLI::Validator deviceName(); ///< cpu, cuda, cuda:N
+CLI::Validator splitName(bool all); ///< train, dev, test; and all of them
+constexpr int64_t kMostAsked = 100'000'000; ///< of prompts, pairs, judgements
 /// A simulated vote as the store takes it.
 desk::JudgementInput inputOf(const desk::SimulatedVote& vote);
 

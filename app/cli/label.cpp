@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "app/cli/desk.h"
 #include "core/base/hash.h"
@@ -20,13 +21,13 @@ namespace {
 struct LabelArguments {
     std::string project, simulate;
     int64_t count = 100;
-    double flip = 0;
-    uint64_t seed = 1;
+    std::optional<double> flip;
+    std::optional<uint64_t> seed; ///< else that of the file, else 1
     bool acks = false, json = false;
     std::string split;
 };
 
-using Splits = std::vector<std::optional<desk::Split>>; ///< nullopt: all of them
+using Splits = std::vector<std::optional<desk::Split>>; ///< nullopt: train and dev
 
 /// Up to `limit` pairs, the next one last. Several splits are drawn from in proportion to what is left in them, in an order
 /// of the seed and the pairs' contents; the propensity of a pair is that within its split.
@@ -62,18 +63,26 @@ Result<int> label(const LabelArguments& a) {
     if (a.simulate.size() > 5 && a.simulate.substr(a.simulate.size() - 5) == ".json") {
         PL_TRY(Json json, readJsonFile(a.simulate));
         PL_TRY(panel, desk::panelFromJson(json, a.simulate));
+        if (a.flip)
+            return fail(Code::InvalidInput, "--flip and a file of people: each person in it has a share of its own",
+                        "Write \"flip_rate\" into " + a.simulate + ".");
     } else {
-        PL_TRY(panel, desk::panelOfTaste(a.simulate, a.flip, a.seed));
+        PL_TRY(panel, desk::panelOfTaste(a.simulate, a.flip.value_or(0), 1));
     }
-    panel.seed = a.seed;
-    // Without a word about it the test prompts stay sealed: votes on them could only be kept back anyway.
-    Splits splits = {desk::Split::Train, desk::Split::Dev};
-    if (!a.split.empty()) {
-        PL_TRY(const auto split, splitArgument(a.split));
-        splits = {split};
+    if (a.seed)
+        panel.seed = *a.seed;
+    // Without a word about it the test prompts stay sealed, here as in the window.
+    Splits splits = {std::nullopt};
+    if (a.split == "all") {
+        splits.push_back(desk::Split::Test);
+    } else if (!a.split.empty()) {
+        PL_TRY(splits.front(), splitArgument(a.split));
     }
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::Task task, project.defaultTask());
+    if (splits.back() == desk::Split::Test) {
+        PL_TRY([[maybe_unused]] auto openings, project.openTestSplit("label"));
+    }
 
     // Every simulated person is an annotator of kind "rule": never mistaken for a human.
     struct Person {
@@ -106,7 +115,7 @@ Result<int> label(const LabelArguments& a) {
             next.annotator = person.id;
             next.session = person.session;
             next.rule = desk::QueueRule::Random;
-            next.seed = a.seed;
+            next.seed = panel.seed;
             next.skip = unfit[rule.name];
             PL_TRY(queue, nextOf(project, next, splits, std::min<int64_t>(64, a.count - done)));
         }
@@ -191,11 +200,16 @@ void addLabelCommands(Commands& commands) {
     auto* sub = commands.add("label", "Label pairs with a simulated annotator (marked as a rule, never as a person)",
                              [a] { return label(*a); });
     sub->add_option("project", a->project, "Project folder")->required();
-    sub->add_option("--simulate", a->simulate, "A taste of texts (concise, warm, vivid, ...) or pictures (larger, warm_light, ...) or FILE.json describing people")->required();
-    sub->add_option("--count", a->count, "How many judgements")->check(CLI::Range(int64_t{1}, int64_t{100000000}));
-    sub->add_option("--flip", a->flip, "Share of votes written down for the other side")->check(CLI::Range(0.0, 1.0));
-    sub->add_option("--seed", a->seed, "Seed of sides and noise");
-    sub->add_option("--split", a->split, "Only pairs of this split (train, dev, test, all). Without it: train and dev; test prompts stay sealed");
+    sub->add_option("--simulate", a->simulate,
+                    "A taste of texts (concise, warm, vivid, ...) or pictures (larger, warm_light, ...) or FILE.json describing people")
+        ->required();
+    sub->add_option("--count", a->count, "How many judgements")->check(wholeNumber(1, kMostAsked));
+    sub->add_option("--flip", a->flip, "Share of votes written down for the other side")->check(share());
+    sub->add_option("--seed", a->seed, "Seed of sides and noise; without it the file's own, else 1")->check(seedNumber());
+    sub->add_option("--split", a->split,
+                    "Only pairs of this split; without it train and dev. Test is sealed: votes on it stay out of datasets, and "
+                    "each opening is counted")
+        ->check(splitName(true));
     sub->add_flag("--acks", a->acks, "One line a judgement, printed after its commit");
     sub->add_flag("--json", a->json, "JSON summary");
 
@@ -207,7 +221,7 @@ void addLabelCommands(Commands& commands) {
     auto q = std::make_shared<QueueArguments>();
     sub = commands.add("queue", "What comes next", [q] { return queue(q->project, q->limit, q->json); });
     sub->add_option("project", q->project, "Project folder")->required();
-    sub->add_option("--limit", q->limit, "How many to show")->check(CLI::Range(int64_t{1}, int64_t{1000000}));
+    sub->add_option("--limit", q->limit, "How many to show")->check(wholeNumber(1, 1000000));
     sub->add_flag("--json", q->json, "JSON");
 }
 

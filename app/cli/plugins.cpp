@@ -105,6 +105,9 @@ Result<int> doctor(const std::string& dir, bool json) {
         PL_TRY(desk::CheckReport report, project.check());
         for (const std::string& problem : report.problems)
             problems.push_back(problem);
+        PL_TRY(const auto models, desk::checkModels(project));
+        for (const Error& problem : models)
+            problems.push_back(problem.toString());
         if (auto free = os::freeSpace(dir)) {
             out["free_bytes"] = *free;
             if (*free < (uint64_t{1} << 30))
@@ -168,7 +171,7 @@ void addPluginCommands(Commands& commands) {
         Json rows = Json::array();
         for (const auto& c : choices) {
             rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel},
-                            {"image", c.image}});
+                            {"image", c.image}, {"control", c.control}});
             if (!ml->json)
                 std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), c.rewardModel ? c.image ? " (reward model of images)" : " (reward model)"
                                                                                    : c.image ? " (images)" : "");

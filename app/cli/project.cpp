@@ -126,6 +126,7 @@ Result<int> stats(const Arguments& a) {
     json["candidates"] = c.candidates;
     json["pairs"] = c.comparisons;
     json["runs"] = c.runs;
+    PL_TRY(json["test_openings"], project.testOpenings());
     if (a.json) {
         printJson(json);
         return 0;
@@ -184,7 +185,7 @@ void addProjectCommands(Commands& commands) {
     sub->add_option("--images", i->images, "Folder of the image files that rows name; else that of the file");
     sub->add_option("--layout", i->layout,
                     "How the paths in a folder of images are made up; {checkpoint}/{prompt}_{seed} unless said otherwise");
-    sub->add_option("--split", i->split, "Put every prompt into this split");
+    sub->add_option("--split", i->split, "Put every prompt into this split")->check(splitName(false));
     sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
     sub->add_flag("--dry-run", i->dryRun, "Say what would happen");
     sub->add_flag("--json", i->json, "JSON");

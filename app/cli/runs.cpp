@@ -10,6 +10,8 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
+#include "core/rules/image_taste.h"
+#include "core/rules/taste.h"
 
 namespace pl::cli {
 
@@ -26,8 +28,8 @@ struct JobArguments {
 void addJobOptions(CLI::App* sub, JobArguments& a) {
     sub->add_option("project", a.project, "Project folder")->required();
     sub->add_option("--set", a.set, "NAME=VALUE of a parameter (see `plugins describe`)");
-    sub->add_option("--seed", a.seed, "Random seed");
-    sub->add_option("--device", a.device, "cpu, cuda or cuda:N");
+    sub->add_option("--seed", a.seed, "Random seed")->check(seedNumber());
+    sub->add_option("--device", a.device, "Where it runs")->check(deviceName());
     sub->add_flag("--wait", a.wait, "Until it has ended");
     sub->add_flag("--json", a.json, "JSON");
 }
@@ -228,6 +230,9 @@ Result<Json> rewardTerm(const std::string& text) {
     } else if (body.rfind("rule:", 0) == 0) {
         term["type"] = "rule";
         term["taste"] = body.substr(5);
+        auto known = rules::tasteByName(body.substr(5));
+        if (!known && !rules::imageTasteByName(body.substr(5)))
+            return tl::unexpected<Error>(std::move(known).error());
     } else if (body == "verifier") {
         term["type"] = "verifier";
     } else if (body.rfind("length:", 0) == 0) {
@@ -276,7 +281,7 @@ Result<int> train(const TrainArguments& a) {
 }
 
 struct EvaluateArguments : JobArguments {
-    std::string model, against = "start", judge, split = "test";
+    std::string model, against = "start", judge, split = "dev";
     int64_t limit = 0;
 };
 
@@ -298,6 +303,10 @@ Result<int> evaluate(const EvaluateArguments& a) {
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
     Json out = runJson(info);
+    out["split"] = a.split;
+    if (request.split == desk::Split::Test) {
+        PL_TRY(out["test_openings"], desk->project().testOpenings());
+    }
     Json judge = Json::object();
     if (auto events = readEvents(os::joinPath(info.dir, "events.jsonl")))
         for (const Event& event : *events)
@@ -320,6 +329,9 @@ Result<int> evaluate(const EvaluateArguments& a) {
     if (!out.contains("n"))
         put("n", "eval_accuracy_n");
     out["judge"] = judge;
+    const Json controls = info.note.value("controls", Json::object());
+    if (!controls.empty())
+        out["controls"] = controls;
     if (a.json) {
         printJson(out);
     } else if (info.state == RunState::Finished) {
@@ -338,6 +350,11 @@ Result<int> evaluate(const EvaluateArguments& a) {
         }
         for (const auto& [name, number] : info.result)
             std::printf("  %-28s %.4g\n", name.c_str(), number);
+        for (const auto& [role, control] : controls.items())
+            std::printf("A control, no result about the votes: the %s comes from %s.\n",
+                        role == "against" ? "other model" : role.c_str(), control.get<std::string>().c_str());
+        if (out.contains("test_openings"))
+            std::printf("Measured on the sealed test prompts, opened %lld times so far.\n", out["test_openings"].get<long long>());
     }
     if (info.state != RunState::Finished)
         printFailure(info);
@@ -433,14 +450,14 @@ void addRunCommands(Commands& commands) {
     auto* sub = commands.add("generate", "Write candidates and pair them", [g] { return generate(*g); });
     addJobOptions(sub, *g);
     sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models");
-    sub->add_option("--split", g->split, "train, dev, test or all");
+    sub->add_option("--split", g->split, "Prompts of this split")->check(splitName(true));
     sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, scene, all); auto: what the model is for");
     sub->add_option("--best-of", g->bestOf, "Images: draw so many a prompt and keep the --n that the judge likes best")
-        ->check(CLI::Range(int64_t{1}, int64_t{1024}));
+        ->check(wholeNumber(1, 1024));
     sub->add_option("--judge", g->judge, "Who chooses: run:ID of an image reward model, or a taste of pictures");
     sub->add_flag("--estimate", g->estimate, "Only say what it would cost");
-    sub->add_option("--n", g->n, "Answers a prompt and model")->check(CLI::Range(int64_t{1}, int64_t{1024}));
-    sub->add_option("--limit", g->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
+    sub->add_option("--n", g->n, "Answers a prompt and model")->check(wholeNumber(1, 1024));
+    sub->add_option("--limit", g->limit, "At most so many prompts; 0: all")->check(wholeNumber(0, kMostAsked));
     sub->add_flag("--no-pairs", g->noPairs, "Candidates only");
 
     auto t = std::make_shared<TrainArguments>();
@@ -452,8 +469,8 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}; image_sft: images beside the file");
     sub->add_option("--reward", t->rewards, "grpo: run:ID, rule:TASTE, verifier, length:TOKENS, with optional *WEIGHT");
     sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, scene, all); auto: what the model is for");
-    sub->add_option("--limit", t->limit, "grpo: at most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
-    sub->add_option("--threads", t->threads, "Processor threads; 0: all");
+    sub->add_option("--limit", t->limit, "grpo: at most so many prompts; 0: all")->check(wholeNumber(0, kMostAsked));
+    sub->add_option("--threads", t->threads, "Processor threads; 0: all")->check(wholeNumber(0, 1024));
 
     auto e = std::make_shared<EvaluateArguments>();
     sub = commands.add("evaluate", "Measure a model on held-out prompts", [e] { return evaluate(*e); });
@@ -461,8 +478,10 @@ void addRunCommands(Commands& commands) {
     sub->add_option("--model", e->model, "run:ID, start, a folder")->required();
     sub->add_option("--against", e->against, "The other model (none: alone)");
     sub->add_option("--judge", e->judge, "A taste, verifier, or run:ID of a reward model; votes (for reward models only)");
-    sub->add_option("--split", e->split, "test (sealed: each opening is counted), dev or train")->capture_default_str();
-    sub->add_option("--limit", e->limit, "At most so many prompts")->check(CLI::Range(int64_t{0}, int64_t{100000000}));
+    sub->add_option("--split", e->split, "Prompts of this split; test is sealed: each opening is counted")
+        ->capture_default_str()
+        ->check(splitName(false));
+    sub->add_option("--limit", e->limit, "At most so many prompts; 0: all")->check(wholeNumber(0, kMostAsked));
 
     struct ListArguments {
         std::string project;

@@ -60,6 +60,22 @@ private Q_SLOTS:
         qInfo("mean win rate %.3f", mean);
         QVERIFY2(std::abs(mean - 0.5) <= 0.1, qPrintable(QString::number(mean)));
     }
+
+    void theirModelsAndFiguresAreMarked() {
+        const auto parsed = parseJson(cli({"models", "list", m_project, "--json"}).out, "models");
+        QVERIFY(parsed);
+        std::string judge, policy;
+        for (const Json& model : *parsed) {
+            const bool start = model["name"] == "start";
+            QCOMPARE(model["control"].get<std::string>().empty(), start);
+            (model["reward_model"].get<bool>() ? judge : policy) = model["name"].get<std::string>();
+        }
+        const Json e = cliJson({"evaluate", m_project, "--model", policy, "--judge", judge, "--limit", "4", "--set",
+                                "max_new_tokens=8", "--wait", "--json"});
+        QVERIFY2(e.contains("controls") && e["controls"].contains("judge") && e["judge"].value("name", "").find("control: ") !=
+                     std::string::npos, dumpJson(e).c_str());
+        QCOMPARE(e["controls"].contains("model"), policy != "start");
+    }
 };
 
 QTEST_GUILESS_MAIN(TestControls)

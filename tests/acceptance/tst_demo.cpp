@@ -10,6 +10,9 @@
 
 #include <set>
 
+#include "core/base/bundle.h"
+#include "core/base/events.h"
+#include "core/base/os/lock.h"
 #include "tests/acceptance/loop.h"
 
 using namespace pl;
@@ -120,6 +123,34 @@ private Q_SLOTS:
         }
     }
 #endif
+
+    void aStoppedDemoStopsItsRun() {
+        const std::string dir = m_dir.path().toStdString() + "/stopped";
+        os::SpawnOptions spawn;
+        spawn.arguments = {program("pairlab-cli"), "demo", "--out", dir, "--seed", "1"};
+        spawn.outputFile = dir + ".log";
+        auto process = os::Process::spawn(spawn);
+        QVERIFY(process);
+        std::string bundle;
+        const auto working = [&] {
+            const auto runs = os::listDir(dir + "/project/runs");
+            if (!runs || runs->empty())
+                return false;
+            bundle = dir + "/project/runs/" + runs->front();
+            const auto events = readEvents(bundle + "/events.jsonl");
+            return events && !events->empty() && os::FileLock::isHeld(bundle + "/lock");
+        };
+        QTRY_VERIFY_WITH_TIMEOUT(working(), 60000);
+        QVERIFY(process->signal(SIGTERM));
+        const auto status = process->wait(120000);
+        QVERIFY(status && *status);
+        QCOMPARE((*status)->code, 3);
+        QVERIFY2(!os::FileLock::isHeld(bundle + "/lock"), "the worker lives on");
+        const RunEnding ending = inspectRun(bundle);
+        QVERIFY2(ending.state == RunState::Stopped, ending.reason.c_str());
+        const std::string log = os::readFile(dir + ".log").value_or("");
+        QVERIFY2(log.find("stopped in run 0001") != std::string::npos && log.find(dir) != std::string::npos, log.c_str());
+    }
 
     void itNeverWritesOverAnotherReport() {
         const Ran again = cli({"demo", "--out", out()});

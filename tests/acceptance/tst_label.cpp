@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: processors=1 timeout=240
-// `label` and the sealed test prompts.
+// `label`, `evaluate` and the sealed test prompts.
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -53,10 +53,45 @@ private Q_SLOTS:
     }
 
     void askedForByNameTheyAreOpened() {
+        QCOMPARE(number(cliJson({"stats", m_project, "--json"}), "test_openings"), 0.0);
         const Json test = label({"--split", "test"});
         QVERIFY2(number(test, "labelled") >= 8, dumpJson(test).c_str());
         QVERIFY(test.value("ran_out", false)); // 12 pairs at most, and nothing else was left to label
         QVERIFY(number(test, "labelled") <= 12);
+        QCOMPARE(number(cliJson({"stats", m_project, "--json"}), "test_openings"), 1.0);
+        const Json counts = frozen("sealed");
+        QCOMPARE(number(counts, "sealed_test"), number(test, "labelled"));
+        QCOMPARE(number(label({"--split", "all"}), "labelled"), 0.0);
+    }
+
+    void evaluateMeasuresOnDevUnlessTestIsAskedFor() {
+        const double before = number(cliJson({"stats", m_project, "--json"}), "test_openings");
+        const auto evaluate = [&](const std::vector<std::string>& more) {
+            std::vector<std::string> arguments{"evaluate", m_project, "--model", "start",  "--judge", kTaste, "--limit", "4",
+                                               "--set",    "max_new_tokens=8",  "--wait", "--json"};
+            arguments.insert(arguments.end(), more.begin(), more.end());
+            return cliJson(arguments);
+        };
+        const auto splits = [&](const Json& run) {
+            const auto prompts = os::readFile(run.value("dir", std::string()) + "/data/prompts.jsonl");
+            QStringList found;
+            for (const QByteArray& line : QByteArray::fromStdString(prompts.value_or("")).split('\n'))
+                if (!line.isEmpty())
+                    found.append(QString::fromStdString(parseJson(line.toStdString(), "row").value_or(Json::object()).value("split", "")));
+            found.removeDuplicates();
+            return found;
+        };
+        const Json dev = evaluate({});
+        QCOMPARE(dev.value("split", ""), std::string("dev"));
+        QCOMPARE(splits(dev), QStringList{"dev"});
+        QVERIFY(!dev.contains("test_openings"));
+        QCOMPARE(number(cliJson({"stats", m_project, "--json"}), "test_openings"), before);
+        const Json test = evaluate({"--split", "test"});
+        QCOMPARE(splits(test), QStringList{"test"});
+        QCOMPARE(number(test, "test_openings"), before + 1);
+        // What cannot start opens nothing.
+        QVERIFY(cli({"evaluate", m_project, "--model", "start", "--judge", "nobody", "--split", "test", "--wait"}).code != 0);
+        QCOMPARE(number(cliJson({"stats", m_project, "--json"}), "test_openings"), before + 1);
     }
 };
 
