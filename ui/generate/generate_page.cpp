@@ -7,13 +7,17 @@
 
 #include <QCheckBox>
 #include <QComboBox>
+#include <QFileInfo>
+#include <QLabel>
 #include <QLineEdit>
 #include <QScrollArea>
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "ui/models/model_facts.h"
+#include "ui/widgets/image_loader.h"
 #include "ui/widgets/text_pane.h"
 #include "ui/widgets/tiles.h"
 
@@ -22,7 +26,8 @@ using namespace Qt::StringLiterals;
 
 namespace {
 
-constexpr int kCostWidth = 320;
+constexpr int kCostWidth = 320, kPictureSide = 256;
+constexpr double kMostGuidance = 50;
 constexpr double kDecodeFlopPerSecond = 2e9; ///< two desktop cores, one position at a time; a first run measures it
 
 QLineEdit* numberField(const QString& value, const QString& name, int width = 64) {
@@ -58,6 +63,8 @@ public:
             if (isVisible() && (what == desk::Change::Pairs || what == desk::Change::Prompts))
                 askStore();
         });
+        connect(&m_loader, &ImageLoader::loaded, this,
+                [this](const QString& path, int, const ImagePtr& image) { onPicture(path, *image); });
         recount();
     }
 
@@ -116,13 +123,31 @@ private:
         two->addWidget(m_second);
         two->addStretch(1);
         auto* three = line();
-        say(three, u"at temperature"_s);
+        // What a language model and what an image model is asked, one of the two at a time.
+        const auto group = [&](QWidget*& box) {
+            box = new QWidget;
+            auto* row = new QHBoxLayout(box);
+            setNoMargins(row, Size::GapS);
+            three->addWidget(box);
+            return row;
+        };
+        auto* text = group(m_textPart);
+        say(text, u"at temperature"_s);
         m_temperature = numberField(u"0.8"_s, u"Temperature"_s, 56);
-        three->addWidget(m_temperature);
-        say(three, u"and at most"_s);
+        text->addWidget(m_temperature);
+        say(text, u"and at most"_s);
         m_longest = numberField(u"128"_s, u"Longest answer in tokens"_s, 56);
-        three->addWidget(m_longest);
-        say(three, u"tokens, seed"_s);
+        text->addWidget(m_longest);
+        say(text, u"tokens"_s);
+        auto* image = group(m_imagePart);
+        say(image, u"in"_s);
+        m_steps = numberField(u"8"_s, u"Sampling steps"_s, 56);
+        image->addWidget(m_steps);
+        say(image, u"steps with guidance"_s);
+        m_guidance = numberField(u"2"_s, u"Guidance"_s, 56);
+        image->addWidget(m_guidance);
+        m_imagePart->hide();
+        say(three, u"seed"_s);
         m_seed = numberField(u"1"_s, u"Seed"_s);
         three->addWidget(m_seed);
         three->addStretch(1);
@@ -132,7 +157,7 @@ private:
         m_pairing->setAccessibleName(u"How answers become pairs"_s);
         four->addWidget(m_pairing);
         four->addStretch(1);
-        for (QLineEdit* field : {m_count, m_n, m_temperature, m_longest, m_seed})
+        for (QLineEdit* field : {m_count, m_n, m_temperature, m_longest, m_steps, m_guidance, m_seed})
             connect(field, &QLineEdit::textChanged, this, [this] { recount(); });
         for (QComboBox* box : {m_split, m_first, m_second})
             connect(box, &QComboBox::currentIndexChanged, this, [this] {
@@ -188,11 +213,15 @@ private:
             setNoMargins(column, Size::Grid);
             m_from[i] = new ElidedLabel({}, TextStyle::MonoCaption, Tone::Second);
             m_pane[i] = new TextPane;
+            m_picture[i] = new QLabel;
+            m_picture[i]->setAlignment(Qt::AlignCenter);
             column->addWidget(m_from[i]);
             column->addWidget(m_pane[i], 1);
+            column->addWidget(m_picture[i], 1);
             panes->addLayout(column, 1);
             m_from[i]->hide();
             m_pane[i]->hide();
+            m_picture[i]->hide();
         }
         card->body()->addLayout(panes, 1);
         card->body()->addStretch(0);
@@ -331,8 +360,10 @@ private:
     // ---- the sentence as numbers
 
     struct Sentence {
+        bool image = false; ///< asked of an image model
         int64_t prompts = 0, n = 0, longest = 0;
-        double temperature = 0;
+        int64_t steps = 0;
+        double temperature = 0, guidance = 0;
         uint64_t seed = 0;
         int64_t models = 1;
         QString problem;
@@ -348,18 +379,28 @@ private:
         };
         s.prompts = whole(m_count, 1, 1000000);
         s.n = whole(m_n, 1, 64);
-        s.longest = whole(m_longest, 1, 32768);
+        const auto real = [&](QLineEdit* field, double high) {
+            bool ok = false;
+            const double v = field->text().trimmed().toDouble(&ok);
+            if ((!ok || !(v >= 0 && v <= high)) && s.problem.isEmpty())
+                s.problem = u"%1 must be a number from 0 to %2"_s.arg(field->accessibleName()).arg(high);
+            return v;
+        };
+        s.image = drawsImages();
+        if (s.image) {
+            s.steps = whole(m_steps, 1, 1000);
+            s.guidance = real(m_guidance, kMostGuidance);
+        } else {
+            s.longest = whole(m_longest, 1, 32768);
+            s.temperature = real(m_temperature, 10);
+        }
         s.seed = static_cast<uint64_t>(whole(m_seed, 0, std::numeric_limits<int64_t>::max()));
-        bool ok = false;
-        s.temperature = m_temperature->text().trimmed().toDouble(&ok);
-        if ((!ok || !(s.temperature >= 0 && s.temperature <= 10)) && s.problem.isEmpty())
-            s.problem = u"Temperature must be a number from 0 to 10"_s;
         s.models = m_second->currentData().toString().isEmpty() ? 1 : 2;
         if (s.problem.isEmpty() && m_pairing->current() == 1 && s.models < 2)
             s.problem = u"Choose a second model to pair across models"_s;
         if (s.problem.isEmpty() && m_pairing->current() == 0 && s.n < 2)
             s.problem = u"One answer a prompt makes no pair within a model"_s;
-        if (s.problem.isEmpty() && m_pairing->current() == 0 && s.temperature == 0)
+        if (s.problem.isEmpty() && m_pairing->current() == 0 && !s.image && s.temperature == 0)
             s.problem = u"At temperature 0 both answers are the same"_s;
         if (s.problem.isEmpty() && m_models.empty())
             s.problem = u"No model yet: add a folder on the Models page"_s;
@@ -370,9 +411,17 @@ private:
         return s;
     }
     bool counted() const { return m_known; }
+    /// Does the first model of the sentence make images?
+    bool drawsImages() const {
+        const QString text = m_first->currentData().toString();
+        return std::any_of(m_models.begin(), m_models.end(),
+                           [&](const desk::ModelChoice& c) { return qstr(c.text) == text && c.image; });
+    }
 
     void recount() {
         const Sentence s = read();
+        m_textPart->setVisible(!s.image);
+        m_imagePart->setVisible(s.image);
         m_pairing->setSegmentEnabled(1, s.models > 1, u"Choose a second model first"_s);
         const int64_t answers = s.prompts * s.n * s.models;
         m_answers->setText(formatCount(answers));
@@ -390,6 +439,10 @@ private:
             m_time->setText(u"–"_s);
             m_memory->setText(u"–"_s);
             m_basis->setText({});
+            return;
+        }
+        if (s.image) {
+            showImageCost(s, answers);
             return;
         }
         double length = 0.6 * static_cast<double>(s.longest), speed = 0;
@@ -417,6 +470,24 @@ private:
         m_basis->setText(basis);
     }
 
+    /// Time only from a run that was measured: the arithmetic of an image model is not in its folder's header.
+    void showImageCost(const Sentence& s, int64_t images) {
+        double each = 0;
+        int64_t newest = 0;
+        for (const desk::RunInfo& run : m_ctx.supervisor.runs()) {
+            const auto rate = run.metrics.find("seconds_per_image");
+            if (run.plugin != "generate_image" || rate == run.metrics.end() || !(rate->second > 0) || run.createdMs < newest)
+                continue;
+            newest = run.createdMs;
+            each = rate->second;
+            m_basis->setText(u"At the speed of %1, whatever its steps were."_s.arg(qstr(run.name)));
+        }
+        if (newest == 0)
+            m_basis->setText(u"No image was drawn here yet: the first run measures the time."_s);
+        m_time->setText(each > 0 ? u"about "_s + formatDuration(std::max(1.0, each * static_cast<double>(images))) : u"–"_s);
+        m_memory->setText(u"about "_s + qstr(byteText(4.0 * static_cast<double>(m_facts->parameters * s.models))));
+    }
+
     desk::GenerateRequest request(const Sentence& s) const {
         desk::GenerateRequest r;
         r.models = {sstr(m_first->currentData().toString())};
@@ -425,7 +496,8 @@ private:
         r.split = m_split->currentIndex() == 0 ? desk::Split::Train : desk::Split::Dev;
         r.prompts = s.prompts;
         r.n = s.n;
-        r.parameters = {{"temperature", s.temperature}, {"max_new_tokens", s.longest}};
+        r.parameters = s.image ? Json{{"steps", s.steps}, {"guidance", s.guidance}}
+                               : Json{{"temperature", s.temperature}, {"max_new_tokens", s.longest}};
         r.seed = s.seed;
         r.acrossModels = m_pairing->current() == 1;
         r.makePairs = m_pairing->current() != 2;
@@ -458,6 +530,7 @@ private:
                 m_prompt->hide();
                 for (int i = 0; i < 2; ++i) {
                     m_pane[i]->hide();
+                    m_picture[i]->hide();
                     m_from[i]->hide();
                 }
                 m_noResults->show();
@@ -519,11 +592,15 @@ private:
                 m_noResults->hide();
                 m_prompt->setText(qstr(prompt ? *prompt : std::string()).left(400));
                 m_prompt->show();
-                m_from[m_seen]->setText(u"%1 · %2 tokens%3"_s.arg(qstr(name)).arg(tokens).arg(
-                    e.body.value("finished", Json(true)) == Json(false) ? u" · cut off"_s : QString()));
-                m_pane[m_seen]->setRaw(qstr(content ? *content : std::string()));
                 m_from[m_seen]->show();
-                m_pane[m_seen]->setVisible(true);
+                if (const Json file = e.body.value("image", Json()); file.is_string()) {
+                    showPicture(m_seen, qstr(name), info.dir, file.get<std::string>());
+                } else {
+                    m_from[m_seen]->setText(u"%1 · %2 tokens%3"_s.arg(qstr(name)).arg(tokens).arg(
+                        e.body.value("finished", Json(true)) == Json(false) ? u" · cut off"_s : QString()));
+                    m_pane[m_seen]->setRaw(qstr(content ? *content : std::string()));
+                    m_pane[m_seen]->setVisible(true);
+                }
                 ++m_seen;
             }
         m_progress->setValue(info.of > 0 ? static_cast<double>(info.step) / static_cast<double>(info.of)
@@ -554,6 +631,34 @@ private:
         }
     }
 
+    /// Only a name in the run's own samples/ is opened, and not on this thread.
+    void showPicture(int at, const QString& model, const std::string& dir, const std::string& file) {
+        const QString name = QFileInfo(qstr(file)).fileName();
+        m_picturePath[at] = qstr(os::joinPath(os::joinPath(dir, "samples"), sstr(name)));
+        m_pictureModel[at] = model;
+        m_from[at]->setText(model);
+        m_picture[at]->clear();
+        m_picture[at]->setAccessibleName(u"Image of %1"_s.arg(model));
+        m_picture[at]->show();
+        if (const ImagePtr image = m_loader.get(m_picturePath[at]))
+            onPicture(m_picturePath[at], *image);
+    }
+    /// A small image is enlarged with hard pixels.
+    void onPicture(const QString& path, const LoadedImage& loaded) {
+        for (int i = 0; i < 2; ++i) {
+            if (m_picturePath[i] != path)
+                continue;
+            if (!loaded.ok()) {
+                m_picture[i]->setText(loaded.problem);
+                continue;
+            }
+            m_from[i]->setText(u"%1 · %2 × %3"_s.arg(m_pictureModel[i]).arg(loaded.size.width()).arg(loaded.size.height()));
+            const bool small = loaded.size.width() <= kPictureSide && loaded.size.height() <= kPictureSide;
+            m_picture[i]->setPixmap(QPixmap::fromImage(loaded.image.scaled(
+                kPictureSide, kPictureSide, Qt::KeepAspectRatio, small ? Qt::FastTransformation : Qt::SmoothTransformation)));
+        }
+    }
+
     Context& m_ctx;
     std::vector<desk::ModelChoice> m_models;
     std::vector<desk::StandingOrder> m_orders;
@@ -564,7 +669,8 @@ private:
     int m_seen = 0;
     bool m_starting = false;
     bool m_known = false; ///< models and counts were asked for and have come
-    QLineEdit *m_count, *m_n, *m_temperature, *m_longest, *m_seed, *m_target;
+    QLineEdit *m_count, *m_n, *m_temperature, *m_longest, *m_steps, *m_guidance, *m_seed, *m_target;
+    QWidget *m_textPart = nullptr, *m_imagePart = nullptr;
     QComboBox *m_split, *m_first, *m_second;
     SegmentedControl* m_pairing;
     QCheckBox* m_keep;
@@ -573,6 +679,9 @@ private:
     ProgressLine* m_progress;
     ElidedLabel* m_from[2];
     TextPane* m_pane[2];
+    QLabel* m_picture[2];
+    QString m_picturePath[2], m_pictureModel[2];
+    ImageLoader m_loader;
     TextLabel *m_answers = nullptr, *m_pairsOut = nullptr, *m_time = nullptr, *m_memory = nullptr, *m_basis = nullptr;
     InlineMessage* m_message = nullptr;
     FilledButton* m_start = nullptr;

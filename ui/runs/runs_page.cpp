@@ -314,7 +314,7 @@ private:
                 wanted = m_ctx.selectedRuns.front();
             if (wanted.isEmpty())
                 for (const desk::RunInfo& info : m_rows) // a training run, if there is one
-                    if (info.plugin != "generate_text" && info.plugin != "evaluate") {
+                    if (!info.plugin.starts_with("generate_") && info.plugin != "evaluate") {
                         wanted = qstr(info.name);
                         break;
                     }

@@ -210,10 +210,10 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
         }
     if (const Curve* loss = series.curve("loss"); loss && !std::isfinite(loss->last().y))
         then.append(u"the loss is no number at step %1"_s.arg(formatCount(static_cast<int64_t>(loss->last().step))));
-    const bool trains = info.plugin != "generate_text" && info.plugin != "evaluate";
+    const bool trains = !info.plugin.starts_with("generate_") && info.plugin != "evaluate";
     if (first.isEmpty()) {
         const bool alive = info.state == RunState::Running || info.state == RunState::Queued || info.state == RunState::Paused;
-        if (info.plugin == "generate_text")
+        if (info.plugin.starts_with("generate_"))
             first.append(alive ? u"Writing answers"_s : u"Wrote %1 of %2 answers"_s.arg(formatCount(series.step()),
                                                                                      formatCount(series.of())));
         else if (info.state == RunState::Queued)

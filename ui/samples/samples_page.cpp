@@ -343,10 +343,10 @@ private:
             wanted = m_ctx.selectedRuns.front();
         QString training;
         for (const desk::RunInfo& info : runs) {
-            if (info.plugin == "evaluate" || info.plugin == "reward_model" || info.resident)
+            if (info.plugin == "evaluate" || info.plugin.ends_with("reward_model") || info.resident)
                 continue; // they write no answers of their own
             items.append({qstr(info.name), qstr(info.name)});
-            if (training.isEmpty() && info.plugin != "generate_text")
+            if (training.isEmpty() && !info.plugin.starts_with("generate_"))
                 training = qstr(info.name);
             m_dirs[qstr(info.name)] = info.dir;
         }

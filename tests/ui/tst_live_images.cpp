@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// ctest: label=slow processors=2 timeout=600
+// The window over the real worker and the shipped image generator: pictures are drawn from the Generate page, shown while
+// they come, and offered for labelling. Needs the built worker and plugins.
+#include "tests/ui/page_fixture.h"
+
+#include "core/desk/runs/actions.h"
+#include "ui/generate/generate_page.h"
+#include "ui/label/label_page.h"
+#include "ui/widgets/image_view.h"
+
+using namespace fixture;
+using namespace pl;
+using namespace pl::ui;
+using namespace Qt::StringLiterals;
+
+namespace {
+
+QLineEdit* field(QWidget* page, const QString& name) {
+    for (QLineEdit* each : page->findChildren<QLineEdit*>())
+        if (each->accessibleName() == name)
+            return each;
+    return nullptr;
+}
+
+} // namespace
+
+class TestLiveImages : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase() {
+        qputenv("PAIRLAB_RESOURCES", PAIRLAB_SOURCE_DIR "/resources");
+        applyTheme(*qApp, ThemeMode::Light);
+    }
+
+    void picturesAreDrawnShownAndOfferedForLabelling() {
+        Desk lab;
+        {
+            auto options = projectOptions();
+            options.name = "Scenes";
+            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
+        }
+        auto request = lab.request();
+        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
+        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
+        request.supervisor.pollMs = 30;
+        lab.show({labelPage(&lab.preferences), generatePage()}, request, {1280, 800});
+        lab.window->goTo(u"generate"_s);
+        Page* page = lab.window->page(u"generate"_s);
+
+        // The sentence is one for images: no temperature, no tokens.
+        QLineEdit *steps = field(page, u"Sampling steps"_s), *temperature = field(page, u"Temperature"_s);
+        QVERIFY(steps && temperature);
+        QTRY_VERIFY(steps->isVisible() && !temperature->isVisible());
+        field(page, u"How many prompts"_s)->setText(u"3"_s);
+        steps->setText(u"0"_s);
+        QPushButton* start = nullptr;
+        for (QPushButton* button : page->findChildren<QPushButton*>())
+            if (button->text() == u"Write them"_s)
+                start = button;
+        QVERIFY(start && !start->isEnabled());
+        steps->setText(u"4"_s);
+        QTRY_VERIFY(start->isEnabled());
+        QTest::mouseClick(start, Qt::LeftButton);
+        QTRY_COMPARE_WITH_TIMEOUT(lab.ask([](desk::Project& p) { return p.counters().candidates; }), int64_t{6}, 240000);
+        QTRY_COMPARE_WITH_TIMEOUT(lab.ask([](desk::Project& p) { return p.counters().comparisons; }), int64_t{3}, 30000);
+
+        int pictures = 0;
+        for (QLabel* label : page->findChildren<QLabel*>())
+            if (label->isVisible() && label->accessibleName().startsWith("Image of "_L1) && !label->pixmap().isNull()) {
+                QCOMPARE(label->pixmap().size(), QSize(256, 256));
+                ++pictures;
+            }
+        QCOMPARE(pictures, 2);
+        QVERIFY(clipped(page).isEmpty());
+        const QString folder = QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/");
+        QDir().mkpath(folder);
+        QVERIFY(lab.window->grab().save(folder + u"generate-images-light.png"_s));
+
+        lab.window->goTo(u"label"_s);
+        auto* label = qobject_cast<LabelPage*>(lab.window->page(u"label"_s));
+        QVERIFY(label);
+        QTRY_VERIFY(label->takesVotes() && label->findChild<ImageView*>()->isVisible());
+        QVERIFY(lab.window->grab().save(folder + u"label-starter-images-light.png"_s));
+        QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : label, Qt::Key_D);
+        QTRY_COMPARE(lab.ask([](desk::Project& p) { return p.counters().current; }), int64_t{1});
+    }
+};
+
+QTEST_MAIN(TestLiveImages)
+#include "tst_live_images.moc"
