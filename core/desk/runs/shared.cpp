@@ -186,4 +186,22 @@ Result<std::string> submitAndRecord(Project& project, Supervisor& supervisor, Ru
     return name;
 }
 
+Json conventionsOf(const Manifest& manifest) {
+    Json out{{"loss", "mean over pairs or tokens of the whole step"},
+             {"logps", "sum over completion tokens, end token included"},
+             {"grad_norm", "L2 before clipping"}};
+    const auto makes = [&](const char* modality) {
+        return std::find(manifest.modalities.begin(), manifest.modalities.end(), modality) != manifest.modalities.end();
+    };
+    if (makes("image")) {
+        // Papers write sums over an image's elements; published code, its betas and its clip ranges are in means.
+        out.update({{"denoising_error", "mean over the elements of an image of the squared error"},
+                    {"step_logp", "mean over the elements of an image of the log-density of one denoising step"},
+                    {"log_ratio", "new minus old step_logp; times the number of elements: the sum convention"}});
+        if (!makes("text"))
+            out.erase("logps");
+    }
+    return out;
+}
+
 } // namespace pl::desk::shared

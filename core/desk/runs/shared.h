@@ -41,4 +41,7 @@ Result<std::string> controlOf(Project& project, const std::string& path);
 
 Result<std::string> submitAndRecord(Project& project, Supervisor& supervisor, RunRequest request, const Manifest& manifest);
 
+/// What run.json says of a mean and a sum in this plugin's figures.
+Json conventionsOf(const Manifest& manifest);
+
 } // namespace pl::desk::shared

@@ -18,6 +18,7 @@
 #include "core/base/os/lock.h"
 #include "core/base/os/process.h"
 #include "core/base/records.h"
+#include "core/desk/runs/shared.h"
 
 namespace pl::desk {
 
@@ -469,20 +470,7 @@ Result<std::string> Supervisor::submit(const RunRequest& request) {
     spec.datasetHash = request.datasetHash;
     spec.resident = request.resident;
     spec.createdMs = nowMs();
-    spec.conventions = Json{{"loss", "mean over pairs or tokens of the whole step"},
-                            {"logps", "sum over completion tokens, end token included"},
-                            {"grad_norm", "L2 before clipping"}};
-    const auto makes = [&](const char* modality) {
-        return std::find(manifest->modalities.begin(), manifest->modalities.end(), modality) != manifest->modalities.end();
-    };
-    if (makes("image")) {
-        // Papers write sums over an image's elements; published code, its betas and its clip ranges are in means.
-        spec.conventions.update({{"denoising_error", "mean over the elements of an image of the squared error"},
-                                 {"step_logp", "mean over the elements of an image of the log-density of one denoising step"},
-                                 {"log_ratio", "new minus old step_logp; times the number of elements: the sum convention"}});
-        if (!makes("text"))
-            spec.conventions.erase("logps");
-    }
+    spec.conventions = shared::conventionsOf(*manifest);
 
     std::lock_guard guard(m_state->mutex);
     // The next free number; a folder that is no bundle keeps its number too.
