@@ -204,6 +204,7 @@ inline void makeProject(const QString& dir, int pairs, const std::function<QByte
             pl::desk::NewPrompt prompt;
             prompt.content = std::string(caption(i)) + (i < 5 ? "" : " (" + std::to_string(i) + ")");
             prompt.kind = "scene";
+            prompt.split = i % 5 == 4 ? pl::desk::Split::Dev : pl::desk::Split::Train; // on offer, all of them
             prompts.push_back(prompt);
         }
         const auto ids = fixture::must(project.addPrompts(prompts));

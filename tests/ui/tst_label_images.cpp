@@ -317,6 +317,7 @@ private Q_SLOTS:
         sitting.start(3, Scale::SevenPoint, scene, [](desk::Project& project) {
             desk::NewPrompt prompt;
             prompt.content = "How do I make rice that is not sticky?";
+            prompt.split = desk::Split::Train;
             const auto ids = must(project.addPrompts({prompt}));
             std::vector<desk::NewCandidate> answers(2);
             for (int k = 0; k < 2; ++k) {
