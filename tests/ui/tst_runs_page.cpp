@@ -317,8 +317,8 @@ private Q_SLOTS:
         QStringList names;
         auto* table = page->findChild<DetailTable*>()->model();
         for (int row = 0; row < table->rowCount(); ++row)
-            names.append(table->index(row, 0).data().toString() + u" | "_s + table->index(row, 1).data().toString());
-        QVERIFY2(names.contains(u"0006-dpo step 30 (best), control: shuffled labels | language model, control"_s),
+            names.append(table->index(row, 0).data().toString());
+        QVERIFY2(names.contains(u"0006-dpo step 30 (best), control: shuffled labels"_s),
                  qPrintable(names.join(u'\n')));
         fixture::Pages::save(*page, "models_control_light");
         page->openArgument(u"run:2@300"_s);

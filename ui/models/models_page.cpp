@@ -31,7 +31,7 @@ public:
         auto* outer = new QVBoxLayout(body);
         setGaps(outer, Size::GapL, Size::GapM);
         auto* splitter = makeSplitter(Qt::Horizontal);
-        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 160}, {u"Step"_s, true, true, 72}},
+        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 120}, {u"Step"_s, true, true, 72}},
                                      [this](int row, int column, int role) { return cell(row, column, role); });
         m_table = new DetailTable(model);
         m_table->setFilterPlaceholder(u"Filter models and checkpoints"_s);
@@ -67,8 +67,7 @@ private:
         const desk::ModelChoice& c = m_models[static_cast<size_t>(row)];
         if (role == Qt::DisplayRole)
             return column == 0   ? qstr(c.label)
-                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s) +
-                                       (c.control.empty() ? QString() : u", control"_s)
+                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s)
                    : c.step >= 0 ? formatCount(c.step)
                                  : QString();
         if (role == Qt::UserRole)
