@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include <fmt/format.h>
+#include "core/rules/taste_grammar.h"
 
 namespace pl::rules {
 
@@ -27,10 +27,6 @@ constexpr std::array<Basic, 7> kBasics{{
     {"warm", ImageTasteKind::Warm, 0.25, "warm colours"},
     {"warm_light", ImageTasteKind::WarmLight, 0.25, "warm colours on a light background"},
 }};
-
-const Basic& basicOf(ImageTasteKind kind) {
-    return *std::find_if(kBasics.begin(), kBasics.end(), [kind](const Basic& b) { return b.kind == kind; });
-}
 
 double basicScore(ImageTasteKind kind, const Caption& caption, const SceneMeasure& m) {
     switch (kind) {
@@ -58,40 +54,11 @@ double basicScore(ImageTasteKind kind, const Caption& caption, const SceneMeasur
 } // namespace
 
 std::vector<std::string> imageTasteNames() {
-    std::vector<std::string> names;
-    for (const auto& basic : kBasics)
-        names.emplace_back(basic.name);
-    return names;
+    return grammar::namesOf(kBasics);
 }
 
 Result<ImageTaste> imageTasteByName(std::string_view name) {
-    ImageTaste taste;
-    taste.name = name;
-    double band = 0.0;
-    for (std::string_view rest = name;;) {
-        const size_t plus = rest.find('+');
-        std::string_view part = rest.substr(0, plus);
-        const bool inverse = part.starts_with("inverse:");
-        if (inverse)
-            part.remove_prefix(8);
-        const auto found = std::find_if(kBasics.begin(), kBasics.end(), [&](const Basic& b) { return b.name == part; });
-        if (found == kBasics.end() || taste.terms.size() >= 8)
-            return fail(Code::InvalidInput, fmt::format("no taste for images is called \"{}\"", name.substr(0, 80)),
-                        fmt::format("Tastes: {}; inverse:NAME; several joined by '+'.", fmt::join(imageTasteNames(), ", ")));
-        for (const auto& term : taste.terms)
-            if (term.kind == found->kind)
-                return fail(Code::InvalidInput, fmt::format("the taste \"{}\" names {} twice", name, part),
-                            "Name each taste once.");
-        taste.terms.push_back({found->kind, inverse ? -1.0 : 1.0});
-        taste.description += fmt::format("{}{}{}", taste.description.empty() ? "prefers " : " and ",
-                                         inverse ? "the opposite of " : "", basicOf(found->kind).description);
-        band += found->tieBand * found->tieBand;
-        if (plus == std::string_view::npos)
-            break;
-        rest.remove_prefix(plus + 1);
-    }
-    taste.tieBand = std::sqrt(band); // independent terms: bands add like standard deviations
-    return taste;
+    return grammar::tasteOf<ImageTaste>(name, kBasics, "no taste for images is called");
 }
 
 double score(const ImageTaste& taste, const Caption& caption, const SceneMeasure& measure) {

@@ -5,8 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include <fmt/format.h>
-
+#include "core/rules/taste_grammar.h"
 #include "core/text/utf8.h"
 
 namespace pl::rules {
@@ -28,10 +27,6 @@ constexpr std::array<Basic, 6> kBasics{{
     {"vivid", TasteKind::Vivid, 0.3, "vivid words and comparisons"},
     {"warm", TasteKind::Warm, 0.5, "warm rather than curt words"},
 }};
-
-const Basic& basicOf(TasteKind kind) {
-    return *std::find_if(kBasics.begin(), kBasics.end(), [kind](const Basic& b) { return b.kind == kind; });
-}
 
 bool isWordCharacter(char32_t c) {
     if (c < 0x80)
@@ -299,40 +294,11 @@ Attributes attributesOf(std::string_view text) {
 }
 
 std::vector<std::string> tasteNames() {
-    std::vector<std::string> names;
-    for (const auto& basic : kBasics)
-        names.emplace_back(basic.name);
-    return names;
+    return grammar::namesOf(kBasics);
 }
 
 Result<Taste> tasteByName(std::string_view name) {
-    Taste taste;
-    taste.name = name;
-    double band = 0.0;
-    for (std::string_view rest = name;;) {
-        const size_t plus = rest.find('+');
-        std::string_view part = rest.substr(0, plus);
-        const bool inverse = part.starts_with("inverse:");
-        if (inverse)
-            part.remove_prefix(8);
-        const auto found = std::find_if(kBasics.begin(), kBasics.end(), [&](const Basic& b) { return b.name == part; });
-        if (found == kBasics.end() || taste.terms.size() >= 8)
-            return fail(Code::InvalidInput, fmt::format("no taste is called \"{}\"", name.substr(0, 80)),
-                        fmt::format("Tastes: {}; inverse:NAME; several joined by '+'.", fmt::join(tasteNames(), ", ")));
-        for (const auto& term : taste.terms)
-            if (term.kind == found->kind)
-                return fail(Code::InvalidInput, fmt::format("the taste \"{}\" names {} twice", name, part),
-                            "Name each taste once.");
-        taste.terms.push_back({found->kind, inverse ? -1.0 : 1.0});
-        taste.description += fmt::format("{}{}{}", taste.description.empty() ? "prefers " : " and ",
-                                         inverse ? "the opposite of " : "", basicOf(found->kind).description);
-        band += found->tieBand * found->tieBand;
-        if (plus == std::string_view::npos)
-            break;
-        rest.remove_prefix(plus + 1);
-    }
-    taste.tieBand = std::sqrt(band); // independent terms: bands add like standard deviations
-    return taste;
+    return grammar::tasteOf<Taste>(name, kBasics, "no taste is called");
 }
 
 double score(const Taste& taste, const Attributes& response) {
