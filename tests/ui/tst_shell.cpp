@@ -94,6 +94,29 @@ private Q_SLOTS:
         QVERIFY2(clipped(&window).isEmpty(), qPrintable(clipped(&window).join(u" | "_s)));
     }
 
+    void theIconsOfTheStartPageFollowTheTheme() {
+        Desk desk;
+        applyTheme(*qApp, ThemeMode::Light);
+        MainWindow window(pages(desk.preferences), desk.preferences);
+        window.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&window));
+        const auto icons = window.findChildren<QLabel*>(u"start_icon"_s);
+        QCOMPARE(icons.size(), 3);
+        for (const ThemeMode mode : {ThemeMode::Dark, ThemeMode::Light}) {
+            applyTheme(*qApp, mode);
+            QTest::qWait(50);
+            const int ground = color(Tone::Surface).lightness();
+            for (QLabel* icon : icons) {
+                const QImage image = icon->grab().toImage();
+                int farthest = 0;
+                for (int y = 0; y < image.height(); ++y)
+                    for (int x = 0; x < image.width(); ++x)
+                        farthest = std::max(farthest, std::abs(image.pixelColor(x, y).lightness() - ground));
+                QVERIFY(farthest > 120);
+            }
+        }
+    }
+
     void theStarterIsOfTextsOrOfImages() {
         Desk desk;
         MainWindow window(pages(desk.preferences), desk.preferences);

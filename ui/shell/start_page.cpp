@@ -8,18 +8,19 @@
 #include <QVBoxLayout>
 
 #include "ui/theme/theme.h"
+#include "ui/widgets/icon_label.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
 namespace {
-constexpr int kColumn = 860;
+constexpr int kColumn = 860, kPicture = 28;
 
 Card* choice(const QString& icon, const QString& title, const QString& what, QPushButton* button, QPushButton* second = nullptr) {
     auto* card = new Card;
-    auto* picture = new QLabel;
-    picture->setPixmap(iconPixmap(icon, Tone::Text, 28, picture->devicePixelRatioF()));
+    auto* picture = new IconLabel(icon, Tone::Text, kPicture);
+    picture->setObjectName(u"start_icon"_s);
     card->body()->addWidget(picture);
     card->body()->addWidget(new TextLabel(title, TextStyle::Heading));
     auto* text = new TextLabel(what, TextStyle::Body, Tone::Second);

@@ -13,6 +13,8 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "ui/widgets/icon_label.h"
+
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
@@ -284,32 +286,6 @@ void Card::setTitle(const QString& title) {
     m_title->setText(title);
     m_title->setVisible(!title.isEmpty());
 }
-
-namespace {
-/// An icon that follows the theme in a label.
-class IconLabel : public QLabel {
-public:
-    IconLabel(QString name, Tone tone, int px) : m_name(std::move(name)), m_tone(tone), m_px(px) {
-        setFixedSize(px, px);
-    }
-    void set(const QString& name, Tone tone) {
-        m_name = name;
-        m_tone = tone;
-        update();
-    }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter p(this);
-        themeIcon(m_name, m_tone).paint(&p, QRect(0, 0, m_px, m_px));
-    }
-
-private:
-    QString m_name;
-    Tone m_tone;
-    int m_px;
-};
-} // namespace
 
 EmptyState::EmptyState(const QString& iconName, const QString& sentence, const QString& action, const QString& link,
                        QWidget* parent)
