@@ -15,6 +15,7 @@
 #include "core/learn/images/image_measures.h"
 #include "core/learn/images/image_reward.h"
 #include "core/learn/images/image_store.h"
+#include "core/learn/images/pixels.h"
 #include "core/rules/image_taste.h"
 #include "plugins/evaluate/report.h"
 #include "plugins/sdk/image_watch.h"
@@ -58,13 +59,6 @@ struct Parameters {
     }
 };
 
-torch::Tensor tensorOfImages(const std::vector<Image>& images, const torch::Device& device) {
-    std::vector<torch::Tensor> rows;
-    for (const auto& image : images)
-        rows.push_back(learn::pixelsOf(image));
-    return torch::stack(rows).to(device).to(torch::kFloat32).div(127.5).sub(1);
-}
-
 Result<learn::ImageReward> judgeOf(learn::Job& job, const std::string& role) {
     if (job.spec().threads > 0)
         at::set_num_threads(job.spec().threads);
@@ -82,7 +76,7 @@ Result<std::vector<double>> scoresOf(learn::Job& job, learn::ImageReward& judge,
             return fail(Code::Cancelled, "left on request");
         const auto from = static_cast<std::ptrdiff_t>(at);
         const auto to = static_cast<std::ptrdiff_t>(std::min(images.size(), at + kScoringBatch));
-        const auto s = judge->score(tensorOfImages({images.begin() + from, images.begin() + to}, judge->device()),
+        const auto s = judge->score(learn::tensorOf({images.begin() + from, images.begin() + to}).to(judge->device()),
                                     {prompts.begin() + from, prompts.begin() + to})
                            .to(torch::kFloat64)
                            .cpu()
@@ -194,14 +188,14 @@ Result<Drawn> draw(learn::Job& job, const Parameters& p, const std::string& role
                if (++done % 32 == 0)
                    job.progress(done, ofAll);
            }));
-    out.measures = learn::measureImages(tensorOfImages(out.images, torch::kCPU), asked.texts, p.taste ? &*p.taste : nullptr);
+    out.measures = learn::measureImages(out.images, asked.texts, p.taste ? &*p.taste : nullptr);
     if (judge) {
         PL_TRY(out.scores, scoresOf(job, *judge, out.images, asked.texts));
     } else {
         out.scores = out.measures.gold;
     }
     if (p.samplesPerPrompt > 1) {
-        out.diversity = learn::imageDiversity(tensorOfImages(out.images, torch::kCPU), p.samplesPerPrompt);
+        out.diversity = learn::imageDiversity(learn::tensorOf(out.images), p.samplesPerPrompt);
         return out;
     }
     // One image a prompt says nothing about variety: the first prompts are drawn once more.
@@ -218,7 +212,7 @@ Result<Drawn> draw(learn::Job& job, const Parameters& p, const std::string& role
         couples.push_back(out.images[i]);
         couples.push_back(again[i]);
     }
-    out.diversity = learn::imageDiversity(tensorOfImages(couples, torch::kCPU), 2);
+    out.diversity = learn::imageDiversity(learn::tensorOf(couples), 2);
     return out;
 }
 
@@ -229,7 +223,7 @@ void addDrawn(Report& report, const Drawn& drawn, const std::string& suffix) {
 }
 
 Result<std::string> showSample(learn::Job& job, const PromptRow& row, const Image& image, double score, const char* tag) {
-    PL_TRY(const auto name, storeSample(job, learn::pixelsOf(image)));
+    PL_TRY(const auto name, storeSample(job, image));
     PL_CHECK(job.events().write(event::kSample, {{"step", 1},
                                                  {"prompt_id", row.id},
                                                  {"prompt", row.prompt},

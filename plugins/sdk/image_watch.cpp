@@ -11,7 +11,7 @@
 #include "core/base/hash.h"
 #include "core/base/image.h"
 #include "core/base/os/files.h"
-#include "core/learn/images/image_store.h"
+#include "core/learn/images/pixels.h"
 #include "core/rules/statistics.h"
 #include "plugins/sdk/setup.h"
 
@@ -22,46 +22,6 @@ namespace {
 constexpr size_t kShown = 8, kDiversityPrompts = 16;
 
 } // namespace
-
-Result<learn::ImageSampler> plainSampler(const learn::ImageModel& model, int64_t steps) {
-    if (model->config().prediction == learn::Prediction::Flow)
-        return learn::ImageSampler::flow({.kind = learn::ImageSamplerKind::FlowOde, .steps = steps});
-    learn::DdimOptions ddim;
-    ddim.steps = steps;
-    return learn::ImageSampler::ddim(ddim);
-}
-
-learn::Predict boundTo(learn::ImageModel model, const torch::Tensor& ids, double guidance) {
-    const auto tokens = model->encode(ids), nothing = model->encode(model->nullIds(ids.size(0)));
-    return learn::guided([model](const torch::Tensor& x, const torch::Tensor& level,
-                                 const torch::Tensor& condition) mutable { return model->predict(x, level, condition); },
-                         tokens, nothing, guidance);
-}
-
-Result<torch::Tensor> drawImages(learn::ImageModel& model, const std::vector<std::string>& prompts,
-                                 const std::vector<uint64_t>& streams, const DrawOptions& options,
-                                 const std::function<bool()>& keepGoing, const std::function<void(int64_t)>& done) {
-    torch::NoGradGuard noGrad;
-    PL_TRY(const auto sampler, plainSampler(model, options.steps));
-    std::vector<torch::Tensor> parts;
-    const auto all = static_cast<int64_t>(prompts.size());
-    for (int64_t at = 0; at < all; at += options.batch) {
-        const int64_t end = std::min(all, at + options.batch);
-        PL_TRY(const auto ids, model->promptIds({prompts.begin() + at, prompts.begin() + end}));
-        learn::ImageSamplingOptions sampling;
-        sampling.seed = options.seed;
-        sampling.streams.assign(streams.begin() + at, streams.begin() + end);
-        sampling.device = model->device();
-        PL_TRY(const auto drawn, learn::sampleImages(sampler, boundTo(model, ids, options.guidance), model->latentShape(), sampling,
-                                                     [&](learn::StepView&) { return !keepGoing || keepGoing(); }));
-        parts.push_back(model->decode(drawn.images));
-        if (done)
-            done(end);
-    }
-    if (parts.empty())
-        return fail(Code::InvalidInput, "there are no prompts to draw");
-    return torch::cat(parts);
-}
 
 Result<learn::LoadedImageModel> setUpImageModel(learn::Job& job, const std::string& role) {
     if (job.spec().threads > 0)
@@ -86,8 +46,8 @@ Result<learn::ImageModel> frozenReference(learn::Job& job) {
     return loaded.model;
 }
 
-Result<std::string> storeSample(learn::Job& job, const torch::Tensor& pixels) {
-    PL_TRY(const std::string bytes, encodePng(learn::imageOfPixels(pixels)));
+Result<std::string> storeSample(learn::Job& job, const Image& image) {
+    PL_TRY(const std::string bytes, encodePng(image));
     const std::string name = "samples/" + sha256Hex(bytes) + ".png";
     const std::string path = os::joinPath(job.bundle().dir(), name);
     if (!os::exists(path)) {
@@ -146,17 +106,21 @@ Result<std::map<std::string, double>> ImageWatch::measure(learn::Job& job, learn
     std::vector<uint64_t> streams(prompts.size());
     for (size_t i = 0; i < streams.size(); ++i)
         streams[i] = i;
-    PL_TRY(const auto drawn, drawImages(model, prompts, streams, m_draw, keepGoing));
-    const auto n = static_cast<int64_t>(m_texts.size()), k = static_cast<int64_t>(twice);
-    m_images = drawn.narrow(0, 0, n);
-    const auto couples = torch::stack({m_images.narrow(0, 0, k), drawn.narrow(0, n, k)}, 1).flatten(0, 1);
-    values[prefix + "diversity"] = learn::imageDiversity(couples, 2);
+    PL_TRY(auto drawn, learn::drawImages(model, prompts, streams, m_draw, keepGoing));
+    std::vector<Image> couples;
+    for (size_t i = 0; i < twice; ++i) {
+        couples.push_back(drawn[i]);
+        couples.push_back(drawn[m_texts.size() + i]);
+    }
+    values[prefix + "diversity"] = learn::imageDiversity(learn::tensorOf(couples), 2);
+    drawn.resize(m_texts.size());
+    m_images = std::move(drawn);
     const auto measures = learn::measureImages(m_images, m_texts, m_taste ? &*m_taste : nullptr);
     values.merge(measures.obedience.rates(prefix + "obedience/"));
     if (m_taste)
         values[prefix + goldName()] = rules::mean(measures.gold);
     for (size_t i = 0; show && i < std::min(kShown, m_prompts.size()); ++i) {
-        PL_TRY(const auto image, storeSample(job, m_images[static_cast<int64_t>(i)]));
+        PL_TRY(const auto image, storeSample(job, m_images[i]));
         Json sample{{"step", step},      {"prompt_id", m_prompts[i].id}, {"prompt", m_texts[i]}, {"kind", "image"},
                     {"image", image},    {"seed", m_draw.seed},          {"stream", streams[i]}, {"tag", "dev"}};
         if (m_taste)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,29 +8,13 @@
 
 #include "core/base/records.h"
 #include "core/learn/host/job.h"
+#include "core/learn/images/draw.h"
 #include "core/learn/images/image_measures.h"
 #include "core/learn/images/image_model.h"
-#include "core/learn/images/sampler.h"
 #include "core/rules/image_taste.h"
 
 /// What trainers of image generators and the evaluation draw, measure and show.
 namespace pl::sdk {
-
-struct DrawOptions {
-    int64_t steps = 8;
-    double guidance = 2; ///< classifier-free; 1: off
-    uint64_t seed = 1;
-    int64_t batch = 64; ///< images side by side; changes speed and memory, never the result
-};
-
-/// The model's own deterministic sampler (a flow's ODE, or DDIM) with so many steps.
-Result<learn::ImageSampler> plainSampler(const learn::ImageModel& model, int64_t steps);
-/// The network bound to prompts (slot ids [n, slots]) with guidance.
-learn::Predict boundTo(learn::ImageModel model, const torch::Tensor& ids, double guidance);
-/// One image for each prompt: [n, 3, h, w] pixels in [-1, 1]. Image i's noise depends on (seed, streams[i]) alone.
-Result<torch::Tensor> drawImages(learn::ImageModel& model, const std::vector<std::string>& prompts,
-                                 const std::vector<uint64_t>& streams, const DrawOptions& options,
-                                 const std::function<bool()>& keepGoing = {}, const std::function<void(int64_t)>& done = {});
 
 /// Sets threads, then loads the generator given for `role`.
 Result<learn::LoadedImageModel> setUpImageModel(learn::Job& job, const std::string& role);
@@ -39,7 +22,7 @@ Result<learn::LoadedImageModel> setUpImageModel(learn::Job& job, const std::stri
 Result<learn::ImageModel> frozenReference(learn::Job& job);
 
 /// Writes the image to samples/<sha256>.png; gives the path relative to the bundle.
-Result<std::string> storeSample(learn::Job& job, const torch::Tensor& pixels);
+Result<std::string> storeSample(learn::Job& job, const Image& image);
 
 /// Dev prompts that are drawn again and again with the same seeds while a generator trains.
 class ImageWatch {
@@ -53,8 +36,8 @@ public:
     /// `show` the first images become sample events.
     Result<std::map<std::string, double>> measure(learn::Job& job, learn::ImageModel& model, const std::string& prefix,
                                                   int64_t step, bool show);
-    /// The images of the last measure(), [prompts, 3, h, w].
-    const torch::Tensor& images() const { return m_images; }
+    /// The images of the last measure(), one a prompt.
+    const std::vector<Image>& images() const { return m_images; }
     const std::vector<std::string>& prompts() const { return m_texts; }
     const std::optional<rules::ImageTaste>& taste() const { return m_taste; }
     /// The metric's name without prefix; empty without a taste.
@@ -64,8 +47,8 @@ private:
     std::vector<PromptRow> m_prompts;
     std::vector<std::string> m_texts;
     std::optional<rules::ImageTaste> m_taste;
-    DrawOptions m_draw;
-    torch::Tensor m_images;
+    learn::DrawOptions m_draw;
+    std::vector<Image> m_images;
 };
 
 /// How far colour and background obedience lie below where the run began: the larger fall in points of [0, 1], 0 when neither

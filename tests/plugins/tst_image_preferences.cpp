@@ -10,6 +10,7 @@
 #include "core/learn/images/image_measures.h"
 #include "core/learn/images/image_reward.h"
 #include "core/learn/images/image_store.h"
+#include "core/learn/images/pixels.h"
 #include "tests/plugins/tiny_images.h"
 
 using namespace tiny;
@@ -243,7 +244,7 @@ private Q_SLOTS:
         const auto batch = store.batch({at, at}, torch::kCPU);
         QVERIFY((batch.sizes() == torch::IntArrayRef{2, 3, 16, 16}));
         QVERIFY(std::abs(batch[0][0].mean().item<double>() - (200 / 127.5 - 1)) < 0.02);
-        QVERIFY(learn::imageOfPixels(batch[0]) == store.image(at));
+        QVERIFY(learn::imageOf(batch[0]) == store.image(at));
     }
 
     void diversityIsTheDistanceBetweenImagesOfOnePrompt() {

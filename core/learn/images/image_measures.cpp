@@ -6,7 +6,6 @@
 #include <torch/torch.h>
 
 #include "core/base/hash.h"
-#include "core/learn/images/image_store.h"
 
 namespace pl::learn {
 
@@ -42,12 +41,12 @@ std::map<std::string, double> ObedienceCounts::rates(const std::string& prefix) 
     return out;
 }
 
-ImageMeasures measureImages(const torch::Tensor& images, const std::vector<std::string>& prompts,
+ImageMeasures measureImages(const std::vector<Image>& images, const std::vector<std::string>& prompts,
                             const rules::ImageTaste* taste) {
     ImageMeasures out;
     for (size_t i = 0; i < prompts.size(); ++i) {
         const auto caption = rules::parseCaption(prompts[i]).caption;
-        const auto measure = rules::measureScene(imageOfPixels(images[static_cast<int64_t>(i)]));
+        const auto measure = rules::measureScene(images[i]);
         const auto obedience = rules::obedienceOf(caption, measure);
         out.obedience.add(obedience);
         double shown = 0, said = 0;

@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include "core/base/image.h"
 #include "core/rules/image_taste.h"
 
 /// What rules read off generated images: the figures that stand beside every proxy.
@@ -22,13 +23,13 @@ struct ObedienceCounts {
     std::map<std::string, double> rates(const std::string& prefix) const;
 };
 
-/// Of images [n, 3, h, w] in [-1, 1] made for prompts.
+/// Of images made for prompts.
 struct ImageMeasures {
     std::vector<double> gold; ///< one an image; empty without a taste
     ObedienceCounts obedience;
     std::vector<double> obeyed; ///< one an image: the share of what its prompt says that it shows, 1 where it says nothing
 };
-ImageMeasures measureImages(const torch::Tensor& images, const std::vector<std::string>& prompts,
+ImageMeasures measureImages(const std::vector<Image>& images, const std::vector<std::string>& prompts,
                             const rules::ImageTaste* taste = nullptr);
 
 /// What the same rules read off true drawings of the same prompts: the most a generator can be found to obey. One drawing a

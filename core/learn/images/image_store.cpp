@@ -1,30 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/learn/images/image_store.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/learn/images/pixels.h"
 
 namespace pl::learn {
-
-torch::Tensor pixelsOf(const Image& image) {
-    auto bytes = torch::empty({image.height, image.width, 3}, torch::kUInt8);
-    std::copy(image.rgb.begin(), image.rgb.end(), bytes.data_ptr<uint8_t>());
-    return bytes.permute({2, 0, 1}).contiguous();
-}
-
-Image imageOfPixels(const torch::Tensor& pixels) {
-    auto bytes = pixels.detach();
-    if (bytes.scalar_type() != torch::kUInt8)
-        bytes = ((bytes.to(torch::kFloat32).clamp(-1, 1) + 1) * 127.5).round().to(torch::kUInt8);
-    bytes = bytes.permute({1, 2, 0}).contiguous().cpu();
-    Image out = blankImage(static_cast<int32_t>(bytes.size(1)), static_cast<int32_t>(bytes.size(0)));
-    std::copy(bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + bytes.numel(), out.rgb.begin());
-    return out;
-}
 
 Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref) {
     if (const auto at = m_byRef.find(ref); at != m_byRef.end())
@@ -41,7 +28,9 @@ Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref
         image = resized(image, side, side);
         ++m_resized;
     }
-    m_pixels.push_back(pixelsOf(image));
+    auto pixels = torch::empty({side, side, 3}, torch::kUInt8);
+    std::copy(image.rgb.begin(), image.rgb.end(), pixels.data_ptr<uint8_t>());
+    m_pixels.push_back(pixels.permute({2, 0, 1}).contiguous());
     m_refs.push_back(ref);
     return m_byRef[ref] = m_pixels.size() - 1;
 }
@@ -55,7 +44,7 @@ torch::Tensor ImageStore::batch(const std::vector<size_t>& indices, const torch:
 }
 
 Image ImageStore::image(size_t index) const {
-    return imageOfPixels(m_pixels.at(index));
+    return imageOf(m_pixels.at(index).to(torch::kFloat32).div(127.5).sub(1));
 }
 
 } // namespace pl::learn

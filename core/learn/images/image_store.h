@@ -12,10 +12,6 @@
 
 namespace pl::learn {
 
-/// [3, h, w] 8-bit of an image, and back from fp32 pixels in [-1, 1] (clamped, rounded) or from 8 bits.
-torch::Tensor pixelsOf(const Image& image);
-Image imageOfPixels(const torch::Tensor& pixels);
-
 /// The images of a data set in memory, 8 bits a channel at one size: 3 KB each at 32 x 32, so ten thousand take 30 MB.
 class ImageStore {
 public:
