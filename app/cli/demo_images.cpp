@@ -170,6 +170,9 @@ std::string ImageDemo::summary(const Json& json) const {
         columns += (columns.empty() ? "" : ", ") + column.title;
     for (size_t r = 0; r < std::min(m_prompts.size(), kGridRows); ++r)
         prompts += fmt::format("{}. {}\n", r + 1, m_prompts[r]);
+    const Json& group = json["image_grpo"];
+    const std::string grpo = group.contains("skipped") ? "not run: " + group["skipped"].get<std::string>()
+                                                       : fmt::format("{:.2f}", number("image_grpo", "gold_delta_sd"));
     return fmt::format(
         "# Once round the loop, with pictures\n\nTaste of the simulated annotator (a rule, not a person): **{}**, 5 % of its "
         "votes flipped, seed {}, {} votes.\n\n"
@@ -177,7 +180,7 @@ std::string ImageDemo::summary(const Json& json) const {
         "| image reward model, ranking accuracy on test pairs labelled by the noiseless rule | {:.3f} [{:.3f}, {:.3f}], n = {:.0f} |\n"
         "| Diffusion-DPO against the start under that rule, test prompts, ties half | {:.3f} [{:.3f}, {:.3f}], n = {:.0f} |\n"
         "| the same, rise of the rule's score, in standard deviations of the start | {:.2f} |\n"
-        "| GRPO with the reward model: rise of the rule's score | {:.2f} |\n"
+        "| GRPO with the reward model: rise of the rule's score | {} |\n"
         "| best of {}, chosen by the reward model, no training: rise of the rule's score | {:.2f} |\n\n{}\n"
         "| stage | seconds | TFLOP by count |\n|---|---|---|\n{}\n"
         "before_after.png, columns: {}. Rows:\n\n{}\nCharts: the other *.png. The project itself: project/ (open it with "
@@ -186,7 +189,7 @@ std::string ImageDemo::summary(const Json& json) const {
         number("image_reward_model", "eval_accuracy_low"), number("image_reward_model", "eval_accuracy_high"),
         number("image_reward_model", "n"), number("image_dpo", "win_rate"), number("image_dpo", "win_rate_low"),
         number("image_dpo", "win_rate_high"), number("image_dpo", "n"), number("image_dpo", "gold_delta_sd"),
-        number("image_grpo", "gold_delta_sd"), kBestOf, number("best_of", "gold_delta_sd"), obedience, stageRows(), columns,
+        grpo, kBestOf, number("best_of", "gold_delta_sd"), obedience, stageRows(), columns,
         prompts);
 }
 

@@ -229,6 +229,12 @@ private Q_SLOTS:
         bundle = w.bundle(must(startEvaluate(*w.project, *w.supervisor, request)));
         QCOMPARE(bundle.spec().parameters["judge"], Json("reward_model"));
         QVERIFY(must(readPairs(bundle.dataPath("judge_pairs.jsonl")))[0].image);
+        // Whether pictures show what their prompts say needs no prompts of a special kind.
+        request.judge = "verifier";
+        bundle = w.bundle(must(startEvaluate(*w.project, *w.supervisor, request)));
+        QCOMPARE(bundle.spec().parameters["mode"], Json("verifier"));
+        QVERIFY(!must(readPrompts(bundle.dataPath("prompts.jsonl"))).empty());
+        request.judge = "judge";
         request.against = "words";
         QVERIFY(!startEvaluate(*w.project, *w.supervisor, request));
         request.against.clear();

@@ -2,6 +2,8 @@
 // What a model or a reward model is worth: pairs labelled by a rule, prompts, and who judges.
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -18,78 +20,73 @@ using namespace shared;
 
 namespace {
 
-// Pairs of a split, labelled by the noiseless rule; those inside its tie band are left out.
-Result<std::string> goldPairs(Project& project, Split split, const rules::Taste& taste) {
+// The two sides of a pair as a rule sees them, and as a row names them.
+struct Sides {
+    double scoreA = 0, scoreB = 0;
+    std::string a, b;
+};
+
+// Pairs of a split and kind, labelled by the noiseless rule; those inside its tie band, and those without sides, are left out.
+Result<std::string> goldPairs(Project& project, Split split, CandidateKind kind, double tieBand, const Json& more,
+                              const std::function<std::optional<Sides>(const LabelItem&)>& sidesOf) {
     std::string text;
     Page page;
     page.split = split;
-    page.kind = CandidateKind::Text;
+    page.kind = kind;
     page.limit = 1000;
     for (;;) {
         PL_TRY(auto rows, project.pairs(page));
         for (const PairPageRow& row : rows) {
             PL_TRY(LabelItem item, project.pairItem(row.comparison.id));
-            const double a = rules::score(taste, item.prompt.content, item.a.content);
-            const double b = rules::score(taste, item.prompt.content, item.b.content);
-            if (std::abs(a - b) <= taste.tieBand)
+            const auto sides = sidesOf(item);
+            if (!sides || std::abs(sides->scoreA - sides->scoreB) <= tieBand)
                 continue;
-            text += dumpJson({{"id", row.comparison.uuid},
-                              {"prompt", item.prompt.content},
-                              {"chosen", a > b ? item.a.content : item.b.content},
-                              {"rejected", a > b ? item.b.content : item.a.content},
-                              {"annotator", "rule:" + taste.name}}) +
-                    "\n";
+            const bool first = sides->scoreA > sides->scoreB;
+            Json line{{"id", row.comparison.uuid},
+                      {"prompt", item.prompt.content},
+                      {"chosen", first ? sides->a : sides->b},
+                      {"rejected", first ? sides->b : sides->a}};
+            line.update(more);
+            text += dumpJson(line) + "\n";
         }
         if (static_cast<int64_t>(rows.size()) < page.limit)
             break;
         page.offset += page.limit;
     }
     if (text.empty())
-        return fail(Code::NotFound, fmt::format("no pairs of the {} split to measure on", splitName(split)),
+        return fail(Code::NotFound,
+                    fmt::format("no pairs of {} of the {} split to measure on", kind == CandidateKind::Image ? "images" : "texts",
+                                splitName(split)),
                     fmt::format("Generate some: pairlab-cli generate P --split {} --n 2.", splitName(split)));
     return text;
 }
 
-// The same for images; those whose file cannot be read are left out, as the tie band is.
-Result<std::string> goldImagePairs(Project& project, Split split, const rules::ImageTaste& taste,
-                                   std::map<std::string, std::string>& images) {
-    std::string text;
-    Page page;
-    page.split = split;
-    page.kind = CandidateKind::Image;
-    page.limit = 1000;
-    for (;;) {
-        PL_TRY(auto rows, project.pairs(page));
-        for (const PairPageRow& row : rows) {
-            PL_TRY(LabelItem item, project.pairItem(row.comparison.id));
-            const auto a = readPng(project.mediaPath(item.a.content)), b = readPng(project.mediaPath(item.b.content));
-            if (!a || !b)
-                continue;
-            const double scoreA = rules::score(taste, item.prompt.content, *a);
-            const double scoreB = rules::score(taste, item.prompt.content, *b);
-            if (std::abs(scoreA - scoreB) <= taste.tieBand)
-                continue;
-            std::string refs[2];
-            for (const auto& [candidate, ref] : {std::pair{&item.a, &refs[0]}, {&item.b, &refs[1]}}) {
-                *ref = imageRef(candidate->content, "png");
-                images[*ref] = project.mediaPath(candidate->content);
-            }
-            text += dumpJson({{"id", row.comparison.uuid},
-                              {"prompt", item.prompt.content},
-                              {"chosen", refs[scoreA > scoreB ? 0 : 1]},
-                              {"rejected", refs[scoreA > scoreB ? 1 : 0]},
-                              {"modality", "image"},
-                              {"annotator", "rule:" + taste.name}}) +
-                    "\n";
+Result<std::string> goldTexts(Project& project, Split split, const rules::Taste& taste) {
+    return goldPairs(project, split, CandidateKind::Text, taste.tieBand, {{"annotator", "rule:" + taste.name}},
+                     [&](const LabelItem& item) -> std::optional<Sides> {
+                         return Sides{rules::score(taste, item.prompt.content, item.a.content),
+                                      rules::score(taste, item.prompt.content, item.b.content), item.a.content, item.b.content};
+                     });
+}
+
+// Those whose file cannot be read are left out. `images` gets the files that the rows name.
+Result<std::string> goldImages(Project& project, Split split, const rules::ImageTaste& taste,
+                               std::map<std::string, std::string>& images) {
+    const auto sidesOf = [&](const LabelItem& item) -> std::optional<Sides> {
+        const std::string fileA = project.mediaPath(item.a.content), fileB = project.mediaPath(item.b.content);
+        const auto a = readPng(fileA), b = readPng(fileB);
+        if (!a || !b)
+            return std::nullopt;
+        Sides out{rules::score(taste, item.prompt.content, *a), rules::score(taste, item.prompt.content, *b),
+                  imageRef(item.a.content, "png"), imageRef(item.b.content, "png")};
+        if (std::abs(out.scoreA - out.scoreB) > taste.tieBand) {
+            images[out.a] = fileA;
+            images[out.b] = fileB;
         }
-        if (static_cast<int64_t>(rows.size()) < page.limit)
-            break;
-        page.offset += page.limit;
-    }
-    if (text.empty())
-        return fail(Code::NotFound, fmt::format("no image pairs of the {} split to measure on", splitName(split)),
-                    fmt::format("Generate some: pairlab-cli generate P --split {} --n 2.", splitName(split)));
-    return text;
+        return out;
+    };
+    return goldPairs(project, split, CandidateKind::Image, taste.tieBand,
+                     {{"modality", "image"}, {"annotator", "rule:" + taste.name}}, sidesOf);
 }
 
 // A judge that was trained on the same votes as the policy it judges knows them by heart: said with every figure.
@@ -139,9 +136,9 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
     if (rewardModel) {
         run.parameters["mode"] = "reward_accuracy";
         if (imageTaste) {
-            PL_TRY(run.dataTexts["pairs.jsonl"], goldImagePairs(project, request.split, *imageTaste, run.images));
+            PL_TRY(run.dataTexts["pairs.jsonl"], goldImages(project, request.split, *imageTaste, run.images));
         } else if (textTaste) {
-            PL_TRY(run.dataTexts["pairs.jsonl"], goldPairs(project, request.split, *textTaste));
+            PL_TRY(run.dataTexts["pairs.jsonl"], goldTexts(project, request.split, *textTaste));
         } else if (request.judge.empty() || request.judge == "votes") {
             PL_TRY(const DatasetInfo dataset, datasetFor(project, "", image));
             run.dataFiles["pairs.jsonl"] = os::joinPath(dataset.dir, "dev.jsonl");
@@ -157,7 +154,8 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
         std::string kind = kindOfPrompts("auto", image);
         if (request.judge == "verifier") {
             run.parameters["mode"] = "verifier";
-            kind = "verify";
+            if (!image) // what a caption says of a picture can always be read off it
+                kind = "verify";
         } else {
             run.parameters["mode"] = "win_rate";
             if (taste) {
