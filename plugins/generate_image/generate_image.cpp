@@ -17,13 +17,13 @@
 #include "core/learn/models/flops.h"
 #include "core/rules/image_taste.h"
 #include "core/rules/scene.h"
+#include "plugins/sdk/generating.h"
 
 namespace pl {
 namespace {
 
 using learn::Job;
 
-constexpr const char* kRoles[] = {"policy", "policy_2", "policy_3"};
 constexpr const char* kJudge = "judge";
 constexpr size_t kMaxRequestPrompt = size_t{64} << 10;
 constexpr int64_t kMaxRequestImages = 64, kMaxRequestDraws = 1024;
@@ -108,7 +108,7 @@ Json modelJson(const ModelSpec& spec) {
 Result<std::vector<Painter>> loadPainters(Job& job, const Settings& s) {
     PL_TRY(const auto device, learn::parseDevice(job.spec().device));
     std::vector<Painter> painters;
-    for (const char* role : kRoles) {
+    for (const char* role : sdk::kWriterRoles) {
         const ModelSpec* spec = job.spec().model(role);
         if (!spec)
             continue;
@@ -226,26 +226,13 @@ struct Tally {
     }
 };
 
-using Key = std::tuple<std::string, std::string, int64_t>; ///< prompt, role, index
-
-/// What an earlier attempt at this run has written, file and all: it is not written again.
-Result<std::set<Key>> alreadyWritten(const Job& job) {
-    std::set<Key> keys;
-    PL_TRY(const auto events, readEvents(job.bundle().eventsPath()));
-    for (const Event& event : events) {
-        if (event.type != event::kCandidate || !event.body.contains("model") || !event.body["model"].is_object())
-            continue;
-        const auto id = fieldOr<std::string>(event.body, "prompt_id", "", "an event");
-        const auto role = fieldOr<std::string>(event.body["model"], "role", "", "an event");
-        const auto sha = fieldOr<std::string>(event.body, "sha256", "", "an event");
-        const auto index = fieldOr<int64_t>(event.body, "index", -1, "an event");
-        if (!id || !role || !index || !sha)
-            continue;
-        const auto there = sha256File(os::joinPath(job.bundle().samplesDir(), *sha + ".png"));
-        if (there && *there == *sha)
-            keys.emplace(*id, *role, *index);
-    }
-    return keys;
+/// What an earlier attempt at this run has drawn and kept whole: it is not drawn again.
+Result<std::set<sdk::CandidateKey>> alreadyWritten(const Job& job) {
+    return sdk::candidatesWritten(job, [&](const Json& event) {
+        const auto sha = fieldOr<std::string>(event, "sha256", "", "an event");
+        const auto there = sha ? sha256File(os::joinPath(job.bundle().samplesDir(), *sha + ".png")) : Result<std::string>(std::string());
+        return sha && there && *there == *sha;
+    });
 }
 
 /// Prompts that are drawn together: always the same ones, however often the run was interrupted, so a picture is the same to
@@ -298,7 +285,7 @@ Result<std::vector<std::vector<Kept>>> draw(Painter& painter, Judge& judge, cons
 }
 
 Status paint(Job& job, Painter& painter, Judge& judge, const std::vector<PromptRow>& prompts, const Settings& s,
-             const std::set<Key>& written, Tally& tally) {
+             const std::set<sdk::CandidateKey>& written, Tally& tally) {
     const auto isWritten = [&](size_t row, int64_t index) {
         return written.count({prompts[row].id, painter.spec.role, index}) > 0;
     };
@@ -377,7 +364,7 @@ std::string duration(double seconds) {
 
 /// Said before the first picture: what the run will take.
 Status announce(Job& job, std::vector<Painter>& painters, Judge& judge, const std::vector<PromptRow>& prompts,
-                const Settings& s, const std::set<Key>& written, Tally& tally) {
+                const Settings& s, const std::set<sdk::CandidateKey>& written, Tally& tally) {
     std::vector<std::string> some;
     for (size_t i = 0; i < std::min(prompts.size(), kMeasuredPrompts); ++i)
         some.push_back(prompts[i].prompt);
@@ -402,25 +389,6 @@ Status announce(Job& job, std::vector<Painter>& painters, Judge& judge, const st
 
 // --- requests --------------------------------------------------------------------------------------------------------
 
-Result<std::vector<Painter*>> chosenPainters(std::vector<Painter>& painters, const Json& payload, const std::string& what) {
-    std::vector<Painter*> chosen;
-    if (!payload.contains("models")) {
-        for (Painter& painter : painters)
-            chosen.push_back(&painter);
-        return chosen;
-    }
-    if (!payload["models"].is_array() || payload["models"].empty())
-        return fail(Code::InvalidInput, fmt::format("{}: models is not a list of roles", what));
-    for (const Json& role : payload["models"]) {
-        const auto it = std::find_if(painters.begin(), painters.end(),
-                                     [&](const Painter& painter) { return Json(painter.spec.role) == role; });
-        if (it == painters.end())
-            return fail(Code::NotFound, fmt::format("{}: there is no model {} here", what, dumpJson(role)));
-        chosen.push_back(&*it);
-    }
-    return chosen;
-}
-
 /// One request of the playground: {"prompt", "n", "best_of", "taste", "steps", "guidance", "sampler", "noise_level", "shift",
 /// "models", "seed"}, answered with {"candidates": [...]} as in the events. Equal seeds begin at equal noise, whatever the
 /// prompt and the model. With "probe": true nothing is kept, and the answer is what it would cost: {"seconds_per_image",
@@ -443,7 +411,7 @@ Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, cons
         return fail(Code::InvalidInput, fmt::format("{}: n is {} and best_of {}, at most {} and {}", what, s.n, s.bestOf,
                                                     kMaxRequestImages, kMaxRequestDraws));
     PL_TRY(const int64_t seed, fieldOr<int64_t>(payload, "seed", static_cast<int64_t>(job.spec().seed), what));
-    PL_TRY(const auto chosen, chosenPainters(painters, payload, what));
+    PL_TRY(const auto chosen, sdk::writersOfRequest(painters, payload, what));
     // A taste of the request's own takes the place of the run's; a reward model stays what it is.
     std::optional<Judge> own;
     if (s.taste != defaults.taste) {
@@ -482,58 +450,20 @@ Result<Json> answer(Job& job, std::vector<Painter>& painters, Judge& judge, cons
     return Json{{"candidates", candidates}};
 }
 
-Status serve(Job& job, std::vector<Painter>& painters, Judge& judge, const Settings& s) {
-    job.logLine("info", fmt::format("ready for requests; leaving after {} s without one", s.idleSeconds));
-    int64_t lastNs = monotonicNs();
-    int64_t answered = 0;
-    for (;;) {
-        if (job.mustLeave())
-            return fail(Code::Cancelled, job.stopReason());
-        if (job.wish() == Job::Wish::Checkpoint)
-            job.checkpointDone("events.jsonl");
-        const int64_t leftMs = s.idleSeconds * 1000 - (monotonicNs() - lastNs) / 1'000'000;
-        if (leftMs <= 0)
-            break;
-        const auto request = job.nextRequest(static_cast<int>(std::min<int64_t>(leftMs, 1000)));
-        if (!request)
-            continue;
-        const auto result = answer(job, painters, judge, s, request->payload);
-        if (result)
-            job.acknowledge(request->id, true, {}, *result);
-        else
-            job.acknowledge(request->id, false, result.error().toString());
-        ++answered;
-        lastNs = monotonicNs();
-    }
-    job.logLine("info", fmt::format("no request for {} s: leaving after {} answers", s.idleSeconds, answered));
-    return {};
-}
-
 // --- the job ---------------------------------------------------------------------------------------------------------
 
 Result<Settings> settingsOf(const Job& job) { return settingsOf(job.parameters(), {}, "the parameters"); }
 
 Status validate(Job& job) {
     PL_TRY(const Settings s, settingsOf(job));
-    for (const ModelSpec& model : job.spec().models)
-        if (model.role != kJudge && std::find(std::begin(kRoles), std::end(kRoles), model.role) == std::end(kRoles))
-            return fail(Code::InvalidInput,
-                        fmt::format("the role '{}' is not one of policy, policy_2, policy_3, judge", model.role));
+    PL_CHECK(sdk::checkWriterRoles(job, kJudge));
     if (!s.taste.empty())
         PL_CHECK(rules::imageTasteByName(s.taste));
     if (s.bestOf > 1 && s.taste.empty() && !job.spec().model(kJudge))
         return fail(Code::InvalidInput, fmt::format("the best of {} needs somebody who judges", s.bestOf),
                     "Choose a reward model as judge, or set taste.");
-    if (job.spec().resident)
-        return {};
-    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
-    if (prompts.empty())
-        return fail(Code::InvalidInput, fmt::format("{} holds no prompts", job.bundle().dataPath("prompts.jsonl")),
-                    "Add prompts to the project.");
-    std::set<std::string> ids;
-    for (const PromptRow& prompt : prompts)
-        if (!ids.insert(prompt.id).second)
-            return fail(Code::InvalidInput, fmt::format("the prompt id '{}' stands twice in prompts.jsonl", prompt.id));
+    if (!job.spec().resident)
+        PL_CHECK(sdk::promptsToAnswer(job));
     return {};
 }
 
@@ -542,8 +472,9 @@ Status run(Job& job) {
     PL_TRY(auto painters, loadPainters(job, s));
     PL_TRY(auto judge, judgeFor(job, s.taste));
     if (job.spec().resident)
-        return serve(job, painters, judge, s);
-    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
+        return sdk::serveRequests(job, s.idleSeconds,
+                                  [&](const Json& payload) { return answer(job, painters, judge, s, payload); });
+    PL_TRY(const auto prompts, sdk::promptsToAnswer(job));
     PL_TRY(const auto written, alreadyWritten(job));
     const auto odd = std::count_if(prompts.begin(), prompts.end(),
                                    [](const PromptRow& p) { return !rules::parseCaption(p.prompt).ignored.empty(); });

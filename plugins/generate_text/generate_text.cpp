@@ -12,13 +12,13 @@
 #include "core/learn/models/flops.h"
 #include "core/learn/sampling/sampler.h"
 #include "core/text/chat_template.h"
+#include "plugins/sdk/generating.h"
 
 namespace pl {
 namespace {
 
 using learn::Job;
 
-constexpr const char* kRoles[] = {"policy", "policy_2", "policy_3"};
 constexpr size_t kMaxRequestPrompt = size_t{64} << 10;
 constexpr int64_t kMaxRequestCandidates = 64;
 
@@ -70,7 +70,7 @@ struct Writer {
 Result<std::vector<Writer>> loadWriters(Job& job) {
     PL_TRY(const auto device, learn::parseDevice(job.spec().device));
     std::vector<Writer> writers;
-    for (const char* role : kRoles) {
+    for (const char* role : sdk::kWriterRoles) {
         const ModelSpec* spec = job.spec().model(role);
         if (!spec)
             continue;
@@ -150,24 +150,6 @@ struct Tally {
     }
 };
 
-using Key = std::tuple<std::string, std::string, int64_t>; ///< prompt, role, index
-
-/// What an earlier attempt at this run has written: it is not written again.
-Result<std::set<Key>> alreadyWritten(const Job& job) {
-    std::set<Key> keys;
-    PL_TRY(const auto events, readEvents(job.bundle().eventsPath()));
-    for (const Event& event : events) {
-        if (event.type != event::kCandidate || !event.body.contains("model") || !event.body["model"].is_object())
-            continue;
-        const auto id = fieldOr<std::string>(event.body, "prompt_id", "", "an event");
-        const auto role = fieldOr<std::string>(event.body["model"], "role", "", "an event");
-        const auto index = fieldOr<int64_t>(event.body, "index", -1, "an event");
-        if (id && role && index)
-            keys.emplace(*id, *role, *index);
-    }
-    return keys;
-}
-
 /// Answers wanted of one model, in the order of the prompts.
 struct Work {
     std::vector<std::vector<int64_t>> prompts;
@@ -177,7 +159,7 @@ struct Work {
 };
 
 Work workFor(Job& job, const Writer& writer, const std::vector<PromptRow>& prompts, const Settings& s,
-             const std::set<Key>& written, Tally& tally) {
+             const std::set<sdk::CandidateKey>& written, Tally& tally) {
     Work work;
     int64_t tooLong = 0;
     for (size_t row = 0; row < prompts.size(); ++row) {
@@ -254,21 +236,7 @@ Result<Json> answer(Job& job, std::vector<Writer>& writers, Settings s, const Js
     PL_TRY(const int64_t seed, fieldOr<int64_t>(payload, "seed", static_cast<int64_t>(job.spec().seed), what));
     if (s.n < 1 || s.n > kMaxRequestCandidates)
         return fail(Code::InvalidInput, fmt::format("{}: n is {}, outside 1..{}", what, s.n, kMaxRequestCandidates));
-    std::vector<Writer*> chosen;
-    if (payload.contains("models")) {
-        if (!payload["models"].is_array() || payload["models"].empty())
-            return fail(Code::InvalidInput, fmt::format("{}: models is not a list of roles", what));
-        for (const Json& role : payload["models"]) {
-            const auto it = std::find_if(writers.begin(), writers.end(),
-                                         [&](const Writer& writer) { return Json(writer.spec.role) == role; });
-            if (it == writers.end())
-                return fail(Code::NotFound, fmt::format("{}: there is no model {} here", what, dumpJson(role)));
-            chosen.push_back(&*it);
-        }
-    } else {
-        for (Writer& writer : writers)
-            chosen.push_back(&writer);
-    }
+    PL_TRY(const auto chosen, sdk::writersOfRequest(writers, payload, what));
     Json candidates = Json::array();
     for (Writer* writer : chosen) {
         const auto ids = writer->promptIds(prompt);
@@ -287,48 +255,11 @@ Result<Json> answer(Job& job, std::vector<Writer>& writers, Settings s, const Js
     return Json{{"candidates", candidates}};
 }
 
-Status serve(Job& job, std::vector<Writer>& writers, const Settings& s) {
-    job.logLine("info", fmt::format("ready for requests; leaving after {} s without one", s.idleSeconds));
-    int64_t lastNs = monotonicNs();
-    int64_t answered = 0;
-    for (;;) {
-        if (job.mustLeave())
-            return fail(Code::Cancelled, job.stopReason());
-        if (job.wish() == Job::Wish::Checkpoint)
-            job.checkpointDone("events.jsonl");
-        const int64_t leftMs = s.idleSeconds * 1000 - (monotonicNs() - lastNs) / 1'000'000;
-        if (leftMs <= 0)
-            break;
-        const auto request = job.nextRequest(static_cast<int>(std::min<int64_t>(leftMs, 1000)));
-        if (!request)
-            continue;
-        const auto result = answer(job, writers, s, request->payload);
-        if (result)
-            job.acknowledge(request->id, true, {}, *result);
-        else
-            job.acknowledge(request->id, false, result.error().toString());
-        ++answered;
-        lastNs = monotonicNs();
-    }
-    job.logLine("info", fmt::format("no request for {} s: leaving after {} answers", s.idleSeconds, answered));
-    return {};
-}
-
 Status validate(Job& job) {
     PL_CHECK(settingsOf(job.parameters()));
-    for (const ModelSpec& model : job.spec().models)
-        if (std::find(std::begin(kRoles), std::end(kRoles), model.role) == std::end(kRoles))
-            return fail(Code::InvalidInput, fmt::format("the role '{}' is not one of policy, policy_2, policy_3", model.role));
-    if (job.spec().resident)
-        return {};
-    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
-    if (prompts.empty())
-        return fail(Code::InvalidInput, fmt::format("{} holds no prompts", job.bundle().dataPath("prompts.jsonl")),
-                    "Add prompts to the project.");
-    std::set<std::string> ids;
-    for (const PromptRow& prompt : prompts)
-        if (!ids.insert(prompt.id).second)
-            return fail(Code::InvalidInput, fmt::format("the prompt id '{}' stands twice in prompts.jsonl", prompt.id));
+    PL_CHECK(sdk::checkWriterRoles(job));
+    if (!job.spec().resident)
+        PL_CHECK(sdk::promptsToAnswer(job));
     return {};
 }
 
@@ -336,9 +267,9 @@ Status run(Job& job) {
     PL_TRY(const Settings s, settingsOf(job.parameters()));
     PL_TRY(auto writers, loadWriters(job));
     if (job.spec().resident)
-        return serve(job, writers, s);
-    PL_TRY(const auto prompts, readPrompts(job.bundle().dataPath("prompts.jsonl")));
-    PL_TRY(const auto written, alreadyWritten(job));
+        return sdk::serveRequests(job, s.idleSeconds, [&](const Json& payload) { return answer(job, writers, s, payload); });
+    PL_TRY(const auto prompts, sdk::promptsToAnswer(job));
+    PL_TRY(const auto written, sdk::candidatesWritten(job));
     Tally tally;
     tally.total = static_cast<int64_t>(prompts.size() * writers.size()) * s.n;
     job.logLine("info", fmt::format("{} prompts, {} models, {} answers each", prompts.size(), writers.size(), s.n));

@@ -79,7 +79,7 @@ struct Task {
     int guidelineVersion = 1;
     Scale scale = Scale::SevenPoint;
     std::vector<std::string> requiredParts; ///< "rationale", "attributes", ...
-    std::string view = "raw";               ///< raw | markdown | diff | side | wipe | difference
+    std::string view = "raw";               ///< raw | markdown | diff | side | wipe | difference | flip | blink
     Json queueMix = Json::object();
     Json attributes = Json::array(); ///< names of the attributes asked for
     Json people = Json::array();
