@@ -77,6 +77,13 @@ private Q_SLOTS:
         const QString folder = QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/");
         QDir().mkpath(folder);
         QVERIFY(lab.window->grab().save(folder + u"generate-images-light.png"_s));
+        applyTheme(*qApp, ThemeMode::Dark);
+        lab.window->resize(2560, 1440);
+        QTest::qWait(300);
+        QVERIFY(clipped(page).isEmpty());
+        QVERIFY(lab.window->grab().save(folder + u"generate-images-dark-2560x1440.png"_s));
+        applyTheme(*qApp, ThemeMode::Light);
+        lab.window->resize(1280, 800);
 
         lab.window->goTo(u"label"_s);
         auto* label = qobject_cast<LabelPage*>(lab.window->page(u"label"_s));

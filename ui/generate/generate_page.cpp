@@ -214,7 +214,7 @@ private:
             m_from[i] = new ElidedLabel({}, TextStyle::MonoCaption, Tone::Second);
             m_pane[i] = new TextPane;
             m_picture[i] = new QLabel;
-            m_picture[i]->setAlignment(Qt::AlignCenter);
+            m_picture[i]->setAlignment(Qt::AlignTop | Qt::AlignLeft); // under its caption, however large the window
             column->addWidget(m_from[i]);
             column->addWidget(m_pane[i], 1);
             column->addWidget(m_picture[i], 1);
