@@ -10,6 +10,7 @@
 
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_geometry.h"
+#include "ui/widgets/text_paint.h"
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
@@ -127,6 +128,36 @@ void paintFrame(QPainter& painter, const QRectF& pane, const QColor& tone, doubl
     painter.setPen(pen);
     painter.setBrush(Qt::NoBrush);
     painter.drawRect(pane.adjusted(1, 1, -1, -1));
+    painter.restore();
+}
+
+void paintPicture(QPainter& painter, const QRect& box, const ImagePtr& image) {
+    painter.save();
+    painter.setClipRect(box, Qt::IntersectClip);
+    painter.fillRect(box, color(Tone::Sunken));
+    if (image && image->ok()) {
+        const double dpr = painter.device()->devicePixelRatioF();
+        const QSizeF pixels = image->image.size();
+        const double fit = std::min(box.width() * dpr / pixels.width(), box.height() * dpr / pixels.height());
+        const double scale = fit >= 1 ? std::floor(fit) : fit;
+        const QSizeF size = pixels * scale / dpr;
+        // On a whole pixel of the screen, or squares would be of two sizes.
+        const auto whole = [dpr](double v) { return std::round(v * dpr) / dpr; };
+        const QRectF where(QPointF(whole(box.left() + (box.width() - size.width()) / 2),
+                                   whole(box.top() + (box.height() - size.height()) / 2)),
+                           size);
+        paintImage(painter, *image, where, box, scale);
+    } else if (image) {
+        const int icon = px(Size::Icon), gap = px(Size::Grid), line = lineHeight(TextStyle::Caption);
+        const QRect inner = box.adjusted(gap, gap, -gap, -gap);
+        const int lines = (inner.height() - icon - gap) / line;
+        const bool words = lines > 1 && inner.width() > 4 * icon;
+        const QPixmap sign = iconPixmap(u"warning"_s, Tone::Warn, icon, painter.device()->devicePixelRatioF());
+        painter.drawPixmap(words ? inner.topLeft() : QPoint(box.center().x() - icon / 2, box.center().y() - icon / 2), sign);
+        if (words)
+            paintText(painter, inner.adjusted(0, icon + gap, 0, 0), image->problem.left(1).toUpper() + image->problem.mid(1),
+                      TextStyle::Caption, Tone::Second, lines);
+    }
     painter.restore();
 }
 
