@@ -245,6 +245,59 @@ private Q_SLOTS:
         QCOMPARE(sampleTable({}, -1, true, {}).rows.size(), size_t{0});
     }
 
+    void imageTableHasAColumnAStepAndARun() {
+        const auto drawn = [](const char* prompt, int64_t step, const char* file) {
+            RunSample s;
+            s.prompt = prompt;
+            s.step = step;
+            s.image = file;
+            return s;
+        };
+        std::vector<RunSample> first, second, once;
+        for (const int64_t step : {0, 10, 20}) {
+            first.push_back(drawn("a", step, "f"));
+            first.push_back(drawn("a", step, "again")); // of several at a step the first
+            if (step != 10)
+                first.push_back(drawn("b", step, "f"));
+        }
+        for (const int64_t step : {0, 15})
+            second.push_back(drawn("a", step, "s"));
+        QVERIFY(hasImages(first));
+        const ImageSampleTable t = imageSampleTable({&first, &second}, -1);
+        QCOMPARE(t.columns.size(), size_t{5});
+        QCOMPARE(t.rows.size(), size_t{2});
+        QCOMPARE(t.allSteps, (std::vector<int64_t>{0, 10, 20}));
+        QCOMPARE(t.rows[0].cells[1]->image, std::string("f"));
+        QVERIFY(!t.rows[1].cells[1] && !t.rows[1].cells[3]);
+        using Two = std::pair<size_t, size_t>;
+        QCOMPARE(imagePair(t, 0, 2, Against::Start), std::optional(Two(0, 2)));
+        QCOMPARE(imagePair(t, 0, 0, Against::Start), std::optional(Two(0, 2))); // the first beside the newest
+        QCOMPARE(imagePair(t, 0, 2, Against::Previous), std::optional(Two(1, 2)));
+        QCOMPARE(imagePair(t, 1, 2, Against::Previous), std::optional(Two(0, 2))); // the one before that is there
+        QCOMPARE(imagePair(t, 0, 2, Against::OtherRun), std::optional(Two(2, 4))); // nearest step before
+        QCOMPARE(imagePair(t, 0, 1, Against::OtherRun), std::optional(Two(1, 3)));
+        QCOMPARE(imagePair(t, 0, 4, Against::OtherRun), std::optional(Two(1, 4))); // the first run is A
+        QVERIFY(!imagePair(t, 1, 2, Against::OtherRun));
+        QVERIFY(!imagePair(t, 1, 1, Against::Start)); // nothing is there
+        QCOMPARE(imageSampleTable({&first}, 10).columns.size(), size_t{2});
+        for (int i = 0; i < 3; ++i)
+            once.push_back(drawn("a", 0, "o"));
+        QCOMPARE(imageSampleTable({&once}, -1).columns.size(), size_t{3}); // drawn at one step: all of them
+    }
+
+    void onlyFilesOfTheBundleAreShown() {
+        RunSeries s;
+        s.apply(made(1, event::kSample, {{"step", 0}, {"prompt", "p"}, {"image", "../../secret/key.png"}}), "/runs/1");
+        s.apply(made(2, event::kSample, {{"step", 0}, {"prompt", "p"}, {"image", 3}}), "/runs/1");
+        s.apply(made(3, event::kOutcome, {{"kind", "image"}, {"prompt", "p"}, {"a", {{"image", "samples/x.png"}}},
+                                          {"b", "no object"}, {"winner", "a"}, {"score_a", 1.5}}), "/runs/1");
+        QCOMPARE(s.samples()[0].image, std::string("/runs/1/samples/key.png"));
+        QVERIFY(s.samples()[1].image.empty());
+        QCOMPARE(s.imageOutcomes().size(), size_t{1});
+        QCOMPARE(s.imageOutcomes()[0].imageA, std::string("/runs/1/samples/x.png"));
+        QVERIFY(s.imageOutcomes()[0].imageB.empty() && std::isnan(s.imageOutcomes()[0].scoreB));
+    }
+
     void tellingRatesAreThoseOfWilson() {
         QVERIFY(std::abs(smallestTellingRate(100) - 0.60) < 1e-9);
         QVERIFY(std::isnan(smallestTellingRate(3)));

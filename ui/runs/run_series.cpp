@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/os/files.h"
+
 namespace pl::ui {
 
 namespace {
-constexpr size_t kMaxCandidates = 256;
+constexpr size_t kMaxCandidates = 256, kMaxOutcomes = 20'000;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 double number(const Json& object, const char* key, double fallback = kNan) {
@@ -24,6 +26,15 @@ std::string text(const Json& object, const char* key) {
 int64_t integer(const Json& object, const char* key, int64_t fallback = 0) {
     const double value = number(object, key);
     return std::isfinite(value) && std::abs(value) < 9e15 ? static_cast<int64_t>(value) : fallback;
+}
+/// Only a name in the run's own samples/ is ever opened, whatever the event says.
+std::string imageFile(const Json& body, const std::string& dir) {
+    const std::string name = os::baseName(text(body, "image"));
+    return name.empty() || dir.empty() ? name : os::joinPath(os::joinPath(dir, "samples"), name);
+}
+std::optional<uint64_t> seedOf(const Json& body) {
+    const auto it = body.find("seed");
+    return it != body.end() && it->is_number_unsigned() ? std::optional(it->get<uint64_t>()) : std::nullopt;
 }
 bool flag(const Json& object, const char* key) {
     const auto it = object.find(key);
@@ -89,6 +100,8 @@ bool RunSeries::apply(const Event& e, const std::string& bundleDir) {
         sample(b, bundleDir);
     } else if (e.type == event::kCandidate) {
         candidate(b, bundleDir);
+    } else if (e.type == event::kOutcome) {
+        outcome(b, bundleDir);
     } else if (e.type == event::kAlert) {
         m_alerts.push_back({number(b, "step", static_cast<double>(m_step)), text(b, "level") == "error", text(b, "name"),
                             text(b, "text")});
@@ -173,7 +186,18 @@ void RunSeries::sample(const Json& body, const std::string& dir) {
         s.finished = it->get<bool>();
     s.reward = number(body, "reward");
     s.kl = number(body, "kl");
+    s.image = imageFile(body, dir);
+    s.gold = number(body, "gold");
+    s.seed = seedOf(body);
     m_samples.push_back(std::move(s));
+}
+
+void RunSeries::outcome(const Json& body, const std::string& dir) {
+    const auto a = body.find("a"), b = body.find("b");
+    if (text(body, "kind") != "image" || a == body.end() || b == body.end() || m_outcomes.size() >= kMaxOutcomes)
+        return;
+    m_outcomes.push_back({text(body, "prompt_id"), text(body, "prompt"), imageFile(*a, dir), imageFile(*b, dir),
+                          text(body, "winner"), number(body, "score_a"), number(body, "score_b")});
 }
 
 /// A generating run has no samples: its first answers stand in for them.
@@ -187,12 +211,17 @@ void RunSeries::candidate(const Json& body, const std::string& dir) {
         return read ? *read : "(" + read.error().message + ")";
     };
     s.prompt = longText("prompt");
-    s.response = longText("content");
+    if (!body.contains("image"))
+        s.response = longText("content");
     if (const auto model = body.find("model"); model != body.end() && model->is_object())
         s.tag = text(*model, "name");
     s.tokens = integer(body, "tokens", -1);
     if (const auto it = body.find("finished"); it != body.end() && it->is_boolean())
         s.finished = it->get<bool>();
+    s.image = imageFile(body, dir);
+    s.seed = seedOf(body);
+    if (const auto params = body.find("params"); params != body.end() && params->is_object())
+        s.reward = number(*params, "reward");
     m_samples.push_back(std::move(s));
     m_flushed = m_samples.size(); // its lengths are metrics already
 }

@@ -37,6 +37,17 @@ struct RunSample {
     std::optional<bool> finished;
     double reward = std::numeric_limits<double>::quiet_NaN();
     double kl = std::numeric_limits<double>::quiet_NaN();
+    std::string image; ///< file of an image sample (in the bundle's samples/); empty: a text
+    double gold = std::numeric_limits<double>::quiet_NaN();
+    std::optional<uint64_t> seed;
+};
+
+/// One comparison of two images by a judge (evaluate): a is the model under test.
+struct ImageOutcome {
+    std::string promptId, prompt;
+    std::string imageA, imageB; ///< files
+    std::string winner;         ///< a, b or tie
+    double scoreA = std::numeric_limits<double>::quiet_NaN(), scoreB = scoreA;
 };
 
 struct RunCheckpoint {
@@ -61,6 +72,7 @@ public:
     const std::vector<RunAlert>& alerts() const { return m_alerts; }
     const std::vector<RunSample>& samples() const { return m_samples; }
     const std::vector<RunCheckpoint>& checkpoints() const { return m_checkpoints; }
+    const std::vector<ImageOutcome>& imageOutcomes() const { return m_outcomes; }
     const std::map<std::string, double>& result() const { return m_result; }
     const Json& judge() const { return m_judge; }
     bool tooFew() const { return m_tooFew; }
@@ -79,6 +91,7 @@ private:
     void metrics(const Json& body, double time);
     void sample(const Json& body, const std::string& dir);
     void candidate(const Json& body, const std::string& dir);
+    void outcome(const Json& body, const std::string& dir);
     void flushSamples();
     void rewind(double step);
     void add(const std::string& name, const PlotPoint& point, double n);
@@ -87,6 +100,7 @@ private:
     std::vector<RunAlert> m_alerts;
     std::vector<RunSample> m_samples;
     std::vector<RunCheckpoint> m_checkpoints;
+    std::vector<ImageOutcome> m_outcomes;
     std::map<std::string, double> m_result;
     Json m_judge;
     bool m_tooFew = false, m_any = false, m_started = false;

@@ -5,21 +5,23 @@
 #include <cmath>
 
 #include <QComboBox>
+#include <QFileInfo>
 #include <QKeyEvent>
 #include <QPainter>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QSplitter>
 #include <QStackedLayout>
-#include <QTextLayout>
 #include <QVBoxLayout>
 
 #include "core/base/log.h"
+#include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "core/text/diff.h"
 #include "ui/runs/run_log.h"
-#include "ui/samples/sample_grid.h"
+#include "ui/samples/image_samples.h"
 #include "ui/widgets/text_pane.h"
+#include "ui/widgets/text_paint.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -92,7 +94,7 @@ protected:
                 p.drawPixmap(at.topLeft(), iconPixmap(u"pin"_s, Tone::Second, px(Size::IconSmall), devicePixelRatioF()));
                 at.setTop(at.top() + px(Size::IconSmall) + px(Size::Grid));
             }
-            drawText(p, at, safeText(QString::fromStdString(row.prompt)), TextStyle::Strong, Tone::Text,
+            paintText(p, at, safeText(QString::fromStdString(row.prompt)), TextStyle::Strong, Tone::Text,
                      kCellLines - (row.pinned ? 1 : 0));
             for (int c = 0; c < 3; ++c)
                 drawCell(p, cellRect(r, c).adjusted(px(Size::Grid), px(Size::Grid), -px(Size::Grid), -px(Size::Grid)),
@@ -162,40 +164,7 @@ private:
         p.drawText(chipLine, Qt::AlignLeft | Qt::AlignVCenter,
                    p.fontMetrics().elidedText(chips(*sample), Qt::ElideRight, chipLine.width()));
         text.setBottom(chipLine.top() - px(Size::Grid));
-        drawText(p, text, safeText(QString::fromStdString(sample->response)), TextStyle::Body, Tone::Text, kCellLines);
-    }
-    /// Plain text in at most `lines` lines; the last one ends in an ellipsis when there is more.
-    static void drawText(QPainter& p, const QRect& rect, const QString& text, TextStyle style, Tone tone, int lines) {
-        const QFont font = textFont(style);
-        p.setFont(font);
-        p.setPen(color(tone));
-        int y = rect.top(), used = 0;
-        const QStringList paragraphs = text.left(4000).split(u'\n');
-        for (qsizetype i = 0; i < paragraphs.size() && used < lines; ++i) {
-            const QString& paragraph = paragraphs[i];
-            QTextLayout layout(paragraph, font);
-            layout.beginLayout();
-            bool more = true;
-            while (used < lines && more) {
-                QTextLine line = layout.createLine();
-                if (!line.isValid()) {
-                    if (paragraph.isEmpty()) {
-                        y += lineHeight(style) / 2;
-                    }
-                    break;
-                }
-                line.setLineWidth(rect.width());
-                const qsizetype end = line.textStart() + line.textLength();
-                more = end < paragraph.size();
-                QString part = paragraph.mid(line.textStart(), line.textLength());
-                if (++used == lines && (more || i + 1 < paragraphs.size()))
-                    part = QFontMetrics(font).elidedText(paragraph.mid(line.textStart()) + (more ? QString() : u" …"_s),
-                                                         Qt::ElideRight, rect.width());
-                p.drawText(QRect(rect.left(), y, rect.width(), lineHeight(style)), Qt::AlignLeft | Qt::AlignVCenter, part);
-                y += lineHeight(style);
-            }
-            layout.endLayout();
-        }
+        paintText(p, text, safeText(QString::fromStdString(sample->response)), TextStyle::Body, Tone::Text, kCellLines);
     }
 
     SampleTable m_table;
@@ -208,7 +177,7 @@ public:
         m_stack = new QStackedLayout(this);
         m_empty = new EmptyState(u"samples"_s, u"Pick a run, or sample the start model"_s,
                                  u"Sample the start model on %1 prompts"_s.arg(kStartPrompts), u"Train something"_s);
-        m_empty->setDetail(u"A training run answers the same few prompts again and again: here they stand side by side."_s);
+        m_empty->setDetail(u"A training run answers (or draws) the same few prompts again and again: here they stand side by side."_s);
         connect(m_empty, &EmptyState::actionTriggered, this, [this] { sampleStart(); });
         connect(m_empty, &EmptyState::linkTriggered, this, [this] { m_ctx.navigate(page::kTrain); });
         m_stack->addWidget(m_empty);
@@ -228,8 +197,16 @@ public:
         bar->addWidget(m_step);
         m_order = new SegmentedControl({u"Changed most"_s, u"As they came"_s});
         bar->addWidget(m_order);
+        m_otherWord = new TextLabel(u"and"_s, TextStyle::Caption, Tone::Second);
+        bar->addWidget(m_otherWord);
+        m_other = new QComboBox;
+        m_other->setAccessibleName(u"Second run"_s);
+        m_other->setMinimumWidth(140);
+        bar->addWidget(m_other);
+        m_images = new ImageSamples;
+        bar->addWidget(m_images->chooser());
         bar->addStretch(1);
-        m_keysHint = new TextLabel(u"Space opens  ·  P pins  ·  D diff"_s, TextStyle::Caption, Tone::Second);
+        m_keysHint = new TextLabel({}, TextStyle::Caption, Tone::Second);
         bar->addWidget(m_keysHint);
         outer->addLayout(bar);
         // Each head stands above its column, wherever the grid puts it.
@@ -264,7 +241,9 @@ public:
         splitter->setStretchFactor(0, 3);
         splitter->setStretchFactor(1, 2);
         outer->addWidget(splitter, 1);
+        outer->addWidget(m_images, 1);
         m_stack->addWidget(body);
+        setImageMode(false);
 
         m_grid->onResized = [this] {
             for (int c = 0; c < 3; ++c) {
@@ -301,12 +280,16 @@ public:
             fill();
         });
         connect(m_run, &QComboBox::currentIndexChanged, this, [this] { choose(m_run->currentData().toString()); });
+        connect(m_other, &QComboBox::currentIndexChanged, this, [this] {
+            wantOther();
+            fill();
+        });
         connect(m_log, &RunLog::loaded, this, [this](const QString& name) {
-            if (name == m_name)
+            if (name == m_name || name == otherName())
                 fill();
         });
         connect(m_log, &RunLog::grown, this, [this](const QString& name) {
-            if (name == m_name && isVisible())
+            if ((name == m_name || name == otherName()) && isVisible())
                 fill();
         });
         connect(&m_ctx.signals, &Signals::runUpdated, this, [this](const desk::RunInfo& info, const std::vector<Event>& events) {
@@ -322,7 +305,7 @@ public:
 
     void activated() override {
         reload();
-        m_grid->setFocus();
+        m_imageMode ? m_images->browser()->grid()->setFocus() : m_grid->setFocus();
     }
     void openArgument(const QString& argument) override {
         const QString name = argument.section(u'@', 0, 0);
@@ -356,6 +339,17 @@ private:
             for (const auto& [label, value] : items)
                 m_run->addItem(label, value);
         }
+        {
+            // Only another run of images has pictures to put beside.
+            const QString other = otherName();
+            const QSignalBlocker block(m_other);
+            m_other->clear();
+            m_other->addItem(u"no other run"_s, QString());
+            for (const desk::RunInfo& info : runs)
+                if (m_dirs.contains(qstr(info.name)) && info.plugin.find("image") != std::string::npos)
+                    m_other->addItem(qstr(info.name), qstr(info.name));
+            m_other->setCurrentIndex(std::max(0, m_other->findData(other)));
+        }
         m_stack->setCurrentIndex(items.isEmpty() ? 0 : 1);
         if (items.isEmpty())
             return;
@@ -376,17 +370,62 @@ private:
         fill();
     }
 
+    QString otherName() const { return m_other->currentData().toString(); }
+    void wantOther() {
+        if (const QString other = otherName(); !other.isEmpty())
+            m_log->want(other, m_dirs[other]);
+    }
+
+    /// Texts and pictures are shown by different parts of the page.
+    void setImageMode(bool on) {
+        m_imageMode = on;
+        for (QWidget* w : std::initializer_list<QWidget*>{m_otherWord, m_other, m_images->chooser(), m_images})
+            w->setVisible(on);
+        for (QWidget* w : std::initializer_list<QWidget*>{m_order, m_body, m_headLine})
+            w->setVisible(!on);
+        m_keysHint->setText(on ? u"Enter compares  ·  Esc closes"_s : u"Space opens  ·  P pins  ·  D diff"_s);
+        m_keysHint->setToolTip(on ? u"While two are open: F1 side, F2 wipe, F3 difference, V held flips, Z 1:1"_s : QString());
+    }
+
+    void fillSteps(const std::vector<int64_t>& steps, int64_t shown) {
+        const QSignalBlocker block(m_step);
+        m_step->clear();
+        m_step->addItem(u"the newest step"_s, -1);
+        for (auto it = steps.rbegin(); it != steps.rend(); ++it)
+            m_step->addItem(u"step "_s + formatCount(*it), static_cast<qlonglong>(*it));
+        m_step->setCurrentIndex(m_at < 0 ? 0 : std::max(0, m_step->findData(static_cast<qlonglong>(shown))));
+    }
+
+    void fillImages(const std::vector<RunSample>& own) {
+        std::vector<const std::vector<RunSample>*> runs{&own};
+        QStringList names{m_name};
+        const RunSeries* other = otherName().isEmpty() || otherName() == m_name ? nullptr : m_log->find(otherName());
+        if (other && hasImages(other->samples())) {
+            runs.push_back(&other->samples());
+            names.append(otherName());
+        }
+        ImageSampleTable table = imageSampleTable(runs, m_at);
+        int64_t shown = -1;
+        for (const ImageColumn& c : table.columns)
+            if (c.run == 0)
+                shown = c.step;
+        fillSteps(table.allSteps, shown);
+        m_none->hide();
+        m_keysHint->show();
+        if (!m_imageMode)
+            setImageMode(true);
+        markSeen(table);
+        m_images->setTable(std::move(table), names);
+    }
+
     void fill() {
         const RunSeries* series = m_log->find(m_name);
+        if (series && hasImages(series->samples()))
+            return fillImages(series->samples());
+        if (m_imageMode)
+            setImageMode(false);
         SampleTable table = sampleTable(series ? series->samples() : std::vector<RunSample>{}, m_at, m_order->current() == 0, m_pinned);
-        {
-            const QSignalBlocker block(m_step);
-            m_step->clear();
-            m_step->addItem(u"the newest step"_s, -1);
-            for (auto it = table.allSteps.rbegin(); it != table.allSteps.rend(); ++it)
-                m_step->addItem(u"step "_s + formatCount(*it), static_cast<qlonglong>(*it));
-            m_step->setCurrentIndex(m_at < 0 ? 0 : std::max(0, m_step->findData(static_cast<qlonglong>(table.steps[2]))));
-        }
+        fillSteps(table.allSteps, table.steps[2]);
         for (size_t c = 0; c < 3; ++c)
             m_heads[c]->setText(table.steps[c] < 0 ? kColumnNames[c]
                                                    : u"%1 · step %2"_s.arg(kColumnNames[c], formatCount(table.steps[c])));
@@ -404,11 +443,29 @@ private:
     void markSeen(const SampleTable& table) {
         if (!isVisible())
             return;
-        std::map<std::string, std::vector<std::string>> fresh; // prompt -> answers
+        Answers fresh;
         for (const SampleRow& row : table.rows)
             for (const auto& cell : row.cells)
                 if (cell && m_seen.insert({row.promptId, cell->response}).second)
                     fresh[row.promptId].push_back(cell->response);
+        markSeen(std::move(fresh));
+    }
+    void markSeen(const ImageSampleTable& table) {
+        if (!isVisible())
+            return;
+        Answers fresh;
+        for (const ImageRow& row : table.rows)
+            for (const auto& cell : row.cells)
+                if (cell && !cell->promptId.empty()) {
+                    // An image is named by the SHA-256 of its file, in the bundle and in the project.
+                    const std::string sha = sstr(QFileInfo(qstr(cell->image)).completeBaseName());
+                    if (m_seen.insert({cell->promptId, sha}).second)
+                        fresh[cell->promptId].push_back(sha);
+                }
+        markSeen(std::move(fresh));
+    }
+    using Answers = std::map<std::string, std::vector<std::string>>; ///< by prompt
+    void markSeen(Answers fresh) {
         if (fresh.empty())
             return;
         m_ctx.store.post([fresh = std::move(fresh), person = m_ctx.annotator](desk::Project& project) {
@@ -464,10 +521,11 @@ private:
         request.n = 1;
         request.makePairs = false;
         request.shortJob = true;
-        request.parameters = {{"temperature", 0.7}};
         m_ctx.ask(
             this,
-            [&supervisor = m_ctx.supervisor, request](desk::Project& project) {
+            [&supervisor = m_ctx.supervisor, request](desk::Project& project) mutable {
+                if (!desk::isImageModelDir(os::joinPath(project.modelsDir(), request.models.front())))
+                    request.parameters = {{"temperature", 0.7}};
                 return desk::startGenerate(project, supervisor, request);
             },
             [this](Result<std::string> name) {
@@ -488,10 +546,14 @@ private:
     std::set<std::string> m_pinned;
     std::set<std::pair<std::string, std::string>> m_seen; ///< prompt and answer, marked already
     int64_t m_at = -1;
+    bool m_imageMode = false;
     QStackedLayout* m_stack;
     EmptyState *m_empty, *m_none;
-    QWidget *m_body, *m_headLine, *m_keysHint;
-    QComboBox *m_run, *m_step;
+    QWidget *m_body, *m_headLine;
+    TextLabel* m_keysHint;
+    QComboBox *m_run, *m_step, *m_other;
+    TextLabel* m_otherWord;
+    ImageSamples* m_images;
     SegmentedControl* m_order;
     std::array<TextLabel*, 3> m_heads{};
     QScrollArea* m_area;
