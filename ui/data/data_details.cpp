@@ -10,8 +10,11 @@
 
 #include "ui/data/detail_panel.h"
 #include "ui/data/paged_table.h"
+#include "ui/data/pictures.h"
 #include "ui/data/sources.h"
 #include "ui/theme/theme.h"
+#include "ui/widgets/image_view.h"
+#include "ui/widgets/picture_strip.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -21,9 +24,50 @@ using desk::Project;
 
 namespace {
 constexpr int kTextLines = 9;
+constexpr int kLeastView = 240, kMostView = 520, kStripSide = 128;
 
 QString when(int64_t ms) {
     return ms > 0 ? QDateTime::fromMSecsSinceEpoch(ms).toString(u"yyyy-MM-dd hh:mm"_s) : u"–"_s;
+}
+
+PictureStrip* strip(ImageLoader* loader, const QString& name, const QList<Picture>& pictures) {
+    auto* out = new PictureStrip(loader, kStripSide);
+    out->setAccessibleName(name);
+    out->setPictures(pictures);
+    return out;
+}
+
+/// The members of a k-way ranking, best first where it was judged.
+QList<Picture> ranked(const Context& context, const std::vector<desk::Candidate>& members, const Json& ranking) {
+    const auto ranks = ranking.is_object() ? ranking.find("ranks") : ranking.end();
+    const bool judged = ranking.is_object() && ranks != ranking.end() && ranks->is_array() && ranks->size() == members.size();
+    std::vector<std::pair<int64_t, size_t>> order;
+    for (size_t i = 0; i < members.size(); ++i)
+        order.emplace_back(judged && (*ranks)[i].is_number_integer() ? (*ranks)[i].get<int64_t>() : 0, i);
+    std::stable_sort(order.begin(), order.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
+    QList<Picture> out;
+    for (const auto& [rank, i] : order) {
+        const desk::Candidate& c = members[i];
+        QStringList words;
+        if (rank > 0)
+            words.append(u"rank %1"_s.arg(rank));
+        if (!c.modelName.empty())
+            words.append(qstr(c.modelName));
+        words.append(drawnWith(c));
+        words.removeAll(QString());
+        out.append({mediaFile(context, c.content), words.join(u" · "_s), {}, {}});
+    }
+    return out;
+}
+
+QString voteWords(const desk::Judgement& judgement, bool ranking) {
+    if (ranking)
+        return u"ranked"_s;
+    desk::HistoryRow row;
+    row.winner = judgement.winner;
+    row.tieKind = judgement.tieKind;
+    row.strength = judgement.strength;
+    return verdictText(row);
 }
 } // namespace
 
@@ -57,26 +101,77 @@ void DataPage::showPrompt(Id id) {
                 d->fact(u"Checked by"_s, u"%1: %2"_s.arg(qstr(prompt.verifierKind), qstr(prompt.verifierAnswer)));
             d->fact(u"Source"_s, prompt.source.empty() ? u"–"_s : qstr(prompt.source));
             d->fact(u"Added"_s, when(prompt.createdMs));
-            d->fact(u"Answers"_s, formatCount(prompt.candidates));
+            const bool images = !answer.answers.empty() && isImage(answer.answers.front());
+            d->fact(images ? u"Images"_s : u"Answers"_s, formatCount(prompt.candidates));
             // Without their models: what is read here stays blind.
             int n = 0;
-            for (const desk::Candidate& each : answer.answers)
-                d->text(u"Answer %1"_s.arg(++n), qstr(each.content), kTextLines);
+            QList<Picture> pictures;
+            for (const desk::Candidate& each : answer.answers) {
+                if (isImage(each))
+                    pictures.append({mediaFile(m_context, each.content), drawnWith(each), {}, {}});
+                else
+                    d->text(u"Answer %1"_s.arg(++n), qstr(each.content), kTextLines);
+            }
+            if (!pictures.isEmpty())
+                d->widget(strip(&m_loader, u"Images of this prompt"_s, pictures));
             d->end();
         });
+}
+
+void DataPage::showTwo(DetailPanel* d, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names) {
+    const auto said = [&](desk::Winner side) -> QString {
+        if (!winner || *winner == desk::Winner::Tie)
+            return {};
+        return *winner == side ? u"chosen"_s : u"rejected"_s;
+    };
+    const auto words = [](const QString& letter, const QString& word) { return word.isEmpty() ? letter : letter + u' ' + word; };
+    const QString a = words(u"a"_s, said(desk::Winner::A)), b = words(u"b"_s, said(desk::Winner::B));
+    const auto caption = [names](const desk::Candidate& c) {
+        QStringList parts;
+        if (names && !c.modelName.empty())
+            parts.append(qstr(c.modelName));
+        if (isImage(c))
+            parts.append(drawnWith(c));
+        parts.removeAll(QString());
+        return parts.isEmpty() ? u"–"_s : parts.join(u" · "_s);
+    };
+    if (!isImage(item.a) && !isImage(item.b)) {
+        const auto head = [&](const QString& tag, const desk::Candidate& c) { return names ? tag + u" · "_s + caption(c) : tag; };
+        d->text(head(a, item.a), qstr(item.a.content), kTextLines);
+        d->text(head(b, item.b), qstr(item.b.content), kTextLines);
+        return;
+    }
+    auto* view = new ImageView(&m_loader);
+    view->setFocusPolicy(Qt::StrongFocus);
+    view->setFixedHeight(std::clamp(d->viewport()->width() / 2, kLeastView, kMostView));
+    view->setTags(a, b);
+    view->setPair(QString::number(item.comparison.id), mediaFile(m_context, item.a.content), mediaFile(m_context, item.b.content));
+    d->widget(view);
+    d->note(u"F1 side by side, F2 wipe, F3 difference, F5 blink, V held flips, Z 1:1"_s);
+    d->fact(u"a"_s, caption(item.a));
+    d->fact(u"b"_s, caption(item.b));
 }
 
 void DataPage::showPair(Id id) {
     struct Answer {
         Result<desk::LabelItem> item;
         Status exposed;
+        std::vector<desk::Candidate> members; ///< of a ranking: all, in the order of its ranks
+        std::optional<NewestVote> vote;
     };
     m_context.ask(
         this,
         [id, person = m_context.annotator](Project& p) {
-            Answer out{p.pairItem(id), {}};
-            if (out.item)
-                out.exposed = p.markExposed(person, {out.item->a.id, out.item->b.id});
+            Answer out{p.pairItem(id), {}, {}, newestVote(p, id)};
+            if (!out.item)
+                return out;
+            std::vector<Id> seen{out.item->a.id, out.item->b.id};
+            if (auto members = p.members(id); members && members->size() > 2) {
+                out.members = std::move(*members);
+                for (size_t i = 2; i < out.members.size(); ++i)
+                    seen.push_back(out.members[i].id);
+            }
+            out.exposed = p.markExposed(person, seen);
             return out;
         },
         [this](Answer answer) {
@@ -86,13 +181,20 @@ void DataPage::showPair(Id id) {
             const desk::LabelItem& item = *answer.item;
             d->begin(u"Pair %1"_s.arg(item.comparison.id));
             d->text(u"Prompt"_s, qstr(item.prompt.content), 5);
-            d->text(u"a · %1"_s.arg(qstr(item.a.modelName)), qstr(item.a.content), kTextLines);
-            d->text(u"b · %1"_s.arg(qstr(item.b.modelName)), qstr(item.b.content), kTextLines);
+            if (!answer.members.empty())
+                d->widget(strip(&m_loader, u"Images in the order of their ranks"_s,
+                                ranked(m_context, answer.members, answer.vote ? answer.vote->judgement.ranking : Json())));
+            else
+                showTwo(d, item, answer.vote ? std::optional(answer.vote->judgement.winner) : std::nullopt, true);
+            if (answer.vote)
+                d->fact(u"Newest vote"_s, u"%1, by %2"_s.arg(voteWords(answer.vote->judgement, !answer.members.empty()),
+                                                           qstr(answer.vote->by)));
             d->fact(u"Split"_s, QString::fromLatin1(desk::splitName(item.prompt.split)));
             d->fact(u"Source"_s, qstr(item.comparison.source));
             d->fact(u"Made"_s, when(item.comparison.createdMs));
             d->fact(u"Identity"_s, qstr(item.comparison.sha).left(16), true);
-            d->note(u"You have now read these answers with their names: on the Label page they are marked exposed."_s);
+            d->note(isImage(item.a) ? u"You have now seen these images with their models: on the Label page they are marked exposed."_s
+                                    : u"You have now read these answers with their names: on the Label page they are marked exposed."_s);
             d->end();
             if (!answer.exposed)
                 say(State::Failed, errorText(answer.exposed.error()));
@@ -138,8 +240,8 @@ void DataPage::showVote(Id id) {
             d->fact(u"Event"_s, qstr(row.uuid), true);
             if (answer.item) {
                 d->text(u"Prompt"_s, qstr(answer.item->prompt.content), 5);
-                d->text(u"a"_s, qstr(answer.item->a.content), kTextLines);
-                d->text(u"b"_s, qstr(answer.item->b.content), kTextLines);
+                const bool said = row.kind == desk::EventKind::Vote;
+                showTwo(d, *answer.item, said ? std::optional(row.winner) : std::nullopt, false);
             }
             d->end();
         });

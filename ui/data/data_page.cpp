@@ -34,6 +34,7 @@ using desk::Project;
 
 namespace {
 constexpr int kReasonsShown = 8;
+constexpr qint64 kPictureCache = qint64{64} << 20; ///< bytes of thumbnails and pictures, however long the tables are
 
 QComboBox* splitChoice() {
     auto* combo = new QComboBox;
@@ -66,7 +67,7 @@ PageFactory dataPage() {
     return {page::kData.toString(), u"Data"_s, u"data"_s, [](Context& c) { return new DataPage(c); }};
 }
 
-DataPage::DataPage(Context& context) : m_context(context) {
+DataPage::DataPage(Context& context) : m_context(context), m_loader(nullptr, kPictureCache) {
     build();
     connect(&m_context.signals, &Signals::changed, this, [this](desk::Change change) {
         using desk::Change;
@@ -104,6 +105,7 @@ DataPage::Side& DataPage::add(Tab tab, const QString& title, PagedTable* table, 
     splitter->setSizes({720, 440});
     m_stack->addWidget(splitter);
     m_tabs->addTab(title);
+    table->showPictures(&m_loader);
     connect(table->model(), &PagedModel::failed, this, [this](const QString& text) { say(State::Failed, text); });
     m_sides.push_back(std::move(side));
     return *m_sides.back();

@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/desk/exchange/import.h"
 #include "ui/shell/context.h"
+#include "ui/widgets/image_loader.h"
 
 class QPlainTextEdit;
 class QStackedWidget;
@@ -61,6 +63,8 @@ private:
     void chooseFile();
     void showPreview(std::shared_ptr<Parsed> parsed);
     void importNow(std::shared_ptr<Parsed> parsed);
+    /// The two of a pair on one view, tagged a and b and with what the vote says of them.
+    void showTwo(DetailPanel* detail, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names);
     void say(State state, const QString& text);
 
     Context& m_context;
@@ -70,6 +74,7 @@ private:
     QWidget* m_empty;
     InlineMessage* m_message;
     std::vector<std::unique_ptr<Side>> m_sides;
+    ImageLoader m_loader;
     bool m_started = false;
     desk::Id m_wanted = 0;
 };

@@ -12,6 +12,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "ui/data/pictures.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/tiles.h"
 
@@ -111,6 +112,11 @@ int PagedModel::rowOf(desk::Id id) const {
                 return page * kPageRows + static_cast<int>(i);
     return -1;
 }
+bool PagedModel::hasPictures() const {
+    const auto first = m_pages.find(0);
+    return first != m_pages.end() && std::any_of(first->second.begin(), first->second.end(),
+                                                 [](const DataRow& row) { return !row.pictures.isEmpty(); });
+}
 int PagedModel::rowCount(const QModelIndex& parent) const {
     return parent.isValid() ? 0 : static_cast<int>(std::min<int64_t>(m_total, 50'000'000));
 }
@@ -137,6 +143,7 @@ QVariant PagedModel::data(const QModelIndex& index, int role) const {
     const DataRow& row = page->second[at];
     switch (role) {
     case Qt::DisplayRole: return row.cells.value(index.column()).simplified().left(400);
+    case Qt::UserRole: return column.pictures ? QVariant(row.pictures) : column.captioned ? QVariant(row.caption) : QVariant();
     case Qt::ToolTipRole: return row.tip.isEmpty() ? QVariant() : QVariant(row.tip.left(1000).toHtmlEscaped());
     case Qt::ForegroundRole: return row.quiet ? QVariant(color(Tone::Second)) : QVariant();
     default: return {};
@@ -147,7 +154,7 @@ QVariant PagedModel::headerData(int section, Qt::Orientation orientation, int ro
         return {};
     const TableColumn& column = m_columns[section];
     switch (role) {
-    case Qt::DisplayRole: return column.title;
+    case Qt::DisplayRole: return column.imageTitle.isEmpty() || !hasPictures() ? column.title : column.imageTitle;
     case Qt::FontRole: return textFont(TextStyle::Caption);
     case Qt::TextAlignmentRole: return QVariant(Qt::AlignVCenter | (column.number ? Qt::AlignRight : Qt::AlignLeft));
     case Qt::ToolTipRole: return column.tip.isEmpty() ? QVariant() : QVariant(column.tip.toHtmlEscaped());
@@ -156,7 +163,7 @@ QVariant PagedModel::headerData(int section, Qt::Orientation orientation, int ro
 }
 
 PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource source, const QString& filterHint)
-    : m_model(new PagedModel(context, columns, std::move(source), this)) {
+    : m_model(new PagedModel(context, columns, std::move(source), this)), m_columns(columns) {
     auto* column = new QVBoxLayout(this);
     setNoMargins(column, Size::GapS);
     m_bar = new QHBoxLayout;
@@ -209,6 +216,7 @@ PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource
     connect(m_model, &PagedModel::loaded, this, [this] {
         m_count->setText(formatCount(m_model->total()));
         m_none->setVisible(m_model->total() == 0 && !m_filter->text().isEmpty());
+        fitPictures();
         // The selection survives a reload as long as its row is loaded.
         const int row = m_last ? m_model->rowOf(m_last) : -1;
         if (row >= 0)
@@ -224,6 +232,25 @@ PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource
     auto* find = new QShortcut(QKeySequence::Find, this);
     find->setContext(Qt::WidgetWithChildrenShortcut);
     connect(find, &QShortcut::activated, this, [this] { m_filter->setFocus(Qt::ShortcutFocusReason); });
+}
+
+void PagedTable::showPictures(ImageLoader* loader) {
+    auto* delegate = new PictureDelegate(loader, m_view);
+    for (int i = 0; i < m_columns.size(); ++i)
+        if (m_columns[i].pictures)
+            m_view->setItemDelegateForColumn(i, delegate);
+        else if (m_columns[i].captioned)
+            m_view->setItemDelegateForColumn(i, new CaptionDelegate(m_view));
+    fitPictures();
+}
+
+void PagedTable::fitPictures() {
+    if (m_model->total() > 0) // where nothing passes the filter, the table stays as it is
+        m_hasPictures = m_model->hasPictures();
+    for (int i = 0; i < m_columns.size(); ++i)
+        if (m_columns[i].pictures)
+            m_view->setColumnHidden(i, !m_hasPictures);
+    m_view->verticalHeader()->setDefaultSectionSize(m_hasPictures ? PictureDelegate::kSide + px(Size::GapS) : px(Size::Row));
 }
 
 void PagedTable::addTool(QWidget* widget) {

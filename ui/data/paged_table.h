@@ -20,12 +20,16 @@ class QTimer;
 
 namespace pl::ui {
 
+class ImageLoader;
+
 /// A row as the table shows it.
 struct DataRow {
     desk::Id id = 0;
     QStringList cells;
     QString tip;
     bool quiet = false; ///< drawn in second text (superseded, reverted)
+    QStringList pictures; ///< files of what the row is about, where that is images
+    QString caption;      ///< a second line of a row with pictures
 };
 
 /// Asked on the store's thread.
@@ -47,6 +51,8 @@ public:
     int rowOf(desk::Id id) const; ///< among the loaded ones, -1 when it is not
     int64_t total() const { return m_total; }
     bool isLoaded() const { return m_loaded; }
+    /// Has any of the first rows pictures?
+    bool hasPictures() const;
 
     int rowCount(const QModelIndex& parent = {}) const override;
     int columnCount(const QModelIndex& parent = {}) const override;
@@ -83,6 +89,8 @@ public:
     desk::Id currentId() const;
     void setFilterVisible(bool visible);
     void clearSelection();
+    /// Thumbnails in the columns for them; the loader outlives the table.
+    void showPictures(ImageLoader* loader);
 
 Q_SIGNALS:
     void currentChanged(qint64 id);
@@ -91,10 +99,13 @@ protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
+    void fitPictures();
     PagedModel* m_model;
     QTableView* m_view;
     QLineEdit* m_filter;
     TextLabel* m_count;
+    QList<TableColumn> m_columns;
+    bool m_hasPictures = false;
     TextLabel* m_none;
     QHBoxLayout* m_bar;
     QTimer* m_delay;

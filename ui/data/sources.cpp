@@ -5,6 +5,8 @@
 
 #include <QDateTime>
 
+#include "ui/data/pictures.h"
+#include "ui/theme/theme.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -23,6 +25,50 @@ desk::Page pageOf(const QString& filter, int64_t offset = 0, int64_t limit = 0) 
 
 QString when(int64_t ms) {
     return QDateTime::fromMSecsSinceEpoch(ms).toString(u"yyyy-MM-dd hh:mm"_s);
+}
+
+/// What a row shows of a pair of images; both empty for texts.
+struct Two {
+    QStringList pictures;
+    QString drawn;
+};
+Two twoOf(Project& p, const desk::Comparison& pair) {
+    if (pair.differsIn == "response")
+        return {};
+    const auto a = p.candidate(pair.a), b = p.candidate(pair.b);
+    if (!a || !b || !isImage(*a) || !isImage(*b))
+        return {};
+    return {{mediaOf(p, *a), mediaOf(p, *b)}, drawnWith(*a, *b)};
+}
+QStringList picturesOf(Project& p, desk::Id comparison) {
+    const auto item = p.pairItem(comparison);
+    return item ? twoOf(p, item->comparison).pictures : QStringList();
+}
+/// The first two images of a prompt.
+QStringList firstPictures(Project& p, const desk::Prompt& prompt) {
+    QStringList out;
+    if (prompt.candidates == 0)
+        return out;
+    desk::Page page;
+    page.prompt = prompt.id;
+    page.kind = desk::CandidateKind::Image;
+    page.limit = 2;
+    if (const auto images = p.candidates(page))
+        for (const desk::Candidate& each : *images)
+            out.append(mediaOf(p, each));
+    return out;
+}
+
+TableColumn pictureColumn() {
+    TableColumn column{u"Images"_s, false, false, 2 * PictureDelegate::kSide + px(Size::GapL) + px(Size::GapS), false, {}};
+    column.pictures = true;
+    return column;
+}
+
+TableColumn promptColumn() {
+    TableColumn column{u"Prompt"_s, false, false, 0, true, {}};
+    column.captioned = true;
+    return column;
 }
 
 /// The part of a short list that passes the filter, newest first.
@@ -56,20 +102,23 @@ PagedSource listSource(Result<std::vector<T>> (Project::*read)(), Name name, Row
 
 QList<TableColumn> promptColumns() {
     return {{u"#"_s, true, true, 64, false, {}},
+            pictureColumn(),
             {u"Prompt"_s, false, false, 0, true, {}},
             {u"Split"_s, false, false, 64, false, {}},
             {u"Kind"_s, false, false, 84, false, {}},
-            {u"Answers"_s, true, true, 76, false, {}}};
+            {.title = u"Answers"_s, .number = true, .mono = true, .width = 76, .tip = {}, .imageTitle = u"Images"_s}};
 }
 QList<TableColumn> pairColumns() {
     return {{u"#"_s, true, true, 64, false, {}},
-            {u"Prompt"_s, false, false, 0, true, {}},
+            pictureColumn(),
+            promptColumn(),
             {u"Split"_s, false, false, 64, false, {}},
             {u"Source"_s, false, false, 96, false, {}},
             {u"Votes"_s, true, true, 64, false, {}}};
 }
 QList<TableColumn> voteColumns() {
-    return {{u"When"_s, false, true, 140, false, {}},
+    return {{u"When"_s, false, true, 156, false, {}},
+            pictureColumn(),
             {u"Verdict"_s, false, false, 170, false, u"a and b are the answers as stored, whatever side they were shown on"_s},
             {u"Prompt"_s, false, false, 0, true, {}},
             {u"By"_s, false, false, 110, false, {}}};
@@ -99,11 +148,13 @@ PagedSource promptSource() {
         std::vector<DataRow> rows;
         for (const desk::Prompt& each : prompts)
             rows.push_back({each.id,
-                            {QString::number(each.id), qstr(each.content).left(400),
+                            {QString::number(each.id), {}, qstr(each.content).left(400),
                              QString::fromLatin1(desk::splitName(each.split)), qstr(each.kind),
                              formatCount(each.candidates)},
                             {},
-                            false});
+                            false,
+                            firstPictures(p, each),
+                            {}});
         return rows;
     };
     return source;
@@ -115,13 +166,17 @@ PagedSource pairSource() {
     source.rows = [](Project& p, const QString& filter, int64_t offset, int64_t limit) -> Result<std::vector<DataRow>> {
         PL_TRY(auto pairs, p.pairs(pageOf(filter, offset, limit)));
         std::vector<DataRow> rows;
-        for (const desk::PairPageRow& each : pairs)
+        for (const desk::PairPageRow& each : pairs) {
+            const Two two = twoOf(p, each.comparison);
             rows.push_back({each.comparison.id,
-                            {QString::number(each.comparison.id), qstr(each.promptHead),
+                            {QString::number(each.comparison.id), {}, qstr(each.promptHead),
                              QString::fromLatin1(desk::splitName(each.split)), qstr(each.comparison.source),
                              formatCount(each.votes)},
-                            {},
-                            false});
+                            two.drawn,
+                            false,
+                            two.pictures,
+                            two.drawn});
+        }
         return rows;
     };
     return source;
@@ -143,9 +198,11 @@ PagedSource voteSource() {
         std::vector<DataRow> rows;
         for (const desk::HistoryRow& each : history)
             rows.push_back({each.event,
-                            {when(each.timeMs), verdictText(each), qstr(each.promptHead), qstr(each.annotatorName)},
+                            {when(each.timeMs), {}, verdictText(each), qstr(each.promptHead), qstr(each.annotatorName)},
                             each.isCurrent ? QString() : u"Undone or replaced: kept, but does not count"_s,
-                            !each.isCurrent});
+                            !each.isCurrent,
+                            picturesOf(p, each.comparison),
+                            {}});
         return rows;
     };
     return source;
@@ -159,7 +216,9 @@ PagedSource datasetSource() {
                            {qstr(d.name), when(d.createdMs), formatCount(d.counts.votes), formatCount(d.counts.train),
                             formatCount(d.counts.dev), qstr(d.sha).left(8)},
                            {},
-                           false};
+                           false,
+                           {},
+                           {}};
         });
 }
 
@@ -171,8 +230,30 @@ PagedSource importSource() {
                            {qstr(b.source), when(b.createdMs), qstr(b.format), formatCount(b.prompts),
                             formatCount(b.pairs), formatCount(b.votes)},
                            b.revertedMs ? u"Taken back"_s : QString(),
-                           b.revertedMs > 0};
+                           b.revertedMs > 0,
+                           {},
+                           {}};
         });
+}
+
+std::optional<NewestVote> newestVote(Project& project, desk::Id comparison) {
+    const desk::CurrentVote* newest = nullptr;
+    for (const desk::CurrentVote& vote : project.currentVotes())
+        if (vote.comparison == comparison && vote.occasion == 0 && vote.kind == desk::EventKind::Vote &&
+            (!newest || vote.event > newest->event))
+            newest = &vote;
+    if (!newest)
+        return std::nullopt;
+    const desk::Id person = newest->annotator;
+    const auto judgement = project.currentJudgement(newest->task, person, comparison);
+    if (!judgement || !*judgement)
+        return std::nullopt;
+    NewestVote out{**judgement, {}};
+    if (const auto people = project.annotators())
+        for (const desk::Annotator& each : *people)
+            if (each.id == person)
+                out.by = each.name;
+    return out;
 }
 
 QString verdictText(const desk::HistoryRow& row) {

@@ -2,6 +2,8 @@
 // What the tables of the Data page read from the store.
 #pragma once
 
+#include <optional>
+
 #include "ui/data/paged_table.h"
 
 namespace pl::ui {
@@ -17,6 +19,12 @@ PagedSource pairSource();
 PagedSource voteSource();
 PagedSource datasetSource();
 PagedSource importSource();
+/// The newest judgement of a comparison that counts now, whoever made it.
+struct NewestVote {
+    desk::Judgement judgement;
+    std::string by;
+};
+std::optional<NewestVote> newestVote(desk::Project& project, desk::Id comparison);
 /// "a much better", "tie (both bad)", "skipped: broken", "undo".
 QString verdictText(const desk::HistoryRow& row);
 

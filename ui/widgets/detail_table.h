@@ -22,6 +22,9 @@ struct TableColumn {
     bool stretch = false;
     QString tip;
     bool optional = false; ///< left out while the table is too narrow for all; the last such column goes first
+    bool pictures = false;  ///< PagedTable: thumbnails instead of words; left out while no row has any
+    bool captioned = false; ///< PagedTable: the row's caption below the words
+    QString imageTitle = {}; ///< PagedTable: instead of the title where rows have pictures
 };
 
 /// Rows by function: the page keeps its data, the model asks for cells. Roles: DisplayRole (QString), UserRole (sort
