@@ -11,8 +11,10 @@
 #include <QVBoxLayout>
 
 #include "core/desk/runs/actions.h"
+#include "core/rules/image_taste.h"
 #include "core/rules/statistics.h"
 #include "core/rules/taste.h"
+#include "ui/evaluate/image_outcomes.h"
 #include "ui/runs/run_log.h"
 #include "ui/runs/verdict.h"
 #include "ui/widgets/tiles.h"
@@ -29,6 +31,8 @@ double smallestTellingRate(int64_t n) {
 
 namespace {
 
+constexpr size_t kVerdictsBesidePictures = 2;
+
 struct Verdict {
     QString run, title;
     WinRate win;
@@ -40,9 +44,10 @@ public:
     Forest() { setAccessibleName(u"Verdicts"_s); }
     void setRows(std::vector<Verdict> rows) {
         m_rows = std::move(rows);
-        setMinimumHeight(static_cast<int>(m_rows.size()) * rowHeight() + axisHeight());
+        setMinimumHeight(heightOf(m_rows.size()));
         update();
     }
+    static int heightOf(size_t rows) { return static_cast<int>(rows) * rowHeight() + axisHeight(); }
 
 protected:
     static int rowHeight() { return lineHeight(TextStyle::Body) + lineHeight(TextStyle::Caption) + px(Size::GapM); }
@@ -146,13 +151,12 @@ public:
         m_power = new TextLabel({}, TextStyle::Caption, Tone::Second);
         m_power->setWordWrap(true);
         card->body()->addWidget(m_power);
-        m_message = new InlineMessage;
-        m_message->clear();
-        card->body()->addWidget(m_message);
         auto* go = line();
         m_start = new FilledButton(u"play"_s, u"Find out"_s);
         go->addWidget(m_start);
-        go->addStretch(1);
+        m_message = new InlineMessage;
+        m_message->clear();
+        go->addWidget(m_message, 1);
         outer->addWidget(card);
         auto* results = new Card(u"Verdicts"_s);
         m_none = new TextLabel(u"Nothing was compared yet. A verdict names its judge, that judge's agreement with held-out votes, "
@@ -167,6 +171,17 @@ public:
         area->setWidget(m_forest);
         results->body()->addWidget(area, 1);
         outer->addWidget(results, 1);
+        m_area = area;
+        m_pictures = new Card(u"Picture by picture"_s);
+        m_which = combo(u"Evaluation whose pictures are shown"_s);
+        m_outcomes = new ImageOutcomes;
+        m_pictures->setCorner(m_outcomes->choice());
+        m_pictures->setCorner(m_which);
+        m_pictures->body()->addWidget(m_outcomes, 1);
+        m_pictures->hide();
+        outer->addWidget(m_pictures, 100); // what verdicts leave of the page
+        connect(m_which, &QComboBox::currentIndexChanged, this, [this] { showPictures(); });
+        connect(m_model, &QComboBox::currentIndexChanged, this, [this] { fillJudges(); });
         connect(m_n, &QLineEdit::textChanged, this, [this] { recount(); });
         for (QComboBox* box : {m_model, m_against, m_judge, m_split})
             connect(box, &QComboBox::currentIndexChanged, this, [this] { recount(); });
@@ -178,7 +193,7 @@ public:
                 return;
             if (info.name == m_run) {
                 if (info.state == RunState::Running)
-                    m_message->setMessage(State::Running, info.of > 0 ? u"%1 of %2 answers"_s.arg(formatCount(info.step),
+                    m_message->setMessage(State::Running, info.of > 0 ? u"%1 of %2 done"_s.arg(formatCount(info.step),
                                                                                                 formatCount(info.of))
                                                                       : u"Loading the models …"_s);
                 else if (info.state == RunState::Failed)
@@ -226,34 +241,20 @@ private:
                     return;
                 }
                 m_counters = known->counters;
-                QList<std::pair<QString, QString>> policies, judges;
+                m_models = known->models;
+                QList<std::pair<QString, QString>> policies;
                 QString newest;
-                for (const desk::ModelChoice& c : known->models) {
-                    if (c.rewardModel)
-                        judges.append({u"reward model "_s + qstr(c.label), qstr(c.text)});
-                    else
+                for (const desk::ModelChoice& c : m_models) {
+                    if (!c.rewardModel)
                         policies.append({qstr(c.label), qstr(c.text)});
                     const bool wanted = !m_wanted.isEmpty() && (qstr(c.text) == m_wanted || qstr(c.text).startsWith(m_wanted + u'@'));
                     if (!c.rewardModel && c.run && (newest.isEmpty() || (wanted && !newest.startsWith(m_wanted))))
                         newest = qstr(c.text);
                 }
-                for (const std::string& taste : rules::tasteNames())
-                    judges.append({u"gold rule "_s + qstr(taste), qstr(taste)});
-                judges.append({u"verifier (tasks with an answer)"_s, u"verifier"_s});
-                const auto fillBox = [](QComboBox* box, const QList<std::pair<QString, QString>>& items, QString wanted) {
-                    const bool there = std::any_of(items.begin(), items.end(), [&](const auto& one) { return one.second == wanted; });
-                    if (!there)
-                        wanted = box->currentData().toString();
-                    const QSignalBlocker block(box);
-                    box->clear();
-                    for (const auto& [label, value] : items)
-                        box->addItem(label, value);
-                    box->setCurrentIndex(std::max(0, box->findData(wanted)));
-                };
                 const QString kept = m_model->currentData().toString();
                 fillBox(m_model, policies, m_wanted.isEmpty() && !kept.isEmpty() ? kept : newest);
                 fillBox(m_against, policies, m_against->currentIndex() < 0 ? u"start"_s : m_against->currentData().toString());
-                fillBox(m_judge, judges, m_judge->currentData().toString());
+                fillJudges();
                 fillBox(m_split,
                         {{u"dev prompts (%1)"_s.arg(formatCount(m_counters.dev)), u"dev"_s},
                          {u"test prompts (%1), sealed, opened %2"_s.arg(formatCount(m_counters.test))
@@ -263,6 +264,32 @@ private:
                 m_wanted.clear();
                 recount();
             });
+    }
+
+    static void fillBox(QComboBox* box, const QList<std::pair<QString, QString>>& items, QString wanted) {
+        const bool there = std::any_of(items.begin(), items.end(), [&](const auto& one) { return one.second == wanted; });
+        if (!there)
+            wanted = box->currentData().toString();
+        const QSignalBlocker block(box);
+        box->clear();
+        for (const auto& [label, value] : items)
+            box->addItem(label, value);
+        box->setCurrentIndex(std::max(0, box->findData(wanted)));
+    }
+
+    /// Who can judge what the model under test makes: texts or images.
+    void fillJudges() {
+        const std::string tested = sstr(m_model->currentData().toString());
+        const bool image = std::any_of(m_models.begin(), m_models.end(),
+                                       [&](const desk::ModelChoice& c) { return c.text == tested && c.image; });
+        QList<std::pair<QString, QString>> judges;
+        for (const desk::ModelChoice& c : m_models)
+            if (c.rewardModel && c.image == image)
+                judges.append({u"reward model "_s + qstr(c.label), qstr(c.text)});
+        for (const std::string& taste : image ? rules::imageTasteNames() : rules::tasteNames())
+            judges.append({u"gold rule "_s + qstr(taste), qstr(taste)});
+        judges.append({image ? u"verifier (is all there that was asked for)"_s : u"verifier (tasks with an answer)"_s, u"verifier"_s});
+        fillBox(m_judge, judges, m_judge->currentData().toString());
     }
 
     void recount() {
@@ -317,7 +344,38 @@ private:
             });
     }
 
+    /// The finished evaluations that drew pictures, newest first; the one chosen stays chosen.
+    void fillPictures() {
+        QList<std::pair<QString, QString>> items;
+        auto runs = m_ctx.supervisor.runs();
+        std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.name > b.name; });
+        for (const desk::RunInfo& info : runs) {
+            const RunSeries* series = info.plugin == "evaluate" ? m_log->find(qstr(info.name)) : nullptr;
+            if (series && !series->imageOutcomes().empty())
+                items.append({qstr(info.name), qstr(info.name)});
+        }
+        const bool fresh = m_which->findData(qstr(m_run)) < 0; // what was just found out comes to the front, once
+        fillBox(m_which, items, fresh ? qstr(m_run) : m_which->currentData().toString());
+        m_pictures->setVisible(!items.isEmpty());
+        showPictures();
+    }
+
+    void showPictures() {
+        const auto info = m_ctx.supervisor.find(sstr(m_which->currentData().toString()));
+        const RunSeries* series = info ? m_log->find(qstr(info->name)) : nullptr;
+        if (!series)
+            return;
+        const auto named = [&](const char* role) {
+            for (const ModelSpec& model : info->models)
+                if (model.role == role)
+                    return qstr(model.name);
+            return QString();
+        };
+        m_outcomes->setOutcomes(qstr(info->name), *series, named("policy"), named("against"), judgeText(series->judge()));
+    }
+
     void fill() {
+        fillPictures();
         std::vector<Verdict> rows;
         for (const desk::RunInfo& info : m_ctx.supervisor.runs()) {
             const RunSeries* series = info.plugin == "evaluate" ? m_log->find(qstr(info.name)) : nullptr;
@@ -333,11 +391,15 @@ private:
         std::stable_sort(rows.begin(), rows.end(), [](const Verdict& a, const Verdict& b) { return a.run > b.run; });
         m_none->setVisible(rows.empty());
         m_forest->setVisible(!rows.empty());
+        const size_t shown = std::min(rows.size(), kVerdictsBesidePictures);
         m_forest->setRows(std::move(rows));
+        // Above pictures the newest verdicts keep their place; alone they have the page.
+        m_area->setMinimumHeight(m_pictures->isHidden() ? 0 : Forest::heightOf(shown));
     }
 
     Context& m_ctx;
     RunLog* m_log;
+    std::vector<desk::ModelChoice> m_models;
     desk::Counters m_counters;
     QString m_wanted;
     std::string m_run;
@@ -347,6 +409,10 @@ private:
     InlineMessage* m_message;
     FilledButton* m_start;
     Forest* m_forest;
+    QScrollArea* m_area;
+    Card* m_pictures;
+    QComboBox* m_which;
+    ImageOutcomes* m_outcomes;
 };
 
 } // namespace
