@@ -12,6 +12,7 @@
 #include <QVBoxLayout>
 
 #include "core/base/json.h"
+#include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "ui/label/panels.h"
 #include "ui/shell/preferences.h"
@@ -446,12 +447,19 @@ void LabelPage::whenNothingIsLeft() {
     struct News {
         int64_t pairs = 0, test = 0;
         desk::Rate consistency;
+        bool images = false;
     };
     m_context.ask(
         this,
         [task = m_context.task.id, person = m_context.annotator](desk::Project& p) {
             News news;
             news.pairs = p.counters().comparisons;
+            desk::Page newest;
+            newest.limit = 1;
+            newest.newestFirst = true;
+            const auto made = p.candidates(newest);
+            news.images = made && !made->empty() ? made->front().kind == desk::CandidateKind::Image
+                                                 : desk::isImageModelDir(os::joinPath(p.modelsDir(), "start"));
             if (news.pairs == 0)
                 return news;
             if (auto left = p.remaining(task, person, desk::Split::Test))
@@ -467,6 +475,7 @@ void LabelPage::whenNothingIsLeft() {
         [this](News news) {
             if (m_mode == Mode::Pair || !m_ready.empty() || m_writing)
                 return;
+            m_states->setImages(news.images);
             if (news.pairs == 0) {
                 setMode(Mode::Empty);
                 m_states->setBusy({});
@@ -494,6 +503,7 @@ void LabelPage::lookForWriters() {
     for (const desk::RunInfo& info : m_context.supervisor.runs())
         if (writesPairs(info) && alive(info)) {
             m_writing = true;
+            m_states->setImages(info.plugin == "generate_image");
             m_writingEta = info.etaSeconds;
         }
 }
@@ -531,7 +541,7 @@ void LabelPage::writeFromStarter() {
             }
             m_states->setBusy({});
             m_writing = true;
-            m_context.say(State::Running, u"%1 writes 50 pairs"_s.arg(qstr(*run)));
+            m_context.say(State::Running, u"%1 makes 50 pairs"_s.arg(qstr(*run)));
             whenNothingIsLeft();
         });
 }

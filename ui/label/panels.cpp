@@ -132,10 +132,11 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     m_empty = new QWidget;
     auto* empty = middle(m_empty, 620);
     empty->addWidget(new TextLabel(u"No pairs yet"_s, TextStyle::Title));
-    empty->addWidget(wrapped(u"A pair is one prompt with two answers. Let the model write some, or bring your own."_s));
+    m_emptyText = wrapped({});
+    empty->addWidget(m_emptyText);
     auto* buttons = new QHBoxLayout;
     setNoMargins(buttons, Size::GapS);
-    m_write = new FilledButton(u"Write 50 from the starter"_s);
+    m_write = new FilledButton(QString());
     auto* import = new QuietButton(u"Import a file"_s);
     auto* folder = new QuietButton(u"Drop a folder"_s);
     folder->setToolTip(u"Drop a model folder on the window, or choose it here"_s);
@@ -184,16 +185,15 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     for (Tile* tile : {m_votes, m_seconds, m_consistency, m_left})
         tiles->addWidget(tile, 1);
     done->addLayout(tiles);
-    done->addWidget(wrapped(u"Left chosen far from 50 % means the side, not the answer, decides. Self-consistency counts "
-                            u"hidden repeats with the same verdict."_s,
-                            TextStyle::Caption));
+    m_doneText = wrapped({}, TextStyle::Caption);
+    done->addWidget(m_doneText);
     auto* doneButtons = new QHBoxLayout;
     setNoMargins(doneButtons, Size::GapS);
     auto* train = new FilledButton(u"Train on these votes"_s);
-    auto* generate = new QuietButton(u"Write more pairs"_s);
+    m_more = new QuietButton(QString());
     auto* again = new LinkButton(u"Label repeats"_s);
     doneButtons->addWidget(train);
-    doneButtons->addWidget(generate);
+    doneButtons->addWidget(m_more);
     doneButtons->addWidget(again);
     doneButtons->addStretch(1);
     done->addLayout(doneButtons);
@@ -208,9 +208,20 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     done->addStretch(2);
     addWidget(m_done);
     connect(train, &QPushButton::clicked, this, &LabelStates::trainRequested);
-    connect(generate, &QPushButton::clicked, this, &LabelStates::generateRequested);
+    connect(m_more, &QPushButton::clicked, this, &LabelStates::generateRequested);
     connect(again, &QPushButton::clicked, this, &LabelStates::repeatRequested);
     connect(m_test, &QPushButton::clicked, this, &LabelStates::testRequested);
+    setImages(false);
+}
+
+void LabelStates::setImages(bool images) {
+    m_images = images;
+    m_emptyText->setText(images ? u"A pair is one prompt with two images. Let the model draw some, or bring your own."_s
+                                : u"A pair is one prompt with two answers. Let the model write some, or bring your own."_s);
+    m_write->setText(images ? u"Draw 50 with the starter"_s : u"Write 50 from the starter"_s);
+    m_doneText->setText(u"Left chosen far from 50 % means the side, not the %1, decides. Self-consistency counts hidden repeats with "
+                        u"the same verdict."_s.arg(images ? u"image"_s : u"answer"_s));
+    m_more->setText(images ? u"Draw more pairs"_s : u"Write more pairs"_s);
 }
 
 void LabelStates::showLoading() {
@@ -220,8 +231,9 @@ void LabelStates::showEmpty() {
     setCurrentWidget(m_empty);
 }
 void LabelStates::showDry(double etaSeconds) {
-    m_dryText->setText(etaSeconds >= 0 ? u"More pairs are being written: about %1 left."_s.arg(formatDuration(etaSeconds))
-                                       : u"More pairs are being written. They appear here by themselves."_s);
+    const QString made = m_images ? u"drawn"_s : u"written"_s;
+    m_dryText->setText(etaSeconds >= 0 ? u"More pairs are being %1: about %2 left."_s.arg(made, formatDuration(etaSeconds))
+                                       : u"More pairs are being %1. They appear here by themselves."_s.arg(made));
     setCurrentWidget(m_dry);
 }
 void LabelStates::showDone(const SessionFigures& figures) {

@@ -63,6 +63,8 @@ public:
     /// etaSeconds < 0: unknown.
     void showDry(double etaSeconds);
     void showDone(const SessionFigures& figures);
+    /// What the project's model makes: the words follow.
+    void setImages(bool images);
     void setBusy(const QString& text);
     void setProblem(const QString& text);
 
@@ -78,8 +80,10 @@ Q_SIGNALS:
 private:
     QWidget *m_empty, *m_dry, *m_done, *m_loading;
     FilledButton* m_write;
+    QuietButton* m_more;
     InlineMessage* m_message;
-    TextLabel *m_dryText, *m_sealed;
+    TextLabel *m_emptyText, *m_dryText, *m_doneText, *m_sealed;
+    bool m_images = false;
     LinkButton* m_test;
     ProgressLine* m_dryBar;
     Tile *m_votes, *m_seconds, *m_left, *m_consistency;
