@@ -7,15 +7,17 @@
 #include <QProcess>
 
 #include "tests/ui/bundles.h"
-#include "tests/ui/image_fixture.h"
+#include "tests/ui/image_runs.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
 #include "ui/data/paged_table.h"
 #include "ui/evaluate/evaluate_page.h"
+#include "ui/evaluate/image_outcomes.h"
 #include "ui/generate/generate_page.h"
 #include "ui/label/label_page.h"
 #include "ui/models/models_page.h"
 #include "ui/runs/runs_page.h"
+#include "ui/samples/image_samples.h"
 #include "ui/samples/samples_page.h"
 #include "ui/settings/settings_page.h"
 #include "ui/shell/chrome.h"
@@ -339,6 +341,60 @@ private Q_SLOTS:
             return k == 0 ? bytes : bytes.left(bytes.size() / 2);
         });
         shootImages(desk, u"brokenimage"_s, false);
+    }
+
+    /// The pages of a project of images.
+    void pagesOfImages() {
+        for (const int side : {32, 512}) {
+            Desk desk;
+            pictures::makeProject(
+                desk.dir(), 40, [&](int pair, int k) { return pictures::bytesOf(pictures::scene(side, 2 * pair + k, k == 0)); },
+                desk::Scale::SevenPoint, [&](desk::Project& p) {
+                    vote(p, 20);
+                    bundles::Runs runs{desk.dir().toStdString(), &p, {}};
+                    pictures::writeImageModel(runs.dir + "/models/start");
+                    pictures::addTraining(runs, "0001-image_sft", {0, 100, 200, 300}, 8, 0.4, false, side);
+                    pictures::addTraining(runs, "0002-image_dpo", {0, 20, 40, 60}, 8, 1, true, side);
+                    pictures::addEvaluation(runs, "0003-evaluate", 40);
+                });
+            desk.show(pages(desk.preferences), desk.request(), {1280, 800});
+            const QString state = u"images%1"_s.arg(side);
+            for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
+                applyTheme(*qApp, theme);
+                const QString word = theme == ThemeMode::Light ? u"light"_s : u"dark"_s;
+                for (const QSize& size : {QSize(1280, 800), QSize(2560, 1440)}) {
+                    desk.window->resize(size);
+                    const QString shape = u"%1x%2"_s.arg(size.width()).arg(size.height());
+                    desk.window->goTo(u"samples"_s, u"0002-image_dpo"_s);
+                    settle(*desk.window, u"samples"_s);
+                    shoot(*desk.window, u"samples"_s, state, word, shape);
+                    auto* samples = desk.window->page(u"samples"_s)->findChild<ImageSamples*>();
+                    samples->browser()->grid()->setCurrent(2, 2);
+                    samples->browser()->openPair();
+                    settle(*desk.window, u"samples"_s);
+                    shoot(*desk.window, u"samples"_s, state + u"_open"_s, word, shape);
+                    samples->browser()->closePair();
+                    desk.window->goTo(u"data"_s);
+                    auto* data = qobject_cast<DataPage*>(desk.window->page(u"data"_s));
+                    for (const auto tab : {DataPage::Prompts, DataPage::Pairs, DataPage::Votes}) {
+                        data->setTab(tab);
+                        settle(*desk.window, u"data"_s);
+                        data->table(tab)->view()->selectRow(1);
+                        settle(*desk.window, u"samples"_s);
+                        shoot(*desk.window, u"data%1"_s.arg(int(tab)), state, word, shape);
+                    }
+                    desk.window->goTo(u"evaluate"_s);
+                    settle(*desk.window, u"evaluate"_s);
+                    shoot(*desk.window, u"evaluate"_s, state, word, shape);
+                    auto* outcomes = desk.window->page(u"evaluate"_s)->findChild<ImageOutcomes*>();
+                    outcomes->browser()->openPair();
+                    settle(*desk.window, u"evaluate"_s);
+                    shoot(*desk.window, u"evaluate"_s, state + u"_open"_s, word, shape);
+                    outcomes->browser()->closePair();
+                }
+            }
+            applyTheme(*qApp, ThemeMode::Light);
+        }
     }
 
     void noFaults() { QVERIFY2(m_faults.isEmpty(), qPrintable(m_faults.join(u'\n'))); }
