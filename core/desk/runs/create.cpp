@@ -34,6 +34,13 @@ Status addStarter(Project& project, Starter which) {
         return fail(Code::NotFound, fmt::format("the starter model is not in {}", dir),
                     "Set PAIRLAB_RESOURCES to the resources folder of PairLab.");
     PL_TRY([[maybe_unused]] std::string model, addModel(project, os::joinPath(dir, "model"), "start"));
+    if (image) {
+        PL_TRY(Task task, project.defaultTask());
+        task.name = "Preference";
+        task.question = "Which image do you prefer?";
+        task.guideline = "Prefer the image that a person with this request would rather have. Ties are allowed.";
+        PL_CHECK(project.updateTask(task));
+    }
     std::vector<NewPrompt> prompts;
     std::map<std::string, size_t> byText;
     PL_CHECK(forEachJsonLine(os::joinPath(dir, "prompts.jsonl"), [&](const Json& json, size_t line) -> Status {
