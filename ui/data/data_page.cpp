@@ -139,12 +139,12 @@ void DataPage::build() {
     connect(file, &QPushButton::clicked, this, &DataPage::chooseFile);
     prompts->addTool(paste);
     prompts->addTool(file);
-    add(Prompts, u"Prompts"_s, prompts, u"Choose a prompt to read it whole, with its answers."_s);
+    add(Prompts, u"Prompts"_s, prompts, u"Choose a prompt to see it whole, with its answers or images."_s);
     connect(prompts, &PagedTable::currentChanged, this, &DataPage::showPrompt);
     connect(prompts->model(), &PagedModel::loaded, this, &DataPage::refreshEmpty);
 
     auto* pairs = new PagedTable(m_context, pairColumns(), pairSource(), u"Filter pairs by their prompt"_s);
-    add(Pairs, u"Pairs"_s, pairs, u"Choose a pair to read both answers. What you read here with model names no longer "
+    add(Pairs, u"Pairs"_s, pairs, u"Choose a pair to see both sides of it. What you see here with model names no longer "
                                   u"counts as blind."_s);
     connect(pairs, &PagedTable::currentChanged, this, &DataPage::showPair);
 

@@ -32,17 +32,20 @@ struct Two {
     QStringList pictures;
     QString drawn;
 };
+Two twoOf(const Project& p, const desk::Candidate& a, const desk::Candidate& b) {
+    if (!isImage(a) || !isImage(b))
+        return {};
+    return {{mediaOf(p, a), mediaOf(p, b)}, drawnWith(a, b)};
+}
 Two twoOf(Project& p, const desk::Comparison& pair) {
-    if (pair.differsIn == "response")
+    if (pair.differsIn == "response") // of texts: nothing more is read
         return {};
     const auto a = p.candidate(pair.a), b = p.candidate(pair.b);
-    if (!a || !b || !isImage(*a) || !isImage(*b))
-        return {};
-    return {{mediaOf(p, *a), mediaOf(p, *b)}, drawnWith(*a, *b)};
+    return a && b ? twoOf(p, *a, *b) : Two();
 }
 QStringList picturesOf(Project& p, desk::Id comparison) {
     const auto item = p.pairItem(comparison);
-    return item ? twoOf(p, item->comparison).pictures : QStringList();
+    return item ? twoOf(p, item->a, item->b).pictures : QStringList();
 }
 /// The first two images of a prompt.
 QStringList firstPictures(Project& p, const desk::Prompt& prompt) {
