@@ -7,6 +7,7 @@
 #include "core/desk/runs/actions.h"
 #include "ui/generate/generate_page.h"
 #include "ui/label/label_page.h"
+#include "ui/samples/samples_page.h"
 #include "ui/widgets/image_view.h"
 
 using namespace fixture;
@@ -27,9 +28,11 @@ QLineEdit* field(QWidget* page, const QString& name) {
 
 class TestLiveImages : public QObject {
     Q_OBJECT
+    QTemporaryDir m_runtime;
 
 private Q_SLOTS:
     void initTestCase() {
+        qputenv("XDG_RUNTIME_DIR", m_runtime.path().toLocal8Bit()); // the device lock is per user
         qputenv("PAIRLAB_RESOURCES", PAIRLAB_SOURCE_DIR "/resources");
         applyTheme(*qApp, ThemeMode::Light);
     }
@@ -92,6 +95,79 @@ private Q_SLOTS:
         QVERIFY(lab.window->grab().save(folder + u"label-starter-images-light.png"_s));
         QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : label, Qt::Key_D);
         QTRY_COMPARE(lab.ask([](desk::Project& p) { return p.counters().current; }), int64_t{1});
+    }
+
+    /// The same model twice: two pictures of one caption, and a word it does not know.
+    void thePlaygroundDrawsTwoPicturesOfACaption() {
+        Desk lab;
+        {
+            auto options = projectOptions();
+            options.name = "Scenes";
+            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
+        }
+        auto request = lab.request();
+        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
+        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
+        request.supervisor.pollMs = 30;
+        lab.show({playgroundPage()}, request, {1280, 800});
+        QCOMPARE(lab.context().task.question, std::string("Which image do you prefer?"));
+        lab.window->goTo(u"playground"_s);
+        Page* page = lab.window->page(u"playground"_s);
+        QLineEdit *steps = field(page, u"Sampling steps"_s), *temperature = field(page, u"Temperature"_s);
+        QTRY_VERIFY(steps->isVisible() && !temperature->isVisible());
+        const auto button = [page](const QString& text) -> QPushButton* {
+            for (QPushButton* each : page->findChildren<QPushButton*>())
+                if (each->text() == text && each->isVisible())
+                    return each;
+            return nullptr;
+        };
+        const auto shows = [page](const QString& part) {
+            const auto labels = page->findChildren<QLabel*>();
+            return std::any_of(labels.begin(), labels.end(),
+                               [&](const QLabel* l) { return l->isVisible() && l->text().contains(part); });
+        };
+        auto* prompt = page->findChild<QPlainTextEdit*>();
+        prompt->setFocus();
+        QTest::keyClicks(prompt, u"two sparkly red circles on a grey background"_s);
+        QTRY_VERIFY(shows(u"Not known, without effect: “sparkly”"_s));
+        // Wrong numbers are named, nothing is started.
+        steps->setText(u"none"_s);
+        QTest::mouseClick(button(u"Draw"_s), Qt::LeftButton);
+        QTRY_VERIFY(shows(u"steps 1 to 1,000"_s));
+        QVERIFY(lab.context().supervisor.runs().empty());
+        steps->setText(u"4"_s);
+        QTest::mouseClick(button(u"Draw"_s), Qt::LeftButton);
+        auto* view = page->findChild<ImageView*>();
+        QTRY_VERIFY_WITH_TIMEOUT(!view->pairId().isEmpty() && !view->isLoading(), 240000);
+        QVERIFY(view->problem(Side::A).isEmpty() && view->problem(Side::B).isEmpty());
+        QVERIFY(shows(u"32 × 32  ·  seed 1  ·  draw 2  ·  4 steps  ·  guidance 2"_s));
+        QVERIFY2(clipped(page).isEmpty(), qPrintable(clipped(page).join(u'|')));
+        const QString folder = QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/");
+        QDir().mkpath(folder);
+        QVERIFY(lab.window->grab().save(folder + u"playground-images-light.png"_s));
+        applyTheme(*qApp, ThemeMode::Dark);
+        QTest::qWait(100);
+        QVERIFY(lab.window->grab().save(folder + u"playground-images-dark.png"_s));
+        // The word without effect stands out in this theme too.
+        const auto formats = prompt->document()->firstBlock().layout()->formats();
+        QCOMPARE(formats.size(), qsizetype{1});
+        QCOMPARE(QPoint(formats[0].start, formats[0].length), QPoint(4, 7)); // "sparkly"
+        QCOMPARE(formats[0].format.foreground().color(), color(Tone::Error));
+        applyTheme(*qApp, ThemeMode::Light);
+
+        const QString first = view->pairId();
+        QTest::mouseClick(button(u"Send to the queue"_s), Qt::LeftButton);
+        QTRY_COMPARE(lab.ask([](desk::Project& p) { return p.counters().comparisons; }), int64_t{1});
+        const auto item = must(lab.ask([](desk::Project& p) { return p.pairItem(1); }));
+        QVERIFY(item.a.kind == desk::CandidateKind::Image && item.b.kind == desk::CandidateKind::Image);
+        QVERIFY(os::exists(lab.ask([sha = item.a.content](desk::Project& p) { return p.mediaPath(sha); })));
+        // Another seed is answered by the same resident worker, with other pictures.
+        field(page, u"Seed"_s)->setText(u"2"_s);
+        QTest::mouseClick(button(u"Draw"_s), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!view->pairId().isEmpty() && view->pairId() != first && !view->isLoading(), 240000);
+        QCOMPARE(lab.context().supervisor.runs().size(), size_t{1});
+        for (const auto& info : lab.context().supervisor.runs())
+            must(lab.context().supervisor.stop(info.name));
     }
 };
 
