@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// ctest: timeout=300
 // Pages of a project of images: samples, data, verdicts and the words of the label page, over real bundles and media.
 #include "tests/ui/image_runs.h"
 

@@ -343,6 +343,19 @@ private Q_SLOTS:
         shootImages(desk, u"brokenimage"_s, false);
     }
 
+    void labelWithoutImages() {
+        Desk desk;
+        pictures::makeProject(desk.dir(), 0, [](int, int) { return QByteArray(); });
+        pictures::writeImageModel(desk.dir().toStdString() + "/models/start");
+        desk.show(pages(desk.preferences), desk.request(), {1280, 800});
+        for (const auto theme : {ThemeMode::Light, ThemeMode::Dark}) {
+            applyTheme(*qApp, theme);
+            settle(*desk.window, u"label"_s);
+            shoot(*desk.window, u"label"_s, u"noimages"_s, theme == ThemeMode::Light ? u"light"_s : u"dark"_s, u"1280x800"_s);
+        }
+        applyTheme(*qApp, ThemeMode::Light);
+    }
+
     /// The pages of a project of images.
     void pagesOfImages() {
         for (const int side : {32, 512}) {
@@ -363,6 +376,8 @@ private Q_SLOTS:
                 applyTheme(*qApp, theme);
                 const QString word = theme == ThemeMode::Light ? u"light"_s : u"dark"_s;
                 for (const QSize& size : {QSize(1280, 800), QSize(2560, 1440)}) {
+                    if (side > 32 && size.width() > 1280)
+                        continue; // how the page is laid out has been seen
                     desk.window->resize(size);
                     const QString shape = u"%1x%2"_s.arg(size.width()).arg(size.height());
                     desk.window->goTo(u"samples"_s, u"0002-image_dpo"_s);
