@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Preference optimisation of an image generator on pairs: the better image is to be denoised better than before, the other one
-// worse, compared with a frozen reference at the same noise. Winner-only training is the control.
+// worse, compared with a frozen reference at the same noise: a copy, or with adapters the same network without them. Winner-only
+// training is the control.
 #include <algorithm>
 #include <cmath>
 
@@ -14,6 +15,7 @@
 #include "core/learn/images/schedule.h"
 #include "core/learn/training/batches.h"
 #include "plugins/sdk/image_pairs.h"
+#include "plugins/sdk/image_policy.h"
 #include "plugins/sdk/image_watch.h"
 #include "plugins/sdk/setup.h"
 #include "plugins/sdk/train_loop.h"
@@ -83,12 +85,9 @@ public:
     Trainer(learn::Job& job, Parameters parameters) : m_job(job), m_p(std::move(parameters)) {}
 
     Status prepare() {
-        PL_TRY(m_policy, setUpImageModel(m_job, "policy"));
-        PL_TRY(m_reference, frozenReference(m_job));
+        PL_TRY(m_policy, setUpImagePolicy(m_job));
+        PL_TRY(m_reference, ImageReference::make(m_job, m_policy));
         const auto& config = m_policy.config;
-        if (m_reference->config().prediction != config.prediction || m_reference->config().size != config.size)
-            return fail(Code::InvalidInput, "the reference predicts something else than the policy",
-                        "Choose the model the policy started from.");
         PL_TRY(m_data, readImagePairs(m_job, config.size, m_p.softTies));
         if (!m_data.trainRankings.empty() || !m_data.devRankings.empty()) {
             for (auto& pair : pairsOfRankings(m_data.trainRankings))
@@ -110,9 +109,8 @@ public:
     }
 
     Status train() {
-        auto& policy = m_policy.model;
         const auto& train = m_data.train;
-        PL_TRY(m_loop, TrainLoop::start(m_job, learn::trainable(policy), m_options, train.size()));
+        PL_TRY(m_loop, TrainLoop::start(m_job, m_policy.trainable(), m_options, train.size()));
         learn::BatchPlan plan(train.size(), static_cast<size_t>(m_options.batchSize), m_job.spec().seed);
         if (!m_loop->resumed()) {
             PL_CHECK(m_loop->report(m_data.controlMetrics()));
@@ -226,18 +224,20 @@ private:
         return out;
     }
 
-    torch::Tensor errorsOf(learn::ImageModel& model, const Noised& batch) {
+    torch::Tensor policyErrors(const Noised& batch) {
+        auto& model = m_policy.model;
         return learn::denoisingError(model->predict(batch.x, batch.levels, model->encode(batch.ids)), batch.target);
+    }
+    torch::Tensor referenceErrors(const Noised& batch) {
+        return learn::denoisingError(m_reference.predict(batch.x, batch.levels, batch.ids), batch.target);
     }
 
     Scored score(const std::vector<ImagePair>& pairs, const std::vector<size_t>& indices, const Noised& batch,
                  torch::Tensor reference = {}) {
         const auto n = static_cast<int64_t>(indices.size());
-        const auto policy = errorsOf(m_policy.model, batch);
-        if (!reference.defined()) {
-            torch::NoGradGuard noGrad;
-            reference = errorsOf(m_reference, batch);
-        }
+        const auto policy = policyErrors(batch);
+        if (!reference.defined())
+            reference = referenceErrors(batch);
         Scored out;
         out.errors = {policy.narrow(0, 0, n), policy.narrow(0, n, n), reference.narrow(0, 0, n), reference.narrow(0, n, n)};
         const auto soft = column(pairs, indices, &ImagePair::softLabel, policy.device());
@@ -308,7 +308,7 @@ private:
                 const auto batch = assemble(dev, micro, prompts, std::vector<bool>(micro.size()), std::vector<bool>(micro.size()),
                                             noise, told, onImage, onNoise);
                 if (!known)
-                    m_heldOutReference.push_back(errorsOf(m_reference, batch));
+                    m_heldOutReference.push_back(referenceErrors(batch));
                 const auto s = score(dev, micro, batch, m_heldOutReference[part]);
                 loss += (s.loss * s.weight).sum().item<double>();
                 weight += s.weight.sum().item<double>();
@@ -405,8 +405,8 @@ private:
 
     learn::Job& m_job;
     Parameters m_p;
-    learn::LoadedImageModel m_policy;
-    learn::ImageModel m_reference{nullptr};
+    ImagePolicy m_policy;
+    ImageReference m_reference;
     ImagePairData m_data;
     std::vector<double> m_alphaBars;
     LoopOptions m_options;
@@ -421,6 +421,7 @@ Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     PL_TRY(const auto parameters, Parameters::of(job.parameters()));
     PL_CHECK(loopOptions(parameters.loop, 1));
+    PL_CHECK(adapterOptions(job.parameters()));
     PL_CHECK(ImageWatch::make(job, {}));
     return checkImagePairs(job);
 }

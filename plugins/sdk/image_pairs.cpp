@@ -115,7 +115,7 @@ Result<ImagePairData> readImagePairs(learn::Job& job, int64_t side, bool softTie
     out.images = learn::ImageStore(side);
     PL_CHECK(readSplit(job, "train.jsonl", "train", softTies, out.images, out.train, out.trainRankings));
     if (out.train.empty() && out.trainRankings.empty())
-        return fail(Code::InvalidInput, "the data set has no pair of images to train on", "Label more pairs.");
+        return fail(Code::InvalidInput, "the data set has no pair and no ranking of images to train on", "Label more pairs.");
     PL_CHECK(readSplit(job, "dev.jsonl", "dev", softTies, out.images, out.dev, out.devRankings));
     if (out.images.resizedCount() > 0)
         job.logLine("info", fmt::format("{} of {} images were brought to {} x {} pixels", out.images.resizedCount(),
@@ -139,7 +139,8 @@ std::map<std::string, double> ImagePairData::controlMetrics() const {
 
 Status checkImagePairs(const learn::Job& job) {
     if (dataFile(job, "train.jsonl").empty() && dataFile(job, "rankings.jsonl").empty())
-        return fail(Code::NotFound, "the run has no data/train.jsonl", "Choose a data set with labelled pairs of images.");
+        return fail(Code::NotFound, "the run has neither data/train.jsonl nor data/rankings.jsonl",
+                    "Choose a data set with labelled pairs or rankings of images.");
     return {};
 }
 

@@ -26,6 +26,22 @@ class TestImagePreferences : public QObject {
         return {{"steps", steps},      {"batch_size", 8},   {"learning_rate", 0.001}, {"beta", 100},
                 {"eval_prompts", 4},   {"eval_every", steps}, {"save_every", steps},    {"sampling_steps", 2}};
     }
+    Json loraQuick(int steps) const {
+        auto out = dpoQuick(steps);
+        out.update({{"adapter_rank", 4}, {"adapter_alpha", 8}, {"learning_rate", 0.01}});
+        return out;
+    }
+    static bool logged(const std::string& dir, const char* what) {
+        for (const auto& event : must(readEvents(dir + "/events.jsonl")))
+            if (event.type == event::kLog && event.body.value("text", "").find(what) != std::string::npos)
+                return true;
+        return false;
+    }
+    static bool sameValues(const std::map<int64_t, double>& a, const std::map<int64_t, double>& b) {
+        return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
+                   return x.first == y.first && std::memcmp(&x.second, &y.second, sizeof x.second) == 0;
+               });
+    }
     ModelSpec start() { return modelSpec("policy", path("start")); }
 
     std::string error(const std::string& name, const std::string& plugin, const std::string& rows, const ImageFiles& files) {
@@ -39,6 +55,15 @@ private Q_SLOTS:
         torch::set_num_threads(1);
         makeImageModel(path("start"));
         makeImageModel(path("epsilon"), 7, learn::Prediction::Epsilon);
+        // What ends a fresh network is 0, and stays so under adapters: theirs is one that draws something.
+        for (const std::string name : {"start", "epsilon"}) {
+            auto model = must(learn::loadImageModel(path(name), torch::kCPU)).model;
+            torch::NoGradGuard noGrad;
+            auto generator = at::detail::createCPUGenerator(3);
+            for (auto& parameter : model->parameters())
+                parameter.add_(torch::randn(parameter.sizes(), generator) * 0.1);
+            must(learn::saveImageModel(model, path("drawn-" + name)));
+        }
     }
 
     // --- reward model ------------------------------------------------------------------------------------------------
@@ -279,6 +304,121 @@ private Q_SLOTS:
                 QVERIFY(metric(dir, "eval_obedience/colour").count(25) && metric(dir, "eval_choice").count(25));
                 QCOMPARE(metric(dir, "eval_ref_mse").at(0), metric(dir, "eval_ref_mse").at(25));
             }
+    }
+
+    void adaptersBeginAtLn2AndTheReferenceIsThePolicyWithoutThem() {
+        for (const char* form : {"start", "epsilon"})
+            for (const bool flipped : {false, true}) {
+                const auto dir = path(std::string("lora-") + form + (flipped ? "-flipped" : ""));
+                ImageFiles files;
+                const auto train = redPairs(files, 24, 3, flipped), dev = redPairs(files, 16, 4);
+                imageBundle(dir, "image_dpo", {modelSpec("policy", path(std::string("drawn-") + form))}, loraQuick(25),
+                            {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+                const auto out = runPlugin(dir);
+                QVERIFY2(out.status == PL_OK, out.message.c_str());
+                QVERIFY(std::abs(metric(dir, "loss").at(1) - std::log(2.0)) < 1e-6);
+                QVERIFY(std::abs(metric(dir, "eval_loss").at(0) - std::log(2.0)) < 1e-6);
+                for (const char* name : {"w_diff", "l_diff", "rewards/margins"})
+                    QCOMPARE(metric(dir, name).at(1), 0.0); // the same network, bit for bit
+                QVERIFY(metric(dir, "w_diff").at(25) != 0);
+                QCOMPARE(metric(dir, "eval_ref_mse").at(0), metric(dir, "eval_ref_mse").at(25));
+                const double accuracy = metric(dir, "eval_rewards/accuracies").at(25);
+                QVERIFY2(flipped ? accuracy < 0.2 : accuracy > 0.8, std::to_string(accuracy).c_str());
+                QVERIFY(logged(dir, "reference: the policy with its adapters off"));
+            }
+    }
+
+    void anAdaptersCheckpointIsAnOrdinaryModel() {
+        const auto dir = path("lora-start"), step = dir + "/" + newestCheckpoint(dir);
+        auto merged = must(learn::loadImageModel(step, torch::kCPU)), base = must(learn::loadImageModel(path("drawn-start"), torch::kCPU));
+        QCOMPARE(merged.config.toJson(), base.config.toJson());
+        auto adapters = must(learn::Adapters::attach(*base.model, base.model->adaptable(),
+                                                     {4, 8.0, must(readJsonFile(dir + "/run.json"))["parameters"]["adapter_targets"]}, 1));
+        must(adapters.load(step + "/adapter"));
+        const auto own = adapters.merged();
+        int changed = 0;
+        for (const auto& item : merged.model->named_parameters()) {
+            const auto at = own.find(item.key());
+            QVERIFY2(torch::equal(item.value(), at == own.end() ? base.model->named_parameters()[item.key()] : at->second),
+                     item.key().c_str());
+            changed += at != own.end() && !torch::equal(item.value(), base.model->named_parameters()[item.key()]);
+        }
+        QCOMPARE(changed, static_cast<int>(own.size()));
+        const auto config = must(readJsonFile(step + "/adapter/adapter_config.json"));
+        QCOMPARE(config["base_model_name_or_path"], Json("drawn-start"));
+        QCOMPARE(config["revision"], Json(base.hash));
+        for (const auto& [name, info] : must(learn::readSafetensorsHeader(step + "/trainer/optimizer.safetensors")))
+            QVERIFY2(name.find("lora_") != std::string::npos || name == "step" || name == "rng.cpu", name.c_str());
+        must(verifyCheckpoint(step)); // the adapter is hashed with the rest
+    }
+
+    void aRunWithAdaptersContinuesExactly() {
+        const auto whole = path("lora-whole"), cut = path("lora-cut");
+        for (const auto& dir : {whole, cut}) {
+            ImageFiles files;
+            const auto train = redPairs(files, 16, 3), dev = redPairs(files, 8, 4);
+            auto parameters = loraQuick(6);
+            parameters["save_every"] = 2;
+            imageBundle(dir, "image_dpo", {modelSpec("policy", path("drawn-start"))}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+        }
+        must(os::removeTree(cut + "/checkpoints/step-000006"));
+        torch::manual_seed(999);
+        const auto out = runPlugin(cut);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        QCOMPARE(count(cut, event::kRewind), size_t{1});
+        for (const char* file : {"model.safetensors", "adapter/adapter_model.safetensors", "trainer/optimizer.safetensors"})
+            QVERIFY2(sameWeights(whole + "/checkpoints/step-000006/" + file, cut + "/checkpoints/step-000006/" + file), file);
+        for (const char* name : {"loss", "w_diff", "eval_loss"})
+            QVERIFY2(sameValues(metric(whole, name), metric(cut, name)), name);
+    }
+
+    void aReferenceOfItsOwnStaysOne() {
+        ImageFiles files;
+        const auto train = redPairs(files, 16, 3);
+        makeImageModel(path("other"), 8);
+        imageBundle(path("lora-other"), "image_dpo", {modelSpec("policy", path("drawn-start")), modelSpec("reference", path("other"))}, loraQuick(2),
+                    {{"train.jsonl", train}}, files);
+        const auto out = runPlugin(path("lora-other"));
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        QVERIFY(!logged(path("lora-other"), "adapters off"));
+        auto parameters = loraQuick(2);
+        parameters["adapter_targets"] = "conv1, q_proj";
+        imageBundle(path("lora-wrong"), "image_dpo", {modelSpec("policy", path("drawn-start"))}, parameters, {{"train.jsonl", train}}, files);
+        const auto wrong = runPlugin(path("lora-wrong"));
+        QVERIFY(wrong.status != PL_OK);
+        QVERIFY2(wrong.message.find("'q_proj'") != std::string::npos, wrong.message.c_str());
+    }
+
+    void rankingsAloneAreEnough() {
+        for (const char* plugin : {"image_dpo", "image_reward_model"}) {
+            ImageFiles files;
+            std::vector<Json> rows;
+            for (int i = 0; i < 20; ++i) {
+                std::vector<std::string> images;
+                for (const int red : {40, 120, 200})
+                    images.push_back(files.add(flatImage(red, 100, 240 - red, static_cast<uint64_t>(100 * i + red))));
+                rows.push_back({{"id", std::to_string(i)}, {"prompt", "two small green stars"}, {"images", images},
+                                {"ranks", {3, 2, 1}}, {"split", i < 14 ? "train" : "dev"}});
+            }
+            const auto dir = path(std::string("ranked-") + plugin);
+            const bool dpo = plugin == std::string("image_dpo");
+            imageBundle(dir, plugin, {start()}, dpo ? dpoQuick(25) : rewardQuick(25),
+                        {{"train.jsonl", ""}, {"dev.jsonl", ""}, {"ties.jsonl", ""}, {"rankings.jsonl", jsonLines(rows)}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            const char* accuracy = dpo ? "eval_rewards/accuracies" : "eval_accuracy";
+            QVERIFY2(metric(dir, accuracy).at(25) > 0.9, std::to_string(metric(dir, accuracy).at(25)).c_str());
+            QCOMPARE(metric(dir, std::string(accuracy) + "_n").at(25), 18.0); // 6 dev rankings of 3
+            // Those of dev are not trained on.
+            for (auto& row : rows)
+                row["split"] = "dev";
+            imageBundle(dir + "-dev", plugin, {start()}, Json::object(), {{"train.jsonl", ""}, {"rankings.jsonl", jsonLines(rows)}}, files);
+            const auto none = runPlugin(dir + "-dev");
+            QVERIFY(none.status != PL_OK);
+            QVERIFY2(none.message.find("no pair and no ranking") != std::string::npos, none.message.c_str());
+        }
     }
 
     void theSplitIntoMicroBatchesChangesNothing() {

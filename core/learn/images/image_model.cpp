@@ -31,9 +31,10 @@ ModulePtr child(const ModulePtr& parent, const std::string& name) {
 /// A weight and a bias: of a convolution, a linear map or a norm.
 struct Affine {
     Tensor weight, bias;
-    Tensor linear(const Tensor& x) const { return at::linear(x, weight, bias); }
+    std::shared_ptr<LowRank> update; ///< not of a norm
+    Tensor linear(const Tensor& x) const { return adaptedLinear(x, weight, bias, *update); }
     Tensor conv(const Tensor& x, int64_t stride = 1) const {
-        return at::conv2d(x, weight, bias, stride, weight.size(2) / 2);
+        return adaptedConv2d(x, weight, bias, stride, weight.size(2) / 2, *update);
     }
     Tensor norm(const Tensor& x) const { return at::group_norm(x, kGroups, weight, bias); }
 };
@@ -41,11 +42,17 @@ struct Affine {
 /// Makes parameters on one device.
 struct Maker {
     torch::Device device;
+    std::vector<AdaptableLayer>& adaptable;
     Affine affine(const ModulePtr& parent, const std::string& name, at::IntArrayRef shape) const {
         const auto module = child(parent, name);
         const auto options = torch::dtype(torch::kFloat32).device(device);
-        return {module->register_parameter("weight", torch::zeros(shape, options)),
-                module->register_parameter("bias", torch::zeros({shape[0]}, options))};
+        Affine out{module->register_parameter("weight", torch::zeros(shape, options)),
+                   module->register_parameter("bias", torch::zeros({shape[0]}, options)), {}};
+        if (shape.size() > 1) {
+            out.update = std::make_shared<LowRank>();
+            adaptable.push_back({{}, out.weight, out.update});
+        }
+        return out;
     }
 };
 
@@ -208,13 +215,14 @@ struct ImageModelImpl::Layers {
     std::vector<Residual> shallow, deep, rising;
     std::vector<Attention> attention;
     std::vector<int64_t> firstRow;
+    std::vector<AdaptableLayer> adaptable;
 };
 
 ImageModelImpl::ImageModelImpl(const ImageModelConfig& config, torch::Device device)
     : m_config(config), m_layers(std::make_shared<Layers>()) {
     const auto& c = m_config;
-    const Maker make{device};
     auto& l = *m_layers;
+    const Maker make{device, l.adaptable};
     const auto text = register_module("text_encoder", std::make_shared<torch::nn::Module>());
     int64_t rows = 0;
     for (const int64_t values : c.slots) {
@@ -245,6 +253,14 @@ ImageModelImpl::ImageModelImpl(const ImageModelConfig& config, torch::Device dev
         l.rising.emplace_back(make, net, fmt::format("rising{}", i), 2 * a, a, c.embedding);
     l.outputNorm = make.affine(net, "output_norm", {a});
     l.output = make.affine(net, "output", {patch, a, 3, 3});
+    for (const auto& item : named_parameters())
+        for (auto& layer : l.adaptable)
+            if (layer.weight.is_same(item.value()))
+                layer.name = item.key().substr(0, item.key().rfind('.'));
+}
+
+const std::vector<AdaptableLayer>& ImageModelImpl::adaptable() const {
+    return m_layers->adaptable;
 }
 
 torch::Device ImageModelImpl::device() const {
@@ -323,8 +339,9 @@ Tensor ImageModelImpl::predict(const Tensor& x, const Tensor& times, const Tenso
     auto out = at::pixel_shuffle(l.output.conv(at::silu(l.outputNorm.norm(h))), kPatch).to(x.scalar_type());
     const double flops = m_config.forwardFlops() * static_cast<double>(x.size(0));
     countFlops(flops);
-    if (out.requires_grad())
-        out.register_hook([flops](const Tensor&) { countFlops(2 * flops); });
+    // Through frozen weights goes the gradient of what they worked on alone.
+    if (const double back = l.output.weight.requires_grad() ? 2 * flops : flops; out.requires_grad())
+        out.register_hook([back](const Tensor&) { countFlops(back); });
     return out;
 }
 
@@ -423,12 +440,11 @@ Result<LoadedImageModel> loadImageModel(const std::string& dir, const torch::Dev
     return loaded;
 }
 
-Status saveImageModel(const ImageModel& model, const std::string& dir) {
+Status saveImageModel(const ImageModel& model, const std::string& dir, TensorMap instead) {
     PL_CHECK(os::makeDirs(dir));
-    TensorMap tensors;
     for (const auto& item : model->named_parameters())
-        tensors[item.key()] = item.value().detach();
-    PL_CHECK(writeSafetensors(os::joinPath(dir, "model.safetensors"), tensors));
+        instead.emplace(item.key(), item.value().detach());
+    PL_CHECK(writeSafetensors(os::joinPath(dir, "model.safetensors"), instead));
     return os::writeFileAtomic(os::joinPath(dir, "config.json"), dumpJsonPretty(model->config().toJson()) + "\n");
 }
 
@@ -437,6 +453,17 @@ Trainable trainable(ImageModel model) {
     for (const auto& item : model->named_parameters())
         out.parameters.emplace_back(item.key(), item.value());
     out.save = [model](const std::string& dir) { return saveImageModel(model, dir); };
+    return out;
+}
+
+Trainable trainable(ImageModel model, const Adapters& adapters, const AdapterBase& base) {
+    Trainable out;
+    out.parameters = adapters.parameters();
+    out.file = std::string(kAdapterFolder) + "/" + kAdapterWeights;
+    out.save = [model, adapters, base](const std::string& dir) -> Status {
+        PL_CHECK(saveImageModel(model, dir, adapters.merged()));
+        return adapters.save(os::joinPath(dir, kAdapterFolder), base);
+    };
     return out;
 }
 

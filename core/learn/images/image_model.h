@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/result.h"
+#include "core/learn/models/low_rank.h"
 #include "core/learn/training/trainable.h"
 
 namespace pl::learn {
@@ -62,6 +63,9 @@ public:
     /// Shape of one latent without the batch: {3, size, size}.
     std::vector<int64_t> latentShape() const { return {3, m_config.size, m_config.size}; }
 
+    /// Every linear map and convolution of the denoiser.
+    const std::vector<AdaptableLayer>& adaptable() const;
+
     const ImageModelConfig& config() const { return m_config; }
     torch::Device device() const;
     /// Random initialisation from the seed: uniform by fan-in; what ends a residual branch, and the output, begins at 0.
@@ -97,9 +101,12 @@ struct LoadedImageModel {
 /// begun from its config alone: readImageConfig.
 Result<LoadedImageModel> loadImageModel(const std::string& dir, const torch::Device& device);
 Result<ImageModelConfig> readImageConfig(const std::string& dir);
-/// Writes config.json and model.safetensors.
-Status saveImageModel(const ImageModel& model, const std::string& dir);
+/// Writes config.json and model.safetensors; `instead` holds what to write in place of some of the model's own tensors.
+Status saveImageModel(const ImageModel& model, const std::string& dir, TensorMap instead = {});
 Trainable trainable(ImageModel model);
+/// Only the adapters are trained. Checkpoints are ordinary image models, the adapters merged in, with the adapters themselves in
+/// adapter/.
+Trainable trainable(ImageModel model, const Adapters& adapters, const AdapterBase& base);
 
 /// Reads dir/model.safetensors into the module: every parameter must be there in its shape and finite, and nothing else.
 /// 16-bit floats are widened. The module's own device and type stay.

@@ -137,7 +137,7 @@ Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, con
         return fail(Code::InvalidInput,
                     fmt::format("checkpoint {} was written with other parameters, data or seed than this run has", name),
                     "Start a new run from this checkpoint's model instead of resuming.");
-    PL_CHECK(readInto(model.parameters, os::joinPath(dir, "model.safetensors")));
+    PL_CHECK(readInto(model.parameters, os::joinPath(dir, model.file)));
     if (ema) {
         ema->swap(); // what was read is the average
         PL_CHECK(readInto(ema->parameters(), os::joinPath(dir, kOwnWeights)));

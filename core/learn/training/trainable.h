@@ -12,9 +12,10 @@ namespace pl::learn {
 
 /// What training has to know of a model, whatever it makes: texts, scores or images.
 struct Trainable {
-    /// Every parameter of model.safetensors by its name there. The tensors are the model's own; those that ask for a
-    /// gradient are trained.
+    /// Every parameter of `file` by its name there. The tensors are the model's own; those that ask for a gradient are trained.
     NamedParameters parameters;
+    /// Of the folder that save() writes: what continuing a run needs. The model's weights, or those of its adapters.
+    std::string file = "model.safetensors";
     /// Writes the folder of a model with the present values; the folder is there.
     std::function<Status(const std::string& dir)> save;
 };
