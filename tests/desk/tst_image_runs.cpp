@@ -153,6 +153,17 @@ private Q_SLOTS:
         row.result = {{"seconds_per_image", 0.25}};
         must(w.project->updateRun(row));
         QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 0.25 * 2);
+        // It counts for other steps and guidance, where both are known.
+        row.parameters = {{"steps", 8}, {"guidance", 2.0}};
+        must(w.project->updateRun(row));
+        QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 0.25 * 2);
+        request.parameters = {{"steps", 16}, {"guidance", 2.0}};
+        QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 0.5 * 2);
+        request.parameters = {{"steps", 8}, {"guidance", 1}};
+        request.bestOf = 8;
+        QCOMPARE(must(estimateGenerate(*w.project, request)).seconds(), 0.125 * 8);
+        request.models = {"nobody"};
+        QVERIFY(!estimateGenerate(*w.project, request));
     }
 
     void trainersGetPairsOfTheirKindWithTheFiles() {
@@ -262,6 +273,19 @@ private Q_SLOTS:
         const std::string run = must(serveStandingOrders(*w.project, *w.supervisor, w.ada));
         QCOMPARE(w.bundle(run).spec().plugin, std::string("generate_image"));
         QCOMPARE(must(readPrompts(w.bundle(run).dataPath("prompts.jsonl"))).size(), size_t{1});
+    }
+
+    void thePairsKeptReadyAreTheBestOfMany() {
+        World w;
+        w.prompt("a red circle", Split::Train);
+        StandingOrder order;
+        order.task = w.task;
+        order.target = 10;
+        order.generate = {{"models", {"start"}}, {"n", 2}, {"best_of", 6}, {"judge", "judge"}};
+        must(w.project->setStandingOrder(order));
+        const auto spec = w.bundle(must(serveStandingOrders(*w.project, *w.supervisor, w.ada))).spec();
+        QCOMPARE(spec.parameters["best_of"], Json(6));
+        QVERIFY(spec.model("judge"));
     }
 
     void imageModelsAreAddedWithoutATokenizer() {

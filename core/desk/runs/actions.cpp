@@ -2,6 +2,7 @@
 #include "core/desk/runs/actions.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -41,6 +42,40 @@ Result<std::vector<ModelSpec>> writersOf(Project& project, const GenerateRequest
     return models;
 }
 
+/// Best of N: how many are drawn and who chooses among them.
+Status addJudge(Project& project, const GenerateRequest& request, bool image, RunRequest& run) {
+    if (request.bestOf <= 1)
+        return {};
+    if (!image)
+        return fail(Code::Unsupported, "best of N is offered for image models only", "Leave --best-of out.");
+    if (request.judge.empty())
+        return fail(Code::InvalidInput, "best of N needs a judge", "Give --judge run:ID of an image reward model.");
+    if (request.bestOf < request.n)
+        return fail(Code::InvalidInput, fmt::format("the best {} of {} cannot be kept", request.n, request.bestOf),
+                    "Draw more (--best-of) or keep fewer (--n).");
+    if (rules::imageTasteByName(request.judge)) {
+        run.parameters["taste"] = request.judge;
+    } else {
+        PL_TRY(ModelSpec judge, resolveModel(project, request.judge, "judge"));
+        if (!isRewardModelDir(judge.path) || !isImageModelDir(judge.path))
+            return fail(Code::InvalidInput, fmt::format("'{}' is no image reward model", request.judge),
+                        "Train one: pairlab-cli train P --plugin image_reward_model.");
+        run.models.push_back(std::move(judge));
+    }
+    run.parameters["best_of"] = request.bestOf;
+    return {};
+}
+
+/// Passes through the network of one picture, as far as parameters say: guidance other than 1 takes a second one a step.
+double passes(const Json& parameters) {
+    const auto number = [&](const char* name) {
+        const auto at = parameters.find(name);
+        return at != parameters.end() && at->is_number() ? at->get<double>() : std::nan("");
+    };
+    const double steps = number("steps"), guidance = number("guidance");
+    return steps * (guidance == 1 ? 1 : 2);
+}
+
 } // namespace
 
 Result<std::string> startGenerate(Project& project, Supervisor& supervisor, const GenerateRequest& request) {
@@ -57,25 +92,7 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
     run.seed = request.seed;
     run.device = request.device;
     run.shortJob = request.shortJob;
-    if (request.bestOf > 1) {
-        if (!image)
-            return fail(Code::Unsupported, "best of N is offered for image models only", "Leave --best-of out.");
-        if (request.judge.empty())
-            return fail(Code::InvalidInput, "best of N needs a judge", "Give --judge run:ID of an image reward model.");
-        if (request.bestOf < request.n)
-            return fail(Code::InvalidInput, fmt::format("the best {} of {} cannot be kept", request.n, request.bestOf),
-                        "Draw more (--best-of) or keep fewer (--n).");
-        if (rules::imageTasteByName(request.judge)) {
-            run.parameters["taste"] = request.judge;
-        } else {
-            PL_TRY(ModelSpec judge, resolveModel(project, request.judge, "judge"));
-            if (!isRewardModelDir(judge.path) || !isImageModelDir(judge.path))
-                return fail(Code::InvalidInput, fmt::format("'{}' is no image reward model", request.judge),
-                            "Train one: pairlab-cli train P --plugin image_reward_model.");
-            run.models.push_back(std::move(judge));
-        }
-        run.parameters["best_of"] = request.bestOf;
-    }
+    PL_CHECK(addJudge(project, request, image, run));
     PL_TRY(run.dataTexts["prompts.jsonl"],
            promptsOf(project, request.split, kindOfPrompts(request.kind, image), request.prompts));
     run.note = {{"make_pairs", request.makePairs}, {"across", request.acrossModels}};
@@ -83,7 +100,12 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
 }
 
 Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateRequest& request) {
-    PL_TRY(const std::vector<ModelSpec> models, writersOf(project, request));
+    std::vector<ModelSpec> models;
+    for (const std::string& name : request.models) {
+        PL_TRY(models.emplace_back(), locateModel(project, name, "policy")); // nothing starts: no weight is read
+    }
+    if (models.empty())
+        return fail(Code::InvalidInput, "no model is to write", "Name one: start, run:ID or a folder.");
     const bool image = isImageModelDir(models.front().path);
     PL_TRY(const std::string prompts,
            promptsOf(project, request.split, kindOfPrompts(request.kind, image), request.prompts));
@@ -98,6 +120,9 @@ Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateReques
             continue;
         if (const auto said = run.result.find("seconds_per_image"); said != run.result.end() && said->is_number()) {
             estimate.secondsEach = said->get<double>();
+            const double ratio = passes(request.parameters) / passes(run.parameters);
+            if (image && std::isfinite(ratio) && ratio > 0)
+                estimate.secondsEach *= ratio;
         } else {
             Page page;
             page.run = run.id;
@@ -283,6 +308,9 @@ Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor
         const int64_t turn = served.is_number_integer() ? served.get<int64_t>() + 1 : 1;
         GenerateRequest wish;
         wish.models = order.generate.value("models", std::vector<std::string>{"start"});
+        wish.n = order.generate.value("n", int64_t{2});
+        wish.bestOf = order.generate.value("best_of", int64_t{1});
+        wish.judge = order.generate.value("judge", std::string());
         RunRequest run;
         PL_TRY(run.models, writersOf(project, wish));
         const size_t index = run.models.size();
@@ -292,7 +320,8 @@ Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor
             PL_CHECK(checkModality(*manifest, model));
         run.plugin = manifest->id;
         run.parameters = order.generate.value("parameters", Json::object());
-        run.parameters["n"] = order.generate.value("n", 2);
+        run.parameters["n"] = wish.n;
+        PL_CHECK(addJudge(project, wish, image, run));
         run.seed = mix64(static_cast<uint64_t>(turn)) >> 16;
         run.device = order.generate.value("device", std::string("cpu"));
         run.shortJob = true;

@@ -70,7 +70,9 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
 /// What a request will cost, before it starts.
 struct GenerateEstimate {
     int64_t prompts = 0, samples = 0; ///< samples: all that will be drawn, those that best-of-N throws away included
-    double secondsEach = -1;          ///< of the newest finished run of this kind on this device; below 0: there is none
+    /// Of the newest finished run of this kind on this device; below 0: there is none. Of images it counts for the steps and
+    /// guidance of the request, where it names them.
+    double secondsEach = -1;
     std::string basis;                ///< that run's name
     double seconds() const { return secondsEach < 0 ? -1 : secondsEach * static_cast<double>(samples); }
 };

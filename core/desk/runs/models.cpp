@@ -200,7 +200,7 @@ Result<std::vector<ModelChoice>> modelChoices(Project& project) {
     return choices;
 }
 
-Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role) {
+Result<ModelSpec> shared::locateModel(Project& project, const std::string& text, const std::string& role) {
     ModelSpec spec;
     spec.role = role;
     spec.name = text;
@@ -235,6 +235,11 @@ Result<ModelSpec> resolveModel(Project& project, const std::string& text, const 
         return fail(Code::NotFound, fmt::format("there is no model '{}'", text),
                     "Name one of `pairlab-cli models list`: start, run:ID, run:ID@STEP, or a folder.");
     }
+    return spec;
+}
+
+Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role) {
+    PL_TRY(ModelSpec spec, shared::locateModel(project, text, role));
     PL_TRY(spec.hash, modelHash(spec.path));
     PL_TRY(const std::string control, shared::controlOf(project, spec.path));
     if (!control.empty())

@@ -31,6 +31,9 @@ bool isRewardModelDir(const std::string& dir);
 /// config.json and weights of any kind.
 bool looksLikeModel(const std::string& dir);
 
+/// resolveModel without the hash, which reads every weight.
+Result<ModelSpec> locateModel(Project& project, const std::string& text, const std::string& role);
+
 /// The dataset by name, or the votes of now on pairs of this kind when the name is empty.
 Result<DatasetInfo> datasetFor(Project& project, const std::string& name, bool image);
 /// Every image of a frozen dataset comes with its rows.
