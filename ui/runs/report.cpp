@@ -41,6 +41,7 @@ Result<Told> read(const std::string& dir) {
     told.info.dir = dir;
     told.info.plugin = spec.plugin;
     told.info.models = spec.models;
+    told.info.parameters = spec.parameters;
     told.info.seed = spec.seed;
     told.info.state = inspectRun(dir).state;
     told.series = std::make_unique<RunSeries>();
@@ -54,7 +55,7 @@ Result<Told> read(const std::string& dir) {
     return told;
 }
 
-/// Title, sentence below it, and the six charts.
+/// Title, sentence below it, and the charts.
 QImage picture(const QString& title, const QString& sentence, std::vector<ChartRun> runs) {
     std::array<std::unique_ptr<LivePlot>, RunCharts::kCells> owned;
     std::array<LivePlot*, RunCharts::kCells> cells{};
@@ -65,10 +66,10 @@ QImage picture(const QString& title, const QString& sentence, std::vector<ChartR
     }
     RunCharts charts(cells);
     charts.setRuns(std::move(runs));
-    std::array<QImage, RunCharts::kCells> images;
+    std::vector<QImage> images;
     QSize cell;
-    for (size_t i = 0; i < images.size(); ++i) {
-        images[i] = cells[i]->toImage(kScale);
+    for (size_t i = 0; i < charts.panels().size(); ++i) {
+        images.push_back(cells[i]->toImage(kScale));
         cell = cell.expandedTo(images[i].size() / kScale);
     }
     const int width = PlotGrid::kColumns * (cell.width() + kGap) + kGap;
@@ -76,7 +77,8 @@ QImage picture(const QString& title, const QString& sentence, std::vector<ChartR
     const int sentenceHeight =
         QFontMetrics(textFont(TextStyle::Body)).boundingRect(textBox, Qt::TextWordWrap, sentence).height();
     const int head = kGap + lineHeight(TextStyle::Title) + (sentence.isEmpty() ? 0 : sentenceHeight + kGap / 2) + kGap;
-    const int height = head + PlotGrid::kRows * (cell.height() + kGap);
+    const int rows = (static_cast<int>(images.size()) + PlotGrid::kColumns - 1) / PlotGrid::kColumns;
+    const int height = head + rows * (cell.height() + kGap);
     QImage image(QSize(width, height) * kScale, QImage::Format_RGB32);
     image.fill(color(Tone::Window));
     QPainter painter(&image);

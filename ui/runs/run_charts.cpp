@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "ui/theme/theme.h"
@@ -11,63 +12,40 @@ namespace pl::ui {
 using namespace Qt::StringLiterals;
 
 namespace {
-enum Cell { Rewards, Accuracy, Wins, Kl, Length, Loss };
-
-/// What goes into which chart. Train pale, held-out full; rejected (and the second quantity of a chart) dashed.
-struct Spec {
-    Cell cell;
-    const char* metric;
-    QStringView label;
-    bool dashed = false, pale = false, dots = false;
-    double scale = 1;
-    const char* unless = nullptr; ///< left out when this metric is there
-};
-const Spec kSpecs[] = {
-    {Rewards, "eval_rewards/chosen", u"chosen"},
-    {Rewards, "eval_rewards/rejected", u"rejected", true},
-    {Rewards, "eval_rewards/margins", u"margin", false, false, true},
-    {Rewards, "eval_margin", u"margin", false, false, true},
-    {Rewards, "eval_reward", u"reward", false, false, true},
-    {Rewards, "rewards/chosen", u"chosen (train)", false, true, false, 1, "eval_rewards/chosen"},
-    {Rewards, "rewards/rejected", u"rejected (train)", true, true, false, 1, "eval_rewards/rejected"},
-    {Rewards, "rewards/margins", u"margin (train)", false, true},
-    {Rewards, "margin", u"margin (train)", false, true},
-    {Rewards, "reward", u"reward (train)", false, true},
-    {Accuracy, "eval_accuracy", u"held-out", false, false, true},
-    {Accuracy, "eval_rewards/accuracies", u"held-out", false, false, true},
-    {Accuracy, "accuracy", u"train", false, true},
-    {Accuracy, "rewards/accuracies", u"train", false, true},
-    {Wins, "eval_win_rate", u"win rate", false, false, true},
-    {Kl, "eval_kl", u"held-out", false, false, true},
-    {Kl, "kl", u"train", false, true},
-    {Length, "eval_completions/mean_length", u"tokens", false, false, true},
-    {Length, "completions/mean_length", u"tokens (train)", false, true},
-    {Length, "samples/mean_length", u"tokens (samples)", false, false, true, 1, "completions/mean_length"},
-    {Length, "eval_completions/clipped_ratio", u"cut off, %", true, false, false, 100},
-    {Length, "completions/clipped_ratio", u"cut off, % (train)", true, true, false, 100, "eval_completions/clipped_ratio"},
-    {Length, "samples/clipped_ratio", u"cut off, % (samples)", true, false, false, 100, "completions/clipped_ratio"},
-    {Loss, "eval_loss", u"held-out", false, false, true},
-    {Loss, "loss", u"train", false, true},
-    {Loss, "grad_norm", u"gradient norm", true, true},
-};
 constexpr size_t kMaxAlerts = 40;
 } // namespace
 
 RunCharts::RunCharts(std::array<LivePlot*, kCells> cells, PlotGrid* grid) : m_cells(cells), m_grid(grid) {
-    const std::array<std::pair<QString, QString>, kCells> names = {{
-        {u"Rewards"_s, u"No rewards yet"_s},
-        {u"Accuracy"_s, u"No held-out pairs were ranked yet"_s},
-        {u"Win rate"_s, u"No win rate yet: evaluate a checkpoint"_s},
-        {u"KL"_s, u"This trainer measures no KL"_s},
-        {u"Length, cut off"_s, u"No answers were sampled yet"_s},
-        {u"Loss"_s, u"No loss yet"_s},
-    }};
-    for (size_t i = 0; i < names.size(); ++i) {
-        m_cells[i]->setTitle(names[i].first);
-        m_cells[i]->setEmptyText(names[i].second);
+    arrange();
+}
+
+/// Gives each cell its panel; true when that changed something.
+bool RunCharts::arrange() {
+    std::vector<PanelRun> runs;
+    for (const ChartRun& run : m_runs)
+        runs.push_back({run.series, run.manifest});
+    std::vector<Panel> panels = panelsFor(runs, kCells);
+    if (panels == m_panels)
+        return false;
+    m_panels = std::move(panels);
+    for (size_t i = 0; i < m_cells.size(); ++i) {
+        if (m_grid)
+            m_cells[i]->setVisible(i < m_panels.size());
+        if (i >= m_panels.size())
+            continue;
+        const PanelWords words = panelWords(m_panels[i]);
+        m_cells[i]->setTitle(words.title);
+        m_cells[i]->setEmptyText(words.empty);
+        m_cells[i]->setYLabel(words.unit);
+        const double none = std::numeric_limits<double>::quiet_NaN();
+        m_cells[i]->setYBounds(words.share ? 0 : none, words.share ? 1 : none);
     }
-    m_cells[Accuracy]->setYBounds(0, 1);
-    m_cells[Wins]->setYBounds(0, 1);
+    return true;
+}
+
+LivePlot* RunCharts::cell(Panel panel) const {
+    const auto at = std::find(m_panels.begin(), m_panels.end(), panel);
+    return at == m_panels.end() ? nullptr : m_cells[static_cast<size_t>(at - m_panels.begin())];
 }
 
 QString RunCharts::label(const ChartRun& run, const QString& what) const {
@@ -76,6 +54,7 @@ QString RunCharts::label(const ChartRun& run, const QString& what) const {
 
 void RunCharts::setRuns(std::vector<ChartRun> runs) {
     m_runs = std::move(runs);
+    arrange();
     rebuild();
 }
 
@@ -97,9 +76,9 @@ void RunCharts::rebuild() {
     m_listed.clear();
     addLines();
     for (size_t r = 0; r < m_runs.size(); ++r) {
-        if (m_runs[r].wins.empty())
+        LivePlot* plot = cell(Panel::Wins);
+        if (m_runs[r].wins.empty() || !plot)
             continue;
-        LivePlot* plot = m_cells[Wins];
         const int index = plot->addSeries({label(m_runs[r], u"against "_s + (m_runs[r].wins.back().against.isEmpty()
                                                                                 ? u"the start"_s
                                                                                 : m_runs[r].wins.back().against)),
@@ -124,24 +103,26 @@ void RunCharts::addLines() {
         const ChartRun& run = m_runs[r];
         if (!run.series)
             continue;
-        for (const Spec& spec : kSpecs) {
-            const Curve* curve = run.series->curve(spec.metric);
-            if (!curve || (spec.unless && run.series->curve(spec.unless)))
+        for (const PanelLine& spec : panelLines()) {
+            LivePlot* plot = cell(spec.panel);
+            if (!plot || (spec.unless && run.series->curve(spec.unless)))
                 continue;
-            const bool known = std::any_of(m_lines.begin(), m_lines.end(), [&](const Line& line) {
-                return line.run == r && line.metric == spec.metric && line.plot == m_cells[spec.cell];
-            });
-            if (known)
-                continue;
-            Line line;
-            line.plot = m_cells[spec.cell];
-            line.run = r;
-            line.metric = spec.metric;
-            line.scale = spec.scale;
-            line.index = line.plot->addSeries(
-                {label(run, spec.label.toString()), run.color, spec.dashed, spec.pale, spec.dots});
-            sync(line);
-            m_lines.push_back(std::move(line));
+            for (const auto& [metric, words] : curvesOf(spec, *run.series)) {
+                const bool known = std::any_of(m_lines.begin(), m_lines.end(), [&, &name = metric](const Line& line) {
+                    return line.run == r && line.metric == name && line.plot == plot;
+                });
+                if (known)
+                    continue;
+                Line line;
+                line.plot = plot;
+                line.run = r;
+                line.metric = metric;
+                line.scale = spec.scale;
+                line.sinceStart = spec.sinceStart;
+                line.index = plot->addSeries({label(run, words), run.color, spec.dashed, spec.pale, spec.dots});
+                sync(line);
+                m_lines.push_back(std::move(line));
+            }
         }
     }
 }
@@ -163,17 +144,21 @@ void RunCharts::sync(Line& line) {
     if (line.shown >= curve.points.size())
         return;
     std::vector<PlotPoint> fresh(curve.points.begin() + static_cast<std::ptrdiff_t>(line.shown), curve.points.end());
-    if (line.scale != 1)
-        for (PlotPoint& p : fresh) {
-            p.y *= line.scale;
-            p.low *= line.scale;
-            p.high *= line.scale;
-        }
+    const auto first = std::find_if(curve.points.begin(), curve.points.end(), [](const PlotPoint& p) { return std::isfinite(p.y); });
+    const double from = line.sinceStart && first != curve.points.end() ? first->y : 0;
+    if (line.scale != 1 || from != 0)
+        for (PlotPoint& p : fresh)
+            for (double* y : {&p.y, &p.low, &p.high})
+                *y = (*y - from) * line.scale;
     line.plot->append(line.index, fresh);
     line.shown = curve.points.size();
 }
 
 void RunCharts::refresh() {
+    if (arrange()) { // something new is measured
+        rebuild();
+        return;
+    }
     std::erase_if(m_lines, [](const Line& line) { return !line.plot; });
     for (Line& line : m_lines)
         sync(line);
@@ -190,24 +175,31 @@ void RunCharts::drawBaselines() {
             lengths.push_back(run.series->lastValue("eval_length_baseline"));
     std::sort(lengths.begin(), lengths.end());
     lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+    const auto curves = [this](Panel panel) { return cell(panel) ? cell(panel)->seriesCount() : 0; };
     // So that the first time, and the first curve, are never equal to "nothing drawn".
-    lengths.push_back(-1 - m_cells[Accuracy]->seriesCount() - 100.0 * m_cells[Wins]->seriesCount());
+    lengths.push_back(-1 - curves(Panel::Accuracy) - 100.0 * curves(Panel::Wins) - 10000.0 * curves(Panel::Errors));
     if (lengths == m_lengthBaselines)
         return;
     m_lengthBaselines = lengths;
-    m_cells[Accuracy]->clearBaselines();
     // No line through the words of an empty chart.
-    if (m_cells[Accuracy]->seriesCount() > 0) {
-        m_cells[Accuracy]->addBaseline(0.5, u"chance"_s);
+    const auto fresh = [&](Panel panel) {
+        LivePlot* plot = cell(panel);
+        if (plot)
+            plot->clearBaselines();
+        return plot && plot->seriesCount() > 0 ? plot : nullptr;
+    };
+    if (LivePlot* accuracy = fresh(Panel::Accuracy)) {
+        accuracy->addBaseline(0.5, u"chance"_s);
         for (const double y : lengths)
             if (y >= 0)
-                m_cells[Accuracy]->addBaseline(y, u"longer wins"_s);
+                accuracy->addBaseline(y, u"longer wins"_s);
         if (m_ceiling)
-            m_cells[Accuracy]->addBaseline(*m_ceiling, u"people agree"_s);
+            accuracy->addBaseline(*m_ceiling, u"people agree"_s);
     }
-    m_cells[Wins]->clearBaselines();
-    if (m_cells[Wins]->seriesCount() > 0)
-        m_cells[Wins]->addBaseline(0.5, u"even"_s);
+    if (LivePlot* wins = fresh(Panel::Wins))
+        wins->addBaseline(0.5, u"even"_s);
+    if (LivePlot* errors = fresh(Panel::Errors))
+        errors->addBaseline(0, u"as the start"_s);
 }
 
 void RunCharts::drawAlerts() {
@@ -220,7 +212,7 @@ void RunCharts::drawAlerts() {
     m_alertsDrawn = now;
     for (LivePlot* plot : m_cells) {
         plot->clearAlerts();
-        if (plot->seriesCount() == 0 || plot == m_cells[Wins]) // a verdict was not measured while it trained
+        if (plot->seriesCount() == 0 || plot == cell(Panel::Wins)) // a verdict was not measured while it trained
             continue;
         for (const ChartRun& run : m_runs) {
             if (!run.series)
@@ -242,8 +234,9 @@ void RunCharts::listMetrics() {
         if (run.series)
             for (const auto& [name, curve] : run.series->curves())
                 names.insert(name);
-    for (const Spec& spec : kSpecs)
-        names.erase(spec.metric);
+    for (const Line& line : m_lines)
+        if (std::find(m_cells.begin(), m_cells.end(), line.plot.data()) != m_cells.end())
+            names.erase(line.metric);
     names.erase("eval_length_baseline");
     std::vector<std::string> list(names.begin(), names.end());
     if (list == m_listed)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Fills the fixed 2 x 3 charts (and the list of all metrics) from RunSeries, appending only what is new.
+// Fills the 2 x 3 charts (and the list of all metrics) from RunSeries, appending only what is new.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 
 #include <QPointer>
 
+#include "ui/runs/run_panels.h"
 #include "ui/runs/run_series.h"
 #include "ui/runs/verdict.h"
 #include "ui/widgets/plot/live_plot.h"
@@ -20,6 +21,7 @@ struct ChartRun {
     int color = 0;
     const RunSeries* series = nullptr; ///< must live until the next setRuns()
     std::vector<WinRate> wins;         ///< in step order
+    const Manifest* manifest = nullptr; ///< of its plugin, where known: says what will be measured
 };
 
 class RunCharts {
@@ -34,6 +36,8 @@ public:
     /// New points, curves, alerts and rewinds of every run shown.
     void refresh();
     const std::vector<ChartRun>& runs() const { return m_runs; }
+    /// What the first cells show; the others are empty.
+    const std::vector<Panel>& panels() const { return m_panels; }
 
 private:
     struct Line {
@@ -42,9 +46,12 @@ private:
         size_t run = 0;
         std::string metric;
         double scale = 1;
+        bool sinceStart = false;
         size_t shown = 0;
         uint64_t cuts = 0;
     };
+    bool arrange();
+    LivePlot* cell(Panel panel) const;
     void rebuild();
     void addLines();
     void addMetricLines(const QString& metric, LivePlot* plot);
@@ -56,6 +63,7 @@ private:
 
     std::array<LivePlot*, kCells> m_cells;
     QPointer<PlotGrid> m_grid;
+    std::vector<Panel> m_panels; ///< of the first cells; further ones are hidden
     std::vector<ChartRun> m_runs;
     std::vector<Line> m_lines;
     std::vector<std::string> m_listed;

@@ -424,7 +424,9 @@ private:
     void drawRuns() {
         std::vector<ChartRun> runs;
         for (qsizetype i = 0; i < m_shown.size(); ++i) {
-            ChartRun run{m_shown[i], static_cast<int>(i), m_log->find(m_shown[i]), {}};
+            const desk::RunInfo* info = find(m_shown[i]);
+            ChartRun run{m_shown[i], static_cast<int>(i), m_log->find(m_shown[i]), {},
+                         info ? m_ctx.supervisor.catalog().find(info->plugin) : nullptr};
             if (const auto it = m_wins.find(m_shown[i]); it != m_wins.end())
                 run.wins = it->second;
             runs.push_back(std::move(run));
@@ -510,11 +512,14 @@ private:
                                 info->state == RunState::Running && series->etaSeconds() > 0
                                     ? formatDuration(series->etaSeconds()) + u" left"_s
                                     : u"took "_s + formatDuration(series->seconds()));
-        const double speed = series->lastValue("tokens_per_second");
-        const double tokens = series->lastValue("num_tokens");
+        const bool images = isImageRun({series, m_ctx.supervisor.catalog().find(info->plugin)});
+        const double speed = series->lastValue(images ? "images_per_second" : "tokens_per_second");
+        const double done = series->lastValue(images ? "num_images" : "num_tokens");
+        m_speedTile->setCaption(images ? u"Images a second"_s : u"Tokens a second"_s);
         m_speedTile->setFact(std::isfinite(speed) ? formatNumber(speed, 3) : u"–"_s,
-                             std::isfinite(tokens) ? formatCount(static_cast<int64_t>(tokens)) + u" tokens so far"_s
-                                                   : u"not measured"_s);
+                             std::isfinite(done) ? u"%1 %2 so far"_s.arg(formatCount(static_cast<int64_t>(done)),
+                                                                        images ? u"images"_s : u"tokens"_s)
+                                                 : u"not measured"_s);
     }
 
     // ---- what the store knows

@@ -9,6 +9,7 @@
 
 #include "core/base/os/files.h"
 #include "core/rules/statistics.h"
+#include "ui/runs/image_signs.h"
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
@@ -175,8 +176,11 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
         else
             first.append(u"Not told apart from %1 by %2: %3"_s.arg(than, w.judge, figures(e)));
     }
+    const ImageSigns signs = imageSigns(series);
+    const QStringList seen = imageWords(signs);
     const Estimate accuracy = heldOutAccuracy(series);
-    if (accuracy.n > 0 && (first.isEmpty() || info.plugin == "reward_model")) {
+    // What a policy ranks matters less than what its pictures have lost.
+    if (accuracy.n > 0 && ((first.isEmpty() && signs.lost.empty()) || info.plugin.ends_with("reward_model"))) {
         if (rules::tooFew(accuracy.n)) {
             first.append(u"Held-out accuracy: too few pairs (%1) to say"_s.arg(accuracy.n));
         } else if (formatEstimate(accuracy).shown) {
@@ -191,12 +195,12 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
             first.append(u"Held-out accuracy is not a number"_s);
         }
     }
-    if (first.isEmpty() && std::isfinite(accuracy.value) && accuracy.n <= 0)
+    if (first.isEmpty() && signs.lost.empty() && std::isfinite(accuracy.value) && accuracy.n <= 0)
         first.append(u"Held-out accuracy was logged without its n and interval: no number"_s);
     for (const auto& [name, label] : {std::pair{"eval_reward", u"reward"_s}, std::pair{"eval_rewards/margins", u"margin"_s},
                                       std::pair{"eval_margin", u"margin"_s}})
         if (const Curve* c = series.curve(name)) {
-            if (const int t = trend(*c))
+            if (const int t = signs.hacking() ? 0 : trend(*c)) // said already
                 then.append(t > 0 ? u"held-out %1 still rising"_s.arg(label) : u"held-out %1 falling"_s.arg(label));
             break;
         }
@@ -210,12 +214,30 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
         }
     if (const Curve* loss = series.curve("loss"); loss && !std::isfinite(loss->last().y))
         then.append(u"the loss is no number at step %1"_s.arg(formatCount(static_cast<int64_t>(loss->last().step))));
+    if (!seen.isEmpty() && first.isEmpty()) {
+        QString head = seen.front();
+        head[0] = head[0].toUpper();
+        first.append(head);
+        then = seen.mid(1) + then;
+    } else {
+        then = seen + then;
+    }
     const bool trains = !info.plugin.starts_with("generate_") && info.plugin != "evaluate";
     if (first.isEmpty()) {
         const bool alive = info.state == RunState::Running || info.state == RunState::Queued || info.state == RunState::Paused;
-        if (info.plugin.starts_with("generate_"))
-            first.append(alive ? u"Writing answers"_s : u"Wrote %1 of %2 answers"_s.arg(formatCount(series.step()),
-                                                                                     formatCount(series.of())));
+        if (info.plugin.starts_with("generate_")) {
+            const bool draws = info.plugin == "generate_image";
+            if (alive)
+                first.append(draws ? u"Drawing pictures"_s : u"Writing answers"_s);
+            else
+                first.append((draws ? u"Drew %1 of %2 pictures to keep"_s : u"Wrote %1 of %2 answers"_s)
+                                 .arg(formatCount(series.step()), formatCount(series.of())));
+            const double kept = series.lastValue("reward/kept"), all = series.lastValue("reward/drawn");
+            const Json best = info.parameters.is_object() ? info.parameters.value("best_of", Json()) : Json();
+            if (std::isfinite(kept) && std::isfinite(all) && best.is_number_integer() && best > 1)
+                then.append(u"the best of %1 for each prompt, mean score %2 against %3 of all drawn"_s.arg(best.get<int64_t>())
+                                .arg(formatNumber(kept, 3), formatNumber(all, 3)));
+        }
         else if (info.state == RunState::Queued)
             first.append(u"Waiting for its turn"_s);
         else if (trains)

@@ -59,7 +59,7 @@ public:
     void setLogY(bool on);
     bool logX() const;
     bool logY() const;
-    /// Keeps y within these when all data lies inside (accuracy 0..1).
+    /// Keeps y within these when all data lies inside (accuracy 0..1); NaN: free.
     void setYBounds(double low, double high);
 
     void zoom(double factor, double aroundX);
