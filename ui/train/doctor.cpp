@@ -12,8 +12,6 @@
 namespace pl::ui {
 
 namespace {
-constexpr int64_t kUseful = 200;
-
 /// Whitespace runs as one space, ends trimmed: what a person calls the same text.
 std::string folded(const std::string& text) {
     std::string out;
@@ -47,17 +45,20 @@ DoctorReport diagnose(const DoctorInput& in) {
     if (!in.haveModel)
         add(Level::Block, "No model to train", "Add a folder on the Models page.");
     if (in.needsReward && in.rewardTerms == 0)
-        add(Level::Block, "No reward", "Add at least one reward term: a reward model, a rule, a verifier or a length.");
+        add(Level::Block, "No reward",
+            in.images ? "Add at least one reward term. A reward model is trained from your votes, with the method above."
+                      : "Add at least one reward term: a reward model, a rule, a verifier or a length.");
     if (in.needsPrompts && in.prompts == 0)
         add(Level::Block, "No training prompts", "Import some on the Data page.");
     if (in.needsPairs) {
-        if (in.counts.train == 0)
-            add(Level::Block, fmt::format("{} needs pairs: there are none to train on", in.method),
+        const int64_t labels = in.labels();
+        if (labels == 0)
+            add(Level::Block, fmt::format("{} needs {}: there are none to train on", in.method, in.pairWord()),
                 fmt::format("Label some first; it is useful from about {}.", kUseful));
-        else if (in.counts.train < kUseful)
-            add(Level::Warn, fmt::format("{} needs pairs: you have {}, useful from about {}", in.method, in.counts.train, kUseful),
+        else if (labels < kUseful)
+            add(Level::Warn, fmt::format("{} needs {}: you have {}, useful from about {}", in.method, in.pairWord(), labels, kUseful),
                 "With so few, the model learns the examples more than the taste behind them.");
-        if (in.counts.train > 0 && rules::tooFew(in.counts.dev))
+        if (labels > 0 && rules::tooFew(in.counts.dev))
             add(Level::Warn, fmt::format("Only {} held-out", plural(in.counts.dev, "pair is", "pairs are")),
                 fmt::format("Below {} the held-out accuracy says \"too few\".", rules::kTooFew));
     }
@@ -74,7 +75,7 @@ DoctorReport diagnose(const DoctorInput& in) {
                 cut += !*finished;
             }
         const size_t la = characters(pair.a), lb = characters(pair.b);
-        if (pair.winner != desk::Winner::Tie && la != lb) {
+        if (!in.images && pair.winner != desk::Winner::Tie && la != lb) {
             ++report.longerOf;
             report.longerWins += (la > lb) == (pair.winner == desk::Winner::A);
         }
@@ -87,7 +88,8 @@ DoctorReport diagnose(const DoctorInput& in) {
             add(Level::Warn, fmt::format("{} an empty side", plural(empty, "pair has", "pairs have")),
                 "An empty answer teaches the model to say nothing, or never to stop.");
         if (identical > 0)
-            add(Level::Warn, fmt::format("{} the same text on both sides", plural(identical, "pair has", "pairs have")),
+            add(Level::Warn, fmt::format("{} the same {} on both sides", plural(identical, "pair has", "pairs have"),
+                                         in.images ? "picture" : "text"),
                 "Nothing can be learnt from them.");
         if (duplicates > 0)
             add(Level::Warn, fmt::format("{} there more than once", plural(duplicates, "pair is", "pairs are")),
@@ -121,9 +123,10 @@ DoctorReport diagnose(const DoctorInput& in) {
     return report;
 }
 
-std::vector<std::string> voteKinds(const desk::DatasetCounts& c) {
+std::vector<std::string> voteKinds(const desk::DatasetCounts& c, bool images) {
     std::vector<std::string> lines;
-    lines.push_back(fmt::format("{} to train on, {} held out", plural(c.train, "pair", "pairs"), c.dev));
+    lines.push_back(fmt::format("{} to train on, {} held out",
+                                images ? plural(c.train, "image pair", "image pairs") : plural(c.train, "pair", "pairs"), c.dev));
     const auto add = [&](int64_t n, const char* one, const char* many, const char* becomes) {
         if (n > 0)
             lines.push_back(fmt::format("{}: {}", plural(n, one, many), becomes));
@@ -131,6 +134,8 @@ std::vector<std::string> voteKinds(const desk::DatasetCounts& c) {
     add(c.ties, "tie", "ties", "soft labels of one half");
     add(c.bothBad, "both bad", "both bad", "kept out of pairs, sent to unpaired");
     add(c.identical, "identical", "identical", "left out");
+    add(c.rankings, "ranking", "rankings", "orders of three or more, for methods that take them");
+    add(c.unusable, "vote", "votes", images ? "an image is missing or damaged, left out" : "a ranking does not fit, left out");
     add(c.unpaired, "unpaired row", "unpaired rows", "for methods that take single answers");
     add(c.skips, "skip", "skips", "left out");
     add(c.disagreements, "disagreement", "disagreements", "people cancelled out, left out");

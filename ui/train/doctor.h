@@ -27,8 +27,13 @@ struct Finding {
     std::string detail; ///< why that matters or what to do
 };
 
+/// From about so many pairs on a method is useful.
+constexpr int64_t kUseful = 200;
+
 struct DoctorInput {
     std::string method;          ///< "DPO": how it is called in sentences
+    bool images = false;         ///< pairs are of images: their contents are names of files
+    bool takesRankings = false;  ///< k-way orders count beside pairs
     bool needsPairs = true;      ///< or the chosen sides of pairs (SFT)
     bool needsPrompts = false;
     bool needsReward = false;    ///< GRPO: at least one reward term
@@ -38,6 +43,10 @@ struct DoctorInput {
     int64_t sampledOf = 0;       ///< pairs there are, when only some were looked at; 0: all
     desk::DatasetCounts counts;
     bool haveModel = true;
+
+    /// Labelled pairs to train on, and rankings where they are taken.
+    int64_t labels() const { return counts.train + (takesRankings ? counts.rankings : 0); }
+    const char* pairWord() const { return images ? "image pairs" : "pairs"; }
 };
 
 struct DoctorReport {
@@ -48,7 +57,7 @@ struct DoctorReport {
 };
 DoctorReport diagnose(const DoctorInput& input);
 
-/// What each vote kind becomes, line by line: {"312 pairs to train on", ...}; nothing that is zero but the pairs.
-std::vector<std::string> voteKinds(const desk::DatasetCounts& counts);
+/// What each vote kind becomes, line by line: {"312 image pairs to train on", ...}; nothing that is zero but the pairs.
+std::vector<std::string> voteKinds(const desk::DatasetCounts& counts, bool images = false);
 
 } // namespace pl::ui

@@ -2,12 +2,10 @@
 #include "ui/train/train_page.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 #include <tuple>
 
-#include <QButtonGroup>
 #include <QComboBox>
 #include <QFormLayout>
 #include <QLineEdit>
@@ -21,6 +19,8 @@
 #include "core/desk/runs/actions.h"
 #include "ui/models/model_facts.h"
 #include "ui/train/doctor.h"
+#include "ui/train/method_list.h"
+#include "ui/train/run_cost.h"
 #include "ui/train/train_parts.h"
 #include "ui/widgets/schema_form.h"
 #include "ui/widgets/tiles.h"
@@ -32,28 +32,19 @@ namespace {
 
 constexpr int kBeforeWidth = 344;
 constexpr size_t kDoctorPairs = 1000, kDoctorChunk = 100;
-constexpr double kCharsPerToken = 3.5; ///< a rough mean of small BPE vocabularies on English; only for estimates
 
 bool needs(const Manifest& m, const char* what) {
     return std::find(m.data.begin(), m.data.end(), what) != m.data.end();
 }
-double numberOr(const Json& values, const char* key, double fallback) {
-    const auto it = values.find(key);
-    return it != values.end() && it->is_number() ? it->get<double>() : fallback;
-}
-
 class TrainPage : public Page {
 public:
     explicit TrainPage(Context& context) : m_ctx(context) {
+        std::vector<const Manifest*> methods;
         for (const Manifest& m : m_ctx.supervisor.catalog().plugins)
             if (m.kind == PluginKind::Train)
-                m_methods.push_back(&m);
-        static const std::vector<std::string> order = {"sft", "reward_model", "dpo", "grpo"};
-        const auto place = [](const Manifest* m) { return std::find(order.begin(), order.end(), m->id) - order.begin(); };
-        std::stable_sort(m_methods.begin(), m_methods.end(),
-                         [&](const Manifest* a, const Manifest* b) { return place(a) < place(b); });
+                methods.push_back(&m);
         auto* stack = new QStackedLayout(this);
-        if (m_methods.empty()) {
+        if (methods.empty()) {
             auto* none = new EmptyState(u"train"_s, u"No trainer was found"_s, u"Look at the plugin folders"_s);
             none->setDetail(u"Trainers are plugins: a folder with a manifest.json and a library."_s);
             connect(none, &EmptyState::actionTriggered, this, [this] { m_ctx.navigate(page::kSettings, u"plugins"_s); });
@@ -63,7 +54,12 @@ public:
         auto* body = new QWidget;
         auto* row = new QHBoxLayout(body);
         setGaps(row, Size::GapL, Size::GapL);
-        row->addWidget(buildMethods());
+        m_methods = new MethodList(std::move(methods));
+        connect(m_methods, &MethodList::chosen, this, [this](const std::string& id) {
+            m_wantedMethod.clear();
+            choose(id);
+        });
+        row->addWidget(m_methods);
         row->addWidget(buildForm(), 1);
         row->addWidget(buildBefore());
         stack->addWidget(body);
@@ -82,51 +78,33 @@ public:
                     break;
                 }
         });
-        choose("reward_model");
+        choose(m_wantedMethod);
     }
 
     void activated() override {
-        if (!m_methods.empty())
+        if (m_methods)
             askStore();
     }
     void openArgument(const QString& argument) override {
+        if (!m_methods)
+            return;
         if (argument.startsWith("model:"_L1)) {
             m_wantedModel = argument.mid(6);
-            askStore();
         } else {
-            choose(sstr(argument));
+            m_wantedMethod = sstr(argument);
+            choose(m_wantedMethod);
         }
+        askStore();
     }
     QList<SearchItem> searchItems() const override {
         QList<SearchItem> items;
-        for (const Manifest* m : m_methods)
+        for (const Manifest* m : m_methods ? m_methods->methods() : std::vector<const Manifest*>())
             items.append({qstr(m->id), u"Train: "_s + qstr(m->title), {}, u"train"_s, {}, u"Command"_s, qstr(m->id)});
         return items;
     }
 
 private:
     // ---- building
-
-    QWidget* buildMethods() {
-        auto* area = new QScrollArea;
-        area->setWidgetResizable(true);
-        area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-        area->setFixedWidth(kMethodsWidth + px(Size::GapM));
-        auto* holder = new QWidget;
-        auto* column = new QVBoxLayout(holder);
-        setNoMargins(column, Size::GapS);
-        column->addWidget(new TextLabel(u"Method"_s, TextStyle::Heading));
-        m_group = new QButtonGroup(this);
-        for (size_t i = 0; i < m_methods.size(); ++i) {
-            auto* card = new MethodCard(qstr(m_methods[i]->title), qstr(m_methods[i]->summary));
-            m_group->addButton(card, static_cast<int>(i));
-            column->addWidget(card);
-        }
-        column->addStretch(1);
-        area->setWidget(holder);
-        connect(m_group, &QButtonGroup::idClicked, this, [this](int i) { choose(m_methods[static_cast<size_t>(i)]->id); });
-        return area;
-    }
 
     QWidget* buildForm() {
         auto* holder = new QWidget;
@@ -239,18 +217,13 @@ private:
     // ---- choosing a method
 
     void choose(const std::string& id) {
-        if (m_methods.empty())
-            return;
-        size_t at = 0;
-        for (size_t i = 0; i < m_methods.size(); ++i)
-            if (m_methods[i]->id == id)
-                at = i;
-        const Manifest& m = *m_methods[at];
-        m_group->button(static_cast<int>(at))->setChecked(true);
+        const Manifest& m = *m_methods->find(id);
+        m_methods->setCurrent(m.id);
         if (m_manifest == &m)
             return;
         if (m_form && m_manifest)
             m_kept[m_manifest->id] = m_form->changedValues();
+        const bool otherKind = !m_manifest || trainsImages(*m_manifest) != trainsImages(m);
         m_manifest = &m;
         m_title->setText(qstr(m.title));
         m_summary->setText(qstr(m.summary));
@@ -265,9 +238,8 @@ private:
         if (const auto it = m_kept.find(m.id); it != m_kept.end())
             m_form->setValues(it->second);
         connect(m_form, &SchemaForm::changed, this, [this] { m_later->start(); });
-        const bool data = needs(m, "pairs") || needs(m, "sft");
-        for (QWidget* w : std::initializer_list<QWidget*>{m_dataCaption, m_dataset, m_kinds})
-            w->setVisible(data);
+        if (otherKind)
+            offerStarts();
         judge();
     }
 
@@ -277,14 +249,14 @@ private:
         QList<Choice> choices;
         for (const bool reward : {true, false})
             for (const desk::ModelChoice& c : m_choices)
-                if (c.rewardModel == reward)
+                if (c.rewardModel == reward && c.image == trainsImages(*m_manifest))
                     choices.append({qstr(c.text), qstr(c.label), reward ? u"reward model"_s : QString()});
         m_form->setModelChoices(choices);
         // A reward model that was just trained is what GRPO is most likely to want.
         const Parameter* rewards = m_manifest->parameter("rewards");
         if (rewards && rewards->type == ParamType::Variants && !m_kept.contains(m_manifest->id) && m_form->changedCount() == 0)
             for (const desk::ModelChoice& c : m_choices)
-                if (c.rewardModel && c.control.empty()) {
+                if (c.rewardModel && c.control.empty() && c.image == trainsImages(*m_manifest)) {
                     m_form->setValues({{"rewards", Json::array({{{"type", "reward_model"}, {"model", c.text}}})}});
                     m_kept[m_manifest->id] = m_form->changedValues();
                     break;
@@ -323,7 +295,7 @@ private:
     struct Known {
         std::vector<desk::ModelChoice> models;
         std::vector<desk::DatasetInfo> datasets;
-        desk::DatasetCounts now;
+        desk::DatasetCounts now[2]; ///< pairs of texts, of images
         desk::Counters counters;
     };
 
@@ -334,7 +306,11 @@ private:
                 Known known;
                 PL_TRY(known.models, desk::modelChoices(project));
                 PL_TRY(known.datasets, project.datasets());
-                PL_TRY(known.now, project.previewDataset({}));
+                for (const bool image : {false, true}) {
+                    desk::DatasetSpec spec;
+                    spec.filter.kind = image ? desk::CandidateKind::Image : desk::CandidateKind::Text;
+                    PL_TRY(known.now[image], project.previewDataset(spec));
+                }
                 known.counters = project.counters();
                 return known;
             },
@@ -345,31 +321,62 @@ private:
                 }
                 m_choices = std::move(known->models);
                 m_datasets = std::move(known->datasets);
-                m_now = known->now;
+                std::copy(std::begin(known->now), std::end(known->now), std::begin(m_now));
                 m_counters = known->counters;
-                const auto refill = [](QComboBox* box, const QList<std::pair<QString, QString>>& items, const QString& wanted) {
-                    const QSignalBlocker block(box);
-                    box->clear();
-                    for (const auto& [label, value] : items)
-                        box->addItem(label, value);
-                    box->setCurrentIndex(std::max(0, box->findData(wanted)));
-                };
-                QList<std::pair<QString, QString>> models, datasets;
-                for (const desk::ModelChoice& c : m_choices)
-                    if (!c.rewardModel)
-                        models.append({qstr(c.label), qstr(c.text)});
-                const QString before = m_wantedModel.isEmpty() ? m_model->currentData().toString() : m_wantedModel;
-                m_wantedModel.clear();
-                refill(m_model, models, before.isEmpty() ? u"start"_s : before);
-                datasets.append({u"Current votes, frozen when it starts"_s, QString()});
-                for (const desk::DatasetInfo& d : m_datasets)
-                    datasets.append({u"%1 · %2 · %3 pairs"_s.arg(qstr(d.name), qstr(d.sha.substr(0, 8))).arg(d.counts.train),
-                                     qstr(d.sha)});
-                refill(m_dataset, datasets, m_dataset->currentData().toString());
+                showModalities();
+                choose(m_wantedMethod.empty() ? m_manifest->id : m_wantedMethod);
                 offerModels();
-                askFacts();
-                askPairs();
+                offerStarts();
             });
+    }
+
+    /// The project is what its models are; the one it started from says what comes first.
+    void showModalities() {
+        Modalities there{false, false, false};
+        const desk::ModelChoice* first = nullptr;
+        for (const desk::ModelChoice& c : m_choices) {
+            if (c.rewardModel)
+                continue;
+            (c.image ? there.image : there.text) = true;
+            if (!first || qstr(c.text) == m_wantedModel)
+                first = &c;
+        }
+        if (!first)
+            there = {true, true, false};
+        else
+            there.imageFirst = first->image;
+        m_methods->setModalities(there);
+        // Who asks for a model of the other kind asks for the other methods, too.
+        if (first && qstr(first->text) == m_wantedModel && first->image != trainsImages(*m_manifest))
+            m_wantedMethod = first->image ? "image_dpo" : "dpo";
+    }
+
+    /// Models and datasets of the kind that the method trains on.
+    void offerStarts() {
+        const bool image = trainsImages(*m_manifest);
+        const auto refill = [](QComboBox* box, const QList<std::pair<QString, QString>>& items, const QString& wanted) {
+            const QSignalBlocker block(box);
+            box->clear();
+            for (const auto& [label, value] : items)
+                box->addItem(label, value);
+            box->setCurrentIndex(std::max(0, box->findData(wanted)));
+        };
+        QList<std::pair<QString, QString>> models, datasets;
+        for (const desk::ModelChoice& c : m_choices)
+            if (!c.rewardModel && c.image == image)
+                models.append({qstr(c.label), qstr(c.text)});
+        const QString before = m_wantedModel.isEmpty() ? m_model->currentData().toString() : m_wantedModel;
+        if (!m_choices.empty())
+            m_wantedModel.clear();
+        refill(m_model, models, before.isEmpty() ? u"start"_s : before);
+        datasets.append({u"Current votes, frozen when it starts"_s, QString()});
+        for (const desk::DatasetInfo& d : m_datasets)
+            if (d.isOfImages() == image)
+                datasets.append({u"%1 · %2 · %3 pairs"_s.arg(qstr(d.name), qstr(d.sha.substr(0, 8))).arg(d.counts.train),
+                                 qstr(d.sha)});
+        refill(m_dataset, datasets, m_dataset->currentData().toString());
+        askFacts();
+        askPairs();
     }
 
     const desk::ModelChoice* chosenModel() const {
@@ -461,10 +468,10 @@ private:
                                                             voted.begin() + static_cast<std::ptrdiff_t>(to));
         m_ctx.ask(
             this,
-            [part = std::move(part)](desk::Project& project) {
+            [part = std::move(part), images = trainsImages(*m_manifest)](desk::Project& project) {
                 std::vector<DoctorPair> pairs;
                 for (const auto& [id, winner] : part)
-                    if (auto item = project.pairItem(id))
+                    if (auto item = project.pairItem(id); item && (item->a.kind == desk::CandidateKind::Image) == images)
                         pairs.push_back({item->prompt.content, item->a.content, item->b.content, winner, item->prompt.split,
                                          item->a.finished, item->b.finished});
                 return pairs;
@@ -485,11 +492,21 @@ private:
         const Json values = m_form->values();
         const desk::DatasetInfo* dataset = chosenDataset();
         DoctorInput in;
-        in.method = m_manifest->id == "dpo" ? "DPO" : m_manifest->id == "sft" ? "SFT" : m_manifest->title;
-        in.needsPairs = needs(*m_manifest, "pairs") || needs(*m_manifest, "sft");
+        in.method = m_manifest->id == "dpo"         ? "DPO"
+                    : m_manifest->id == "sft"       ? "SFT"
+                    : m_manifest->id == "image_dpo" ? "DPO of images"
+                    : m_manifest->id == "image_sft" ? "SFT of images"
+                                                    : m_manifest->title;
+        in.images = trainsImages(*m_manifest);
+        // Scenes are drawn by the job itself.
+        const bool drawn = m_manifest->parameter("source") && values.value("source", Json()) == Json("scenes");
+        in.needsPairs = !drawn && (needs(*m_manifest, "pairs") || needs(*m_manifest, "sft"));
+        in.takesRankings = in.images && needs(*m_manifest, "pairs");
+        for (QWidget* w : std::initializer_list<QWidget*>{m_dataCaption, m_dataset, m_kinds})
+            w->setVisible(in.needsPairs);
         in.needsPrompts = needs(*m_manifest, "prompts");
         in.prompts = m_counters.train;
-        in.counts = dataset ? dataset->counts : m_now;
+        in.counts = dataset ? dataset->counts : m_now[in.images];
         in.haveModel = m_manifest->models.empty() || chosenModel() != nullptr;
         in.pairs = m_pairs;
         in.sampledOf = m_pairsOf;
@@ -503,6 +520,10 @@ private:
             report.findings.insert(report.findings.begin(),
                                    Finding{Level::Warn, "A control: the training labels are dealt out at random",
                                            "Its held-out accuracy should come out near 50 %. The model is not for use."});
+        if (const Json preset = values.value("preset", Json()); preset.is_string() && preset != Json("none"))
+            report.findings.insert(report.findings.begin(),
+                                   Finding{Level::Warn, "A lesson: the preset " + preset.get<std::string>(),
+                                           "It has values of its own, and shows how training goes wrong. The model is not for use."});
         if (!m_form->isValid()) {
             report.findings.insert(report.findings.begin(), Finding{Level::Block, sstr(m_form->error()), {}});
             report.blocked = true;
@@ -517,14 +538,14 @@ private:
         for (const Finding& f : report.findings)
             m_findings->addWidget(findingRow(f));
         QStringList kinds;
-        for (const std::string& line : voteKinds(in.counts))
+        for (const std::string& line : voteKinds(in.counts, in.images))
             kinds.append(qstr(line));
         if (dataset)
             kinds.prepend(u"Frozen, %1"_s.arg(qstr(dataset->sha.substr(0, 12))));
         m_kinds->setText(kinds.join(u'\n'));
-        if (in.needsPairs && in.counts.train < 200)
-            m_few->show(in.counts.train == 0 ? State::Failed : State::Warning,
-                        u"%1 needs pairs: you have %2, useful from about 200"_s.arg(qstr(in.method)).arg(in.counts.train),
+        if (const int64_t there = in.labels(); in.needsPairs && there < kUseful)
+            m_few->show(there == 0 ? State::Failed : State::Warning,
+                        u"%1 needs %2: you have %3, useful from about %4"_s.arg(qstr(in.method), QString::fromLatin1(in.pairWord())).arg(there).arg(kUseful),
                         u"Label now"_s);
         else
             m_few->hide();
@@ -534,72 +555,16 @@ private:
     }
 
     void showCost(const Json& values, const desk::DatasetCounts& counts) {
-        double prompt = 40, answer = 40; // tokens, until pairs say otherwise
-        if (!m_pairs.empty()) {
-            double p = 0, a = 0;
-            for (const DoctorPair& pair : m_pairs) {
-                p += static_cast<double>(pair.prompt.size());
-                a += static_cast<double>(pair.a.size() + pair.b.size());
-            }
-            prompt = p / static_cast<double>(m_pairs.size()) / kCharsPerToken;
-            answer = a / static_cast<double>(2 * m_pairs.size()) / kCharsPerToken;
-        }
-        TrainCostInput in;
-        const double batch = numberOr(values, "batch_size", 16);
-        const double epochs = numberOr(values, "epochs", 1);
-        in.steps = numberOr(values, "steps", 0);
-        const double rows = static_cast<double>(counts.train + (values.value("ties", Json()) == Json("soft") ? counts.ties : 0));
-        if (!(in.steps > 0))
-            in.steps = std::ceil(epochs * rows / std::max(batch, 1.0));
-        in.microBatchTokens = numberOr(values, "micro_batch_tokens", 2048);
-        if (values.contains("num_generations")) {
-            const double most = numberOr(values, "max_new_tokens", 96);
-            in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *
-                               (prompt + (m_pairs.empty() ? 0.6 * most : std::min(most, answer)));
-            in.forwardOnly = 2; // sampling and scoring
-            in.secondModel = true;
-        } else if (needs(*m_manifest, "sft")) {
-            in.tokensPerStep = batch * (prompt + answer);
-        } else {
-            in.tokensPerStep = batch * 2 * (prompt + answer);
-            const bool reference = values.contains("reference");
-            in.secondModel = reference && values.value("reference", Json()) == Json("live");
-            in.forwardOnly = !reference ? 0 : in.secondModel ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
-        }
-        if (!m_facts || in.steps <= 0) {
-            m_time->setText(u"–"_s);
-            m_timeBasis->setText(!m_facts ? u"no model chosen"_s : u"no pairs to count"_s);
-            m_memory->setText(u"–"_s);
-            m_memoryBar->setValue(0);
-            return;
-        }
-        in.parameters = m_facts->parameters;
-        in.hidden = m_facts->hidden;
-        in.layers = m_facts->layers;
-        in.vocabulary = m_facts->vocabulary;
-        const TrainCost cost = trainCost(in);
-        double seconds = cost.seconds;
-        QString basis = u"%1 steps, %2 tokens; a guess from the arithmetic until a first run is measured"_s
-                            .arg(formatCount(static_cast<int64_t>(in.steps)), qstr(shortCount(cost.tokens)));
-        // A run of the same method on the same device knows better.
-        int64_t newest = 0;
-        for (const desk::RunInfo& run : m_ctx.supervisor.runs()) {
-            const auto speed = run.metrics.find("tokens_per_second");
-            if (run.plugin != m_manifest->id || run.device != sstr(m_device->currentText()) || speed == run.metrics.end() ||
-                !(speed->second > 0) || run.createdMs < newest)
-                continue;
-            newest = run.createdMs;
-            seconds = cost.tokens / speed->second;
-            basis = u"%1 steps at the speed of %2"_s.arg(formatCount(static_cast<int64_t>(in.steps)), qstr(run.name));
-        }
-        m_time->setText(u"about "_s + formatDuration(std::max(1.0, seconds)));
-        m_timeBasis->setText(basis);
+        const RunCost cost = runCost({m_manifest, values, counts, &m_pairs, m_facts, m_ctx.supervisor.runs(),
+                                      sstr(m_device->currentText())});
+        m_time->setText(cost.seconds < 0 ? u"–"_s : u"about "_s + formatDuration(std::max(1.0, cost.seconds)));
+        m_timeBasis->setText(cost.basis);
         const auto total = static_cast<double>(os::totalMemory());
-        const bool cpu = m_device->currentText() == "cpu"_L1;
-        m_memory->setText(cpu ? u"about %1 of %2"_s.arg(qstr(byteText(cost.bytes)), qstr(byteText(total)))
-                              : u"about %1"_s.arg(qstr(byteText(cost.bytes))));
+        const bool known = cost.bytes >= 0, cpu = m_device->currentText() == "cpu"_L1;
+        const QString bytes = (trainsImages(*m_manifest) ? u"%1 and what images take"_s : u"about %1"_s).arg(qstr(byteText(cost.bytes)));
+        m_memory->setText(!known ? u"–"_s : cpu && !trainsImages(*m_manifest) ? u"%1 of %2"_s.arg(bytes, qstr(byteText(total))) : bytes);
         m_memoryBar->setVisible(cpu);
-        m_memoryBar->setValue(total > 0 ? std::min(1.0, cost.bytes / total) : 0);
+        m_memoryBar->setValue(known && total > 0 ? std::min(1.0, cost.bytes / total) : 0);
     }
 
     // ---- starting
@@ -636,12 +601,13 @@ private:
     }
 
     Context& m_ctx;
-    std::vector<const Manifest*> m_methods;
+    MethodList* m_methods = nullptr; ///< none when there is no trainer
+    std::string m_wantedMethod = "reward_model"; ///< asked for; which one that is, the project's models say
     const Manifest* m_manifest = nullptr;
     std::map<std::string, Json> m_kept; ///< what was changed in the forms of other methods
     std::vector<desk::ModelChoice> m_choices;
     std::vector<desk::DatasetInfo> m_datasets;
-    desk::DatasetCounts m_now;
+    desk::DatasetCounts m_now[2]; ///< of texts, of images
     desk::Counters m_counters;
     std::vector<DoctorPair> m_pairs;
     int64_t m_pairsOf = 0;
@@ -649,7 +615,6 @@ private:
     QString m_wantedModel;
     std::optional<ModelFacts> m_facts;
     bool m_starting = false;
-    QButtonGroup* m_group = nullptr;
     TextLabel *m_title = nullptr, *m_summary = nullptr, *m_dataCaption = nullptr, *m_kinds = nullptr;
     LinkButton* m_control = nullptr;
     Banner* m_few = nullptr;

@@ -35,14 +35,14 @@ void MethodCard::paintEvent(QPaintEvent*) {
     const bool chosen = isChecked();
     const double pen = chosen || hasFocus() ? 2 : 1;
     p.setPen(QPen(color(chosen ? Tone::Text : hasFocus() ? Tone::Border : Tone::Line), pen));
-    p.setBrush(color(underMouse() && !chosen ? Tone::Sunken : Tone::Surface));
+    p.setBrush(color(!isEnabled() || (underMouse() && !chosen) ? Tone::Sunken : Tone::Surface));
     p.drawRoundedRect(QRectF(rect()).adjusted(pen / 2, pen / 2, -pen / 2, -pen / 2), px(Size::Radius), px(Size::Radius));
     const int gap = px(Size::GapM);
     QRect line(gap, gap, width() - 2 * gap, lineHeight(TextStyle::Strong));
-    p.setPen(color(Tone::Text));
+    p.setPen(color(isEnabled() ? Tone::Text : Tone::Hint));
     p.setFont(textFont(TextStyle::Strong));
     p.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(text(), Qt::ElideRight, line.width()));
-    p.setPen(color(Tone::Second));
+    p.setPen(color(isEnabled() ? Tone::Second : Tone::Hint));
     const QFont font = textFont(TextStyle::Caption);
     p.setFont(font);
     QTextLayout layout(m_summary, font);

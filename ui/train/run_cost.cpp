@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ui/train/run_cost.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ui/shell/context.h"
+#include "ui/widgets/tiles.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+namespace {
+
+constexpr double kCharsPerToken = 3.5; ///< a rough mean of small BPE vocabularies on English; only for estimates
+constexpr double kScenesPerEpoch = 100000; ///< as image_sft counts drawn scenes
+
+double numberOr(const Json& values, const char* key, double fallback) {
+    const auto it = values.find(key);
+    return it != values.end() && it->is_number() ? it->get<double>() : fallback;
+}
+bool needs(const Manifest& m, const char* what) {
+    return std::find(m.data.begin(), m.data.end(), what) != m.data.end();
+}
+
+/// Pictures that one step works on, up to a factor that is the same in every run of a method.
+double imagesPerStep(const Json& values) {
+    return values.contains("group_size") ? numberOr(values, "prompts_per_step", 1) * numberOr(values, "group_size", 1)
+                                         : numberOr(values, "batch_size", 1);
+}
+
+RunCost imageCost(const RunCostInput& in, double steps) {
+    RunCost out;
+    const bool reference = std::any_of(in.manifest->models.begin(), in.manifest->models.end(),
+                                       [](const ModelNeed& need) { return need.role == "reference"; });
+    out.bytes = static_cast<double>(in.facts->parameters) * (reference ? 20 : 16);
+    const QString count = formatCount(static_cast<int64_t>(steps));
+    out.basis = u"%1 steps; the first run measures what one takes"_s.arg(count);
+    int64_t newest = 0;
+    for (const desk::RunInfo& run : in.runs) {
+        const int64_t until = run.endedMs;
+        if (run.plugin != in.manifest->id || run.device != in.device || run.step < 1 || run.startedMs < 1 ||
+            until <= run.startedMs || run.createdMs < newest)
+            continue;
+        const double before = imagesPerStep(run.parameters.is_object() ? run.parameters : Json::object());
+        if (!(before > 0))
+            continue;
+        newest = run.createdMs;
+        out.seconds = static_cast<double>(until - run.startedMs) * 1e-3 / static_cast<double>(run.step) * steps *
+                      imagesPerStep(in.values) / before;
+        out.basis = u"%1 steps at the speed of %2"_s.arg(count, qstr(run.name));
+    }
+    return out;
+}
+
+} // namespace
+
+bool trainsImages(const Manifest& manifest) {
+    return manifest.modalities == std::vector<std::string>{"image"};
+}
+
+RunCost runCost(const RunCostInput& input) {
+    RunCost out;
+    const Json& values = input.values;
+    const bool image = trainsImages(*input.manifest);
+    const double batch = numberOr(values, "batch_size", 16);
+    const double rows = image && values.value("source", Json()) == Json("scenes")
+                            ? kScenesPerEpoch
+                            : static_cast<double>(input.counts.train + input.counts.rankings +
+                                                  (values.value("ties", Json()) == Json("soft") ? input.counts.ties : 0));
+    TrainCostInput in;
+    in.steps = numberOr(values, "steps", 0);
+    if (!(in.steps > 0))
+        in.steps = std::ceil(numberOr(values, "epochs", 1) * rows / std::max(batch, 1.0));
+    if (!input.facts || in.steps <= 0) {
+        out.basis = !input.facts ? u"no model chosen"_s : u"no pairs to count"_s;
+        return out;
+    }
+    if (image)
+        return imageCost(input, in.steps);
+    double prompt = 40, answer = 40; // tokens, until pairs say otherwise
+    const bool known = input.pairs && !input.pairs->empty();
+    if (known) {
+        double p = 0, a = 0;
+        for (const DoctorPair& pair : *input.pairs) {
+            p += static_cast<double>(pair.prompt.size());
+            a += static_cast<double>(pair.a.size() + pair.b.size());
+        }
+        const auto n = static_cast<double>(input.pairs->size());
+        prompt = p / n / kCharsPerToken;
+        answer = a / (2 * n) / kCharsPerToken;
+    }
+    in.microBatchTokens = numberOr(values, "micro_batch_tokens", 2048);
+    if (values.contains("num_generations")) {
+        const double most = numberOr(values, "max_new_tokens", 96);
+        in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *
+                           (prompt + (known ? std::min(most, answer) : 0.6 * most));
+        in.forwardOnly = 2; // sampling and scoring
+        in.secondModel = true;
+    } else if (needs(*input.manifest, "sft")) {
+        in.tokensPerStep = batch * (prompt + answer);
+    } else {
+        in.tokensPerStep = batch * 2 * (prompt + answer);
+        const bool reference = values.contains("reference");
+        in.secondModel = reference && values.value("reference", Json()) == Json("live");
+        in.forwardOnly = !reference ? 0 : in.secondModel ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
+    }
+    in.parameters = input.facts->parameters;
+    in.hidden = input.facts->hidden;
+    in.layers = input.facts->layers;
+    in.vocabulary = input.facts->vocabulary;
+    const TrainCost cost = trainCost(in);
+    out.seconds = cost.seconds;
+    out.bytes = cost.bytes;
+    const QString steps = formatCount(static_cast<int64_t>(in.steps));
+    out.basis = u"%1 steps, %2 tokens; a guess from the arithmetic until a first run is measured"_s.arg(
+        steps, qstr(shortCount(cost.tokens)));
+    // A run of the same method on the same device knows better.
+    int64_t newest = 0;
+    for (const desk::RunInfo& run : input.runs) {
+        const auto speed = run.metrics.find("tokens_per_second");
+        if (run.plugin != input.manifest->id || run.device != input.device || speed == run.metrics.end() ||
+            !(speed->second > 0) || run.createdMs < newest)
+            continue;
+        newest = run.createdMs;
+        out.seconds = cost.tokens / speed->second;
+        out.basis = u"%1 steps at the speed of %2"_s.arg(steps, qstr(run.name));
+    }
+    return out;
+}
+
+} // namespace pl::ui
