@@ -7,9 +7,11 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/base/json.h"
 #include "core/base/os/files.h"
+#include "ui/widgets/tiles.h"
 
 namespace pl::ui {
 
@@ -93,7 +95,95 @@ void readCard(const std::string& dir, ModelFacts& facts) {
                 break;
             }
 }
+
+std::string grouped(int64_t count) { return formatCount(count).toStdString(); }
+
+/// card.json of the starters, where no README.md says it.
+void readStarterCard(const std::string& dir, ModelFacts& facts) {
+    const auto card = readJsonFile(os::joinPath(dir, "card.json"));
+    if (!card || !card->is_object())
+        return;
+    if (const auto licence = card->find("licence"); facts.licence.empty() && licence != card->end() && licence->is_string())
+        facts.licence = firstLine(licence->get<std::string>());
+    const int64_t images = integer(*card, "images"), step = integer(*card, "step");
+    if (facts.made.empty() && images > 0)
+        facts.made = fmt::format("Trained on {} images in {} steps.", grouped(images), grouped(step));
+}
+
+std::vector<int64_t> integers(const Json& json) {
+    std::vector<int64_t> out;
+    if (json.is_array())
+        for (const Json& each : json)
+            if (each.is_number_integer() && out.size() < 64)
+                out.push_back(each.get<int64_t>());
+    return out;
+}
+
+std::optional<ImageFacts> imageFacts(const Json& config, const std::string& family) {
+    if (family.rfind("pairlab_image_", 0) != 0)
+        return std::nullopt;
+    const auto object = [&](const char* key) { return config.contains(key) && config[key].is_object() ? config[key] : Json::object(); };
+    ImageFacts out;
+    out.size = integer(config, "image_size");
+    out.flow = family == "pairlab_image_flow";
+    out.noise = family == "pairlab_image_epsilon";
+    out.reward = family == "pairlab_image_reward";
+    if (out.reward) {
+        out.slots = static_cast<int64_t>(integers(config.value("slots", Json())).size());
+        out.widths = integers(config.value("channels", Json()));
+        const Json calibration = object("calibration");
+        out.scoredImages = integer(calibration, "images");
+        out.scoredPairs = integer(calibration, "pairs");
+        if (const auto t = calibration.find("temperature"); t != calibration.end() && t->is_number())
+            out.temperature = t->get<double>();
+    } else {
+        out.slots = static_cast<int64_t>(integers(object("text_encoder").value("slots", Json())).size());
+        const Json denoiser = object("denoiser");
+        for (const char* key : {"width", "deep_width"})
+            if (const int64_t width = integer(denoiser, key); width > 0)
+                out.widths.push_back(width);
+    }
+    return out;
+}
+
+std::string orUnknown(const std::string& text) { return text.empty() ? "not said" : text; }
+
+void imageRows(const ImageFacts& image, std::vector<std::pair<std::string, std::string>>& rows) {
+    rows.emplace_back("Images", image.size > 0 ? fmt::format("{0} × {0} pixels", image.size) : "not said");
+    if (image.reward) {
+        rows.emplace_back("Scores", image.scoredImages > 0
+                                        ? fmt::format("in standard deviations of {} training images", grouped(image.scoredImages))
+                                        : "not calibrated");
+        if (image.scoredPairs > 0)
+            rows.emplace_back("Temperature", fmt::format("{:.2f}, from {} pairs", image.temperature, grouped(image.scoredPairs)));
+    } else {
+        rows.emplace_back("Predicts", image.flow ? "velocity (rectified flow)" : image.noise ? "noise (diffusion)" : "not said");
+        rows.emplace_back("Samplers", image.flow ? "flow_ode; with noise flow_sde, cps, dance_sde" : image.noise ? "ddim" : "not said");
+    }
+    rows.emplace_back("Prompts", image.slots > 0 ? fmt::format("captions of scenes, {} slots", image.slots) : "not said");
+}
 } // namespace
+
+std::vector<std::pair<std::string, std::string>> factRows(const ModelFacts& f) {
+    std::vector<std::pair<std::string, std::string>> rows;
+    rows.emplace_back("Family", orUnknown(f.family) + (f.rewardModel && !f.image ? ", reward head" : ""));
+    std::string shape;
+    if (!f.image)
+        shape = fmt::format(" ({} layers, width {})", f.layers, f.hidden);
+    else if (!f.image->widths.empty())
+        shape = fmt::format(" ({}, width {})", f.image->reward ? "convolutions" : "U-Net", fmt::join(f.image->widths, ", "));
+    rows.emplace_back("Parameters", shortCount(static_cast<double>(f.parameters)) + shape);
+    rows.emplace_back("Type", orUnknown(f.dtype));
+    if (f.image) {
+        imageRows(*f.image, rows);
+    } else {
+        rows.emplace_back("Context", f.context > 0 ? grouped(f.context) + " tokens" : "not said");
+        rows.emplace_back("Vocabulary", f.vocabulary > 0 ? grouped(f.vocabulary) : "not said");
+    }
+    rows.emplace_back("Licence", orUnknown(f.licence));
+    rows.emplace_back("On disk", byteText(static_cast<double>(f.bytes)));
+    return rows;
+}
 
 Result<ModelFacts> readModelFacts(const std::string& dir) {
     ModelFacts facts;
@@ -103,6 +193,8 @@ Result<ModelFacts> readModelFacts(const std::string& dir) {
         return fail(Code::Corrupt, fmt::format("{} is not an object", configPath));
     if (const auto type = config.find("model_type"); type != config.end() && type->is_string())
         facts.family = type->get<std::string>();
+    facts.image = imageFacts(config, facts.family);
+    facts.rewardModel = facts.image && facts.image->reward;
     facts.context = integer(config, "max_position_embeddings");
     if (facts.context == 0)
         facts.context = integer(config, "n_positions");
@@ -134,6 +226,7 @@ Result<ModelFacts> readModelFacts(const std::string& dir) {
     facts.hasTokenizer = os::exists(os::joinPath(dir, "tokenizer.json"));
     facts.bytes = os::treeSize(dir);
     readCard(dir, facts);
+    readStarterCard(dir, facts);
     return facts;
 }
 

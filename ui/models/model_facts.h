@@ -2,13 +2,28 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/result.h"
 
 namespace pl::ui {
 
-/// What a model folder in Hugging Face layout says about itself. Only headers are read, never a weight.
+/// What the config of one of the program's image models says.
+struct ImageFacts {
+    int64_t size = 0;                    ///< pixels a side
+    bool flow = false, noise = false;    ///< predicts the velocity of a flow, or the noise of a discrete schedule
+    bool reward = false;                 ///< scores images instead
+    int64_t slots = 0;                   ///< of a caption, that its prompts are read into
+    std::vector<int64_t> widths;         ///< channels, from the full resolution down
+    /// Of a reward model: its scores are in standard deviations of so many images; so many pairs set the temperature.
+    int64_t scoredImages = 0, scoredPairs = 0;
+    double temperature = 0;
+};
+
+/// What a model folder (in Hugging Face layout, or of an image model) says about itself. Only headers are read, never a weight.
 struct ModelFacts {
     std::string family;   ///< model_type: "llama"
     std::string dtype;    ///< of most weights: "F32", "BF16"
@@ -19,9 +34,13 @@ struct ModelFacts {
     uint64_t bytes = 0;   ///< on disk
     bool rewardModel = false;
     bool hasTokenizer = false;
+    std::optional<ImageFacts> image; ///< of image models; context, layers, hidden and vocabulary are 0 then
 };
 /// Fails naming the file that is missing or wrong.
 Result<ModelFacts> readModelFacts(const std::string& dir);
+
+/// The facts that are worth reading of a model of its kind: ("Context", "256 tokens"), ...
+std::vector<std::pair<std::string, std::string>> factRows(const ModelFacts& facts);
 
 /// What training needs, before it starts. Memory counts fp32 weights, gradients and Adam's two moments (16 bytes a parameter), the
 /// reference's or rollout's copy where there is one (4), and activations of one micro-batch (about 34 * hidden + 2 * vocabulary

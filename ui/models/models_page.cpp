@@ -19,19 +19,22 @@ using namespace Qt::StringLiterals;
 
 namespace {
 
+constexpr int kMostFacts = 10;
+
 class ModelsPage : public Page {
 public:
     explicit ModelsPage(Context& context) : m_ctx(context) {
         m_stack = new QStackedLayout(this);
         m_empty = new EmptyState(u"models"_s, u"No model yet"_s, u"Add a folder"_s);
-        m_empty->setDetail(u"A folder in Hugging Face layout: config.json, tokenizer.json and .safetensors weights."_s);
+        m_empty->setDetail(u"A folder in Hugging Face layout (config.json, tokenizer.json, .safetensors weights), or of an "
+                           u"image model."_s);
         connect(m_empty, &EmptyState::actionTriggered, this, [this] { addFolder(); });
         m_stack->addWidget(m_empty);
         auto* body = new QWidget;
         auto* outer = new QVBoxLayout(body);
         setGaps(outer, Size::GapL, Size::GapM);
         auto* splitter = makeSplitter(Qt::Horizontal);
-        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 120}, {u"Step"_s, true, true, 72}},
+        auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 150}, {u"Step"_s, true, true, 72}},
                                      [this](int row, int column, int role) { return cell(row, column, role); });
         m_table = new DetailTable(model);
         m_table->setFilterPlaceholder(u"Filter models and checkpoints"_s);
@@ -67,7 +70,9 @@ private:
         const desk::ModelChoice& c = m_models[static_cast<size_t>(row)];
         if (role == Qt::DisplayRole)
             return column == 0   ? qstr(c.label)
-                   : column == 1 ? (c.rewardModel ? u"reward model"_s : u"language model"_s)
+                   : column == 1 ? (c.image ? c.rewardModel ? u"image reward model"_s : u"image model"_s
+                                    : c.rewardModel ? u"reward model"_s
+                                                    : u"language model"_s)
                    : c.step >= 0 ? formatCount(c.step)
                                  : QString();
         if (role == Qt::UserRole)
@@ -94,21 +99,14 @@ private:
         grid->setContentsMargins(0, 0, 0, 0);
         grid->setHorizontalSpacing(px(Size::GapXl));
         grid->setVerticalSpacing(px(Size::GapS));
-        int at = 0;
-        const auto fact = [&](const QString& what) {
-            grid->addWidget(new TextLabel(what, TextStyle::Body, Tone::Second), at, 0, Qt::AlignTop);
+        for (int at = 0; at < kMostFacts; ++at) {
+            auto* what = new TextLabel({}, TextStyle::Body, Tone::Second);
             auto* value = new TextLabel({}, TextStyle::Mono);
             value->setWordWrap(true);
-            grid->addWidget(value, at++, 1);
-            return value;
-        };
-        m_family = fact(u"Family"_s);
-        m_size = fact(u"Parameters"_s);
-        m_dtype = fact(u"Type"_s);
-        m_context = fact(u"Context"_s);
-        m_vocabulary = fact(u"Vocabulary"_s);
-        m_licence = fact(u"Licence"_s);
-        m_disk = fact(u"On disk"_s);
+            grid->addWidget(what, at, 0, Qt::AlignTop);
+            grid->addWidget(value, at, 1);
+            m_facts.append(std::pair{what, value});
+        }
         grid->setColumnStretch(1, 1);
         card->body()->addLayout(grid);
         m_path = new ElidedLabel({}, TextStyle::MonoCaption, Tone::Hint);
@@ -124,7 +122,7 @@ private:
         setNoMargins(actions, Size::GapS);
         m_generate = new FilledButton(u"generate"_s, u"Generate"_s);
         m_train = new QuietButton(u"train"_s, u"Train from"_s);
-        m_export = new QuietButton(u"export"_s, u"Export HF"_s);
+        m_export = new QuietButton(u"export"_s, u"Export"_s);
         m_run = new QuietButton(u"runs"_s, u"See its run"_s);
         for (QWidget* w : std::initializer_list<QWidget*>{m_generate, m_train, m_export, m_run})
             actions->addWidget(w);
@@ -177,7 +175,9 @@ private:
         m_name->setText(qstr(c.label));
         m_path->setText(qstr(c.path));
         m_generate->setEnabled(!c.rewardModel);
-        m_generate->setToolTip(c.rewardModel ? u"A reward model scores answers, it writes none"_s : QString());
+        m_generate->setToolTip(!c.rewardModel ? QString()
+                               : c.image      ? u"A reward model scores images, it draws none"_s
+                                              : u"A reward model scores answers, it writes none"_s);
         m_train->setEnabled(!c.rewardModel);
         m_run->setVisible(c.run != 0);
         m_message->clear();
@@ -186,8 +186,8 @@ private:
         else
             m_control->setMessage(State::Warning,
                                   u"A control (%1): its figures say nothing about the votes."_s.arg(qstr(c.control)));
-        for (TextLabel* label : {m_family, m_size, m_dtype, m_context, m_vocabulary, m_licence, m_disk})
-            label->setText(u"…"_s);
+        for (const auto& [what, value] : m_facts)
+            value->setText(u"…"_s);
         m_made->hide();
         m_ctx.ask(
             this, [path = c.path](desk::Project&) { return readModelFacts(path); },
@@ -195,30 +195,33 @@ private:
                 if (asked != m_current)
                     return;
                 if (!facts) {
-                    for (TextLabel* label : {m_family, m_size, m_dtype, m_context, m_vocabulary, m_licence, m_disk})
-                        label->setText(u"–"_s);
+                    showFacts({});
                     m_message->setMessage(State::Failed, errorText(facts.error()));
                     return;
                 }
-                const auto orUnknown = [](const std::string& text) { return text.empty() ? u"not said"_s : qstr(text); };
-                m_family->setText(orUnknown(facts->family) + (facts->rewardModel ? u", reward head"_s : QString()));
-                m_size->setText(u"%1 (%2 layers, width %3)"_s.arg(qstr(shortCount(static_cast<double>(facts->parameters))))
-                                    .arg(facts->layers)
-                                    .arg(facts->hidden));
-                m_dtype->setText(orUnknown(facts->dtype));
-                m_context->setText(facts->context > 0 ? formatCount(facts->context) + u" tokens"_s : u"not said"_s);
-                m_vocabulary->setText(facts->vocabulary > 0 ? formatCount(facts->vocabulary) : u"not said"_s);
-                m_licence->setText(orUnknown(facts->licence));
-                m_disk->setText(qstr(byteText(static_cast<double>(facts->bytes))));
+                showFacts(factRows(*facts));
                 m_made->setText(qstr(facts->made));
                 m_made->setVisible(!facts->made.empty());
-                if (!facts->hasTokenizer)
+                if (!facts->hasTokenizer && !facts->image)
                     m_message->setMessage(State::Warning, u"It has no tokenizer.json: it cannot read text."_s);
             });
     }
 
+    void showFacts(const std::vector<std::pair<std::string, std::string>>& rows) {
+        for (qsizetype i = 0; i < m_facts.size(); ++i) {
+            const auto& [what, value] = m_facts[i];
+            const bool there = static_cast<size_t>(i) < rows.size();
+            what->setVisible(there);
+            value->setVisible(there);
+            if (there) {
+                what->setText(qstr(rows[static_cast<size_t>(i)].first));
+                value->setText(qstr(rows[static_cast<size_t>(i)].second));
+            }
+        }
+    }
+
     void addFolder() {
-        const QString dir = QFileDialog::getExistingDirectory(this, u"A model folder in Hugging Face layout"_s);
+        const QString dir = QFileDialog::getExistingDirectory(this, u"A model folder"_s);
         if (dir.isEmpty())
             return;
         m_ctx.say(State::Running, u"Copying %1 …"_s.arg(dir));
@@ -249,12 +252,13 @@ private:
         m_message->setMessage(State::Running, u"Exporting …"_s);
         m_ctx.ask(
             this, [model = c->text, target](desk::Project& project) { return desk::exportModel(project, model, target); },
-            [this, target](Status done) {
+            [this, target, image = c->image](Status done) {
                 if (!done)
                     m_message->setMessage(State::Failed, errorText(done.error()));
                 else
-                    m_message->setMessage(State::Done, u"Exported to %1: loads in transformers, vLLM and llama.cpp's converter"_s.arg(
-                                                           qstr(target)));
+                    m_message->setMessage(State::Done, (image ? u"Exported to %1: config.json and safetensors weights"_s
+                                                              : u"Exported to %1: loads in transformers, vLLM and llama.cpp's converter"_s)
+                                                           .arg(qstr(target)));
             });
     }
 
@@ -265,8 +269,8 @@ private:
     EmptyState* m_empty;
     DetailTable* m_table;
     ElidedLabel *m_name = nullptr, *m_path = nullptr;
-    TextLabel *m_made = nullptr, *m_family = nullptr, *m_size = nullptr, *m_dtype = nullptr, *m_context = nullptr,
-              *m_vocabulary = nullptr, *m_licence = nullptr, *m_disk = nullptr;
+    TextLabel* m_made = nullptr;
+    QList<std::pair<TextLabel*, TextLabel*>> m_facts;
     InlineMessage *m_message = nullptr, *m_control = nullptr;
     FilledButton* m_generate = nullptr;
     QuietButton *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
