@@ -7,7 +7,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/export.h"
-#include "core/desk/exchange/import.h"
+#include "core/desk/exchange/image_import.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -153,6 +153,56 @@ private Q_SLOTS:
             options.layout = bad;
             QVERIFY2(!importFile(*desk.project, files.path("out"), options), bad);
         }
+    }
+
+    void layoutsAreRecognisedByTheirNames_data() {
+        QTest::addColumn<QStringList>("names");
+        QTest::addColumn<QString>("layout");
+        QTest::addColumn<int>("pairs");
+        QTest::newRow("checkpoints") << QStringList{"s1/a_fox_1.png", "s2/a_fox_1.png", "s1/a_cat_1.jpg", "s2/a_cat_1.jpg"}
+                                     << "{checkpoint}/{prompt}_{seed}" << 2;
+        QTest::newRow("folders of prompts") << QStringList{"a_fox/1.png", "a_fox/2.png", "a_cat/1.png", "a_cat/2.PNG"}
+                                            << "{prompt}/{seed}" << 2;
+        QTest::newRow("one folder") << QStringList{"a_fox_1.png", "a_fox_2.png"} << "{prompt}_{seed}" << 1;
+        QTest::newRow("models by prompt") << QStringList{"a_fox/sd.webp", "a_fox/xl.webp"} << "{prompt}/{checkpoint}" << 1;
+        QTest::newRow("no two of a prompt") << QStringList{"fox.png", "cat.png"} << "" << 0;
+        QTest::newRow("no images") << QStringList{"a/notes_1.txt", "b/notes_1.txt"} << "" << 0;
+    }
+    void layoutsAreRecognisedByTheirNames() {
+        QFETCH(QStringList, names);
+        QFETCH(QString, layout);
+        QFETCH(int, pairs);
+        Files files;
+        must(os::makeDirs(files.path("in")));
+        int n = 0;
+        for (const QString& name : names)
+            files.image("in/" + name.toStdString(), ++n);
+        files.text("in/read me.txt", "no image is looked for in here");
+        const FolderLayout found = must(recogniseLayout(files.path("in")));
+        QCOMPARE(found.layout, layout.toStdString());
+        QCOMPARE(found.pairs, int64_t{pairs});
+        QCOMPARE(found.images, names.front().endsWith(".txt") ? int64_t{0} : int64_t(names.size()));
+        QVERIFY(!recogniseLayout(files.path("nowhere")));
+        if (layout.isEmpty())
+            return;
+        ImportOptions options; // what was recognised is what is read
+        options.layout = found.layout;
+        Desk desk;
+        QCOMPARE(must(importFile(*desk.project, files.path("in"), options)).counts.pairs, int64_t{pairs});
+    }
+
+    void whatIsReadIsNotStored() {
+        Files files;
+        files.image("in/a/fox_1.png", 1);
+        files.image("in/b/fox_1.png", 2);
+        const ImageImport read = must(readImages(files.path("in"), ImportFormat::Folder, {}));
+        QCOMPARE(read.rows.size(), size_t{1});
+        QCOMPARE(read.files.size(), size_t{2});
+        Desk desk;
+        must(os::writeFileAtomic(files.path("in/b/fox_1.png"), pngBytes(3)));
+        QVERIFY(!storeImage(*desk.project, sha(2), files.path("in/b/fox_1.png"))); // it is another one by now
+        must(storeImage(*desk.project, sha(1), files.path("in/a/fox_1.png")));
+        QCOMPARE(desk.project->counters().candidates, int64_t{0});
     }
 
     void refusesWhatIsNotBelowTheFolder() {

@@ -30,6 +30,8 @@ namespace page {
 inline constexpr QStringView kLabel = u"label", kData = u"data", kGenerate = u"generate", kTrain = u"train", kRuns = u"runs",
                              kSamples = u"samples", kEvaluate = u"evaluate", kModels = u"models",
                              kPlayground = u"playground", kSettings = u"settings";
+/// Not a page of the rail: the preview of images to import; its argument is a folder or a file of rows.
+inline constexpr QStringView kImportImages = u"import_images";
 } // namespace page
 
 /// What happens in the project, on the GUI thread whatever thread it came from.

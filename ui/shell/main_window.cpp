@@ -18,6 +18,7 @@
 
 #include "core/desk/stats/summary.h"
 #include "ui/shell/chrome.h"
+#include "ui/shell/image_import_sheet.h"
 #include "ui/shell/start_page.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
@@ -101,7 +102,7 @@ MainWindow::MainWindow(std::vector<PageFactory> pages, Preferences& preferences,
         openProject(request);
     });
     auto* drop = new DropOverlay(this, u"Drop to preview"_s);
-    connect(drop, &DropOverlay::dropped, this, &MainWindow::onDropped);
+    connect(drop, &DropOverlay::dropped, this, [this](const QStringList& paths) { open(paths.value(0)); });
     buildShortcuts();
     showStart();
 }
@@ -208,6 +209,8 @@ void MainWindow::leaveWorkspace() {
     if (m_current >= 0 && m_made[static_cast<size_t>(m_current)])
         m_made[static_cast<size_t>(m_current)]->deactivated();
     // Pages hold the context: they go first.
+    delete m_sheet;
+    m_sheet = nullptr;
     for (size_t i = 0; i < m_made.size(); ++i) {
         if (!m_made[i])
             continue;
@@ -315,6 +318,10 @@ Page* MainWindow::page(const QString& id) const {
 bool MainWindow::goTo(const QString& page, const QString& argument) {
     if (!m_workspace)
         return false;
+    if (page == page::kImportImages && !argument.isEmpty()) {
+        showImageImport(argument);
+        return true;
+    }
     for (size_t i = 0; i < m_pages.size(); ++i) {
         if (m_pages[i].id != page)
             continue;
@@ -330,6 +337,7 @@ void MainWindow::showPage(int index) {
     if (!m_workspace || index < 0 || index >= static_cast<int>(m_pages.size()))
         return;
     const auto at = static_cast<size_t>(index);
+    closeImageImport();
     if (index == m_current) {
         m_rail->setCurrent(index);
         return;
@@ -474,7 +482,7 @@ void MainWindow::chooseFile() {
     auto* dialog = new QFileDialog(this, u"Prompts or preference pairs"_s);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::ExistingFile);
-    connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) { onDropped({file}); });
+    connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) { open(file); });
     dialog->open();
 }
 
@@ -482,37 +490,85 @@ void MainWindow::chooseModel() {
     auto* dialog = new QFileDialog(this, u"A model folder"_s);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::Directory);
-    connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& dir) { onDropped({dir}); });
+    connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& dir) { open(dir); });
     dialog->open();
 }
 
-void MainWindow::onDropped(const QStringList& paths) {
-    if (paths.isEmpty())
+void MainWindow::open(const QString& path) {
+    if (path.isEmpty())
         return;
-    const QString path = paths.first();
-    const QFileInfo info(path);
-    if (info.isDir() && desk::Project::isProject(sstr(path))) {
-        WorkspaceRequest request;
-        request.dir = path;
+    // Names and the beginning of a file are looked at first, which a slow disk may hold up.
+    QThreadPool::globalInstance()->start([self = QPointer<MainWindow>(this), app = QCoreApplication::instance(), path] {
+        const Drop drop = dropOf(path);
+        QMetaObject::invokeMethod(
+            app,
+            [self, drop] {
+                if (self)
+                    self->openDrop(drop);
+            },
+            Qt::QueuedConnection);
+    });
+}
+
+void MainWindow::openDrop(const Drop& drop) {
+    WorkspaceRequest request;
+    if (drop.kind == Drop::Kind::Project) {
+        request.dir = drop.path;
         openProject(request);
         return;
     }
-    const bool model = info.isDir();
-    if (m_workspace && m_root->currentWidget() == m_main) {
-        if (model)
-            goTo(page::kModels.toString(), u"add:"_s + path);
+    const bool open = m_workspace && m_root->currentWidget() == m_main;
+    if (drop.kind == Drop::Kind::ImageFile) {
+        const QString why = u"One image says too little: drop the folder it lies in, whose paths name prompts and checkpoints"_s;
+        if (open)
+            m_status->setMessage(State::Warning, why);
         else
-            goTo(page::kData.toString(), u"import:"_s + path);
+            m_start->setProblem(why);
         return;
     }
-    WorkspaceRequest request;
-    request.dir = freshProjectDir(info.completeBaseName());
+    const bool model = drop.kind == Drop::Kind::Model;
+    const QString page = (drop.kind == Drop::Kind::Images ? page::kImportImages : page::kData).toString();
+    const QString argument = drop.kind == Drop::Kind::Images ? drop.path : u"import:"_s + drop.path;
+    if (open) {
+        if (model)
+            goTo(page::kModels.toString(), u"add:"_s + drop.path);
+        else
+            goTo(page, argument);
+        return;
+    }
+    request.dir = freshProjectDir(QFileInfo(drop.path).completeBaseName());
     request.kind = model ? WorkspaceRequest::Kind::Model : WorkspaceRequest::Kind::Empty;
-    request.model = path;
+    request.model = drop.path;
     if (model)
         openProject(request);
     else
-        openProject(request, page::kData.toString(), u"import:"_s + path);
+        openProject(request, page, argument);
+}
+
+void MainWindow::showImageImport(const QString& path) {
+    if (!closeImageImport())
+        m_before = m_current;
+    if (m_current >= 0 && m_made[static_cast<size_t>(m_current)])
+        m_made[static_cast<size_t>(m_current)]->deactivated();
+    m_current = -1;
+    m_sheet = new ImageImportSheet(m_workspace->context(), path);
+    m_sheet->setObjectName(u"page_"_s + page::kImportImages.toString());
+    m_stack->addWidget(m_sheet);
+    m_stack->setCurrentWidget(m_sheet);
+    connect(m_sheet, &ImageImportSheet::left, this, [this] { showPage(std::max(0, m_before)); });
+    connect(m_sheet, &ImageImportSheet::imported, this, [this] {
+        if (!goTo(page::kData.toString(), u"imports"_s))
+            showPage(std::max(0, m_before));
+    });
+}
+
+bool MainWindow::closeImageImport() {
+    if (!m_sheet)
+        return false;
+    m_stack->removeWidget(m_sheet);
+    m_sheet->deleteLater();
+    m_sheet = nullptr;
+    return true;
 }
 
 // --- events ----------------------------------------------------------------------------------------------------------

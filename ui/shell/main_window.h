@@ -7,6 +7,7 @@
 #include <QWidget>
 
 #include "ui/shell/context.h"
+#include "ui/shell/drop.h"
 #include "ui/shell/preferences.h"
 #include "ui/shell/workspace.h"
 
@@ -17,6 +18,7 @@ namespace pl::ui {
 
 class CommandPalette;
 class HeaderBar;
+class ImageImportSheet;
 class Rail;
 class RunStrip;
 class StartPage;
@@ -38,6 +40,11 @@ public:
     void openProject(WorkspaceRequest request, const QString& thenPage = {}, const QString& thenArgument = {});
     void setWorkspace(std::unique_ptr<Workspace> workspace);
     Workspace* workspace() const { return m_workspace.get(); }
+
+    /// What was dropped or chosen: a project is opened, a model added, a file or folder of data previewed.
+    void open(const QString& path);
+    /// Null unless an import of images is on screen.
+    ImageImportSheet* imageImport() const { return m_sheet; }
 
     /// False for a page that is not there.
     bool goTo(const QString& page, const QString& argument = {});
@@ -68,7 +75,10 @@ private:
     void chooseProject();
     void chooseFile();
     void chooseModel();
-    void onDropped(const QStringList& paths);
+    void openDrop(const Drop& drop);
+    void showImageImport(const QString& path);
+    /// True when one was there.
+    bool closeImageImport();
     void onRun(const desk::RunInfo& info, const std::vector<Event>& events);
     void refreshReady();
     void changeReading(int step);
@@ -87,8 +97,9 @@ private:
     RunStrip* m_runStrip;
     StatusLine* m_status;
     CommandPalette* m_palette;
+    ImageImportSheet* m_sheet = nullptr; ///< in the place of the page m_before
     std::vector<Page*> m_made;
-    int m_current = -1;
+    int m_current = -1, m_before = -1;
     qint64 m_remaining = 0;
     double m_secondsEach = 0;
     bool m_writing = false;

@@ -12,37 +12,20 @@
 #include "core/base/hash.h"
 #include "core/base/image_info.h"
 #include "core/base/os/files.h"
+#include "core/desk/exchange/image_drafts.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
+
+using namespace drafts;
 
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
-constexpr size_t kMostReasons = 200;
 constexpr size_t kMostImages = 100; ///< of one row
-constexpr size_t kMostFiles = 1'000'000;
 constexpr const char* kPromptKind = "scene";
-
-tl::unexpected<Error> reject(std::string why) { return fail(Code::InvalidInput, std::move(why)); }
-
-/// A row whose images are still paths.
-struct Draft {
-    size_t line = 0;
-    std::string prompt;
-    struct Side {
-        std::string file, model;
-        uint64_t seed = 0;
-    };
-    std::vector<Side> sides;
-    std::vector<int> ranks;
-    std::optional<int> strength;
-    std::optional<Split> split;
-    std::optional<AnnotatorKind> by;
-    std::string annotator;
-};
 
 // --- rows ------------------------------------------------------------------------------------------------------------
 
@@ -359,135 +342,7 @@ Result<Draft> trlImages(const Json& row) {
     return draft;
 }
 
-// --- folders ---------------------------------------------------------------------------------------------------------
-
-struct Token {
-    std::string literal; ///< empty: a field
-    std::string field;
-};
-
-Result<std::vector<Token>> tokensOf(const std::string& layout) {
-    std::vector<Token> tokens;
-    std::set<std::string> seen;
-    for (size_t at = 0; at < layout.size();) {
-        if (layout[at] != '{') {
-            const size_t end = std::min(layout.find('{', at), layout.size());
-            tokens.push_back({layout.substr(at, end - at), {}});
-            at = end;
-            continue;
-        }
-        const size_t end = layout.find('}', at);
-        const std::string name = end == std::string::npos ? "" : layout.substr(at + 1, end - at - 1);
-        if (name != "checkpoint" && name != "prompt" && name != "seed" && name != "any")
-            return fail(Code::InvalidInput, fmt::format("the layout \"{}\" has an unknown field", layout),
-                        "Known are {checkpoint}, {prompt}, {seed} and {any}.");
-        if ((name != "any" && !seen.insert(name).second) || (!tokens.empty() && !tokens.back().field.empty()) ||
-            tokens.size() > 12)
-            return fail(Code::InvalidInput, fmt::format("the layout \"{}\" cannot be read back", layout),
-                        "Use each field once and put something between two fields, as in {checkpoint}/{prompt}_{seed}.");
-        tokens.push_back({{}, name});
-        at = end + 1;
-    }
-    if (!seen.count("prompt"))
-        return fail(Code::InvalidInput, fmt::format("the layout \"{}\" has no {{prompt}}", layout),
-                    "As in {checkpoint}/{prompt}_{seed}.");
-    return tokens;
-}
-
-bool fits(const std::vector<Token>& tokens, size_t token, std::string_view rest, std::map<std::string, std::string>& values) {
-    if (token == tokens.size())
-        return rest.empty();
-    const Token& one = tokens[token];
-    if (one.field.empty())
-        return rest.substr(0, one.literal.size()) == one.literal &&
-               fits(tokens, token + 1, rest.substr(one.literal.size()), values);
-    size_t most = one.field == "seed" ? rest.find_first_not_of("0123456789") : rest.find('/');
-    most = std::min({most, rest.size(), one.field == "seed" ? size_t{18} : rest.size()});
-    for (size_t n = most; n > 0; --n)
-        if (fits(tokens, token + 1, rest.substr(n), values)) {
-            values[one.field] = std::string(rest.substr(0, n));
-            return true;
-        }
-    return false;
-}
-
-struct Parsed {
-    std::vector<Draft> drafts;
-    int64_t read = 0, rejectedCount = 0;
-    std::vector<RejectedRow> rejected;
-    std::string sha;
-    void bad(size_t line, const std::string& why) {
-        ++rejectedCount;
-        if (rejected.size() < kMostReasons)
-            rejected.push_back({line, why});
-    }
-};
-
-Result<Parsed> parseFolder(const std::string& folder, const std::string& layout) {
-    PL_TRY(const auto tokens, tokensOf(layout));
-    if (!os::isDir(folder))
-        return fail(Code::InvalidInput, fmt::format("{} is no folder", folder), "Give the folder of the images.");
-    std::vector<std::string> files;
-    std::error_code error;
-    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-        if (it->is_symlink(error) || !it->is_regular_file(error))
-            continue; // links are not followed
-        files.push_back(fs::relative(it->path(), folder, error).generic_string());
-        if (files.size() > kMostFiles)
-            return fail(Code::InvalidInput, fmt::format("{} holds more than {} files", folder, kMostFiles));
-    }
-    if (error)
-        return fail(Code::Io, fmt::format("cannot read {}: {}", folder, error.message()));
-    std::sort(files.begin(), files.end());
-    Parsed parsed;
-    std::map<std::pair<std::string, std::string>, std::vector<std::pair<std::string, Draft::Side>>> groups; // prompt, seed
-    std::map<std::pair<std::string, std::string>, size_t> lines;
-    const bool checkpoints = layout.find("{checkpoint}") != std::string::npos;
-    std::string listing;
-    for (const std::string& file : files) {
-        ++parsed.read;
-        const size_t line = static_cast<size_t>(parsed.read);
-        listing += file + "\n";
-        std::map<std::string, std::string> values;
-        const std::string stem = (fs::path(file).parent_path() / fs::path(file).stem()).generic_string();
-        if (!text::isValidUtf8(file) || !fits(tokens, 0, stem, values)) {
-            parsed.bad(line, fmt::format("{} does not follow {}", text::isValidUtf8(file) ? file : "a file's name", layout));
-            continue;
-        }
-        std::string prompt = values["prompt"];
-        std::replace(prompt.begin(), prompt.end(), '_', ' ');
-        const std::pair key{prompt, checkpoints ? values["seed"] : std::string()};
-        lines.try_emplace(key, line);
-        groups[key].push_back({values["checkpoint"],
-                               {file, values["checkpoint"], values["seed"].empty() ? 0 : std::stoull(values["seed"])}});
-    }
-    parsed.sha = sha256Hex(listing);
-    for (const auto& [key, images] : groups) {
-        const auto add = [&](std::vector<Draft::Side> sides) {
-            Draft draft;
-            draft.line = lines[key];
-            draft.prompt = key.first;
-            draft.sides = std::move(sides);
-            parsed.drafts.push_back(std::move(draft));
-        };
-        if (images.size() == 1) {
-            add({images[0].second});
-            continue;
-        }
-        if (!checkpoints) {
-            for (size_t i = 0; i + 1 < images.size(); i += 2)
-                add({images[i].second, images[i + 1].second});
-            if (images.size() % 2)
-                add({images.back().second});
-            continue;
-        }
-        for (size_t i = 0; i < images.size(); ++i)
-            for (size_t j = i + 1; j < images.size(); ++j)
-                if (images[i].first != images[j].first)
-                    add({images[i].second, images[j].second});
-    }
-    return parsed;
-}
+// --- files of rows ----------------------------------------------------------------------------------------------------
 
 Result<Parsed> parseFile(const std::string& path, ImportFormat format, uint64_t maxBytes) {
     PL_TRY(const std::string text, readMaybeGzip(path, maxBytes));
@@ -617,14 +472,13 @@ ImportFormat detectImages(const std::string& text) {
     return ImportFormat::Auto;
 }
 
-Result<ImportReport> importImages(Project& project, const std::string& path, ImportFormat format, const ImportOptions& options) {
+Result<ImageImport> readImages(const std::string& path, ImportFormat format, const ImportOptions& options) {
     PL_TRY(Parsed parsed, format == ImportFormat::Folder ? parseFolder(path, options.layout)
                                                          : parseFile(path, format, options.maxBytes));
     Files files(format == ImportFormat::Folder ? path
                 : options.images.empty()       ? os::parentDir(os::absolutePath(path))
                                                : options.images);
-    std::vector<ImportRow> rows;
-    std::map<std::string, std::string> wanted; // hash -> file
+    ImageImport out;
     for (const Draft& draft : parsed.drafts) {
         ImportRow row;
         row.line = draft.line;
@@ -648,7 +502,7 @@ Result<ImportReport> importImages(Project& project, const std::string& path, Imp
                 why = "two of its images are identical";
                 break;
             }
-            wanted.emplace(found->sha, found->path);
+            out.files.emplace(found->sha, found->path);
             row.images.push_back({found->sha, side.model, side.seed,
                                   {{"width", found->info.width},
                                    {"height", found->info.height},
@@ -658,36 +512,53 @@ Result<ImportReport> importImages(Project& project, const std::string& path, Imp
         if (!why.empty())
             parsed.bad(draft.line, why);
         else
-            rows.push_back(std::move(row));
+            out.rows.push_back(std::move(row));
     }
-    const auto tried = static_cast<double>(std::max<int64_t>(parsed.read, 1));
-    if (rows.empty() || static_cast<double>(parsed.rejectedCount) > options.maxRejectedShare * tried) {
+    out.path = path;
+    out.sha = parsed.sha;
+    out.format = format;
+    out.read = parsed.read;
+    out.rejectedCount = parsed.rejectedCount;
+    out.rejected = std::move(parsed.rejected);
+    return out;
+}
+
+Project::ImportMeta importMeta(const ImageImport& import, Id task, const std::string& annotator) {
+    return {os::baseName(os::absolutePath(import.path)), import.sha, importFormatName(import.format), task, annotator};
+}
+
+Status storeImage(Project& project, const std::string& sha, const std::string& file) {
+    PL_TRY(const std::string stored, project.addMedia(file));
+    if (stored != sha)
+        return fail(Code::Io, fmt::format("{} changed while it was read", file), "Try again.");
+    return {};
+}
+
+Result<ImportReport> importImages(Project& project, const std::string& path, ImportFormat format, const ImportOptions& options) {
+    PL_TRY(ImageImport import, readImages(path, format, options));
+    const auto tried = static_cast<double>(std::max<int64_t>(import.read, 1));
+    if (import.rows.empty() || static_cast<double>(import.rejectedCount) > options.maxRejectedShare * tried) {
         std::string why;
-        for (size_t i = 0; i < std::min<size_t>(parsed.rejected.size(), 3); ++i)
-            why += fmt::format("; row {}: {}", parsed.rejected[i].line, parsed.rejected[i].reason);
+        for (size_t i = 0; i < std::min<size_t>(import.rejected.size(), 3); ++i)
+            why += fmt::format("; row {}: {}", import.rejected[i].line, import.rejected[i].reason);
         return fail(Code::InvalidInput,
-                    fmt::format("{}: {} of {} rows cannot be used as {}{}", path, parsed.rejectedCount, parsed.read,
+                    fmt::format("{}: {} of {} rows cannot be used as {}{}", path, import.rejectedCount, import.read,
                                 importFormatName(format), why),
                     format == ImportFormat::Folder ? "Say how the paths are made up with --layout."
                                                    : "Give the folder of the images with --images, or another --format.");
     }
     if (!options.dryRun)
-        for (const auto& [sha, file] : wanted) {
-            PL_TRY(const std::string stored, project.addMedia(file));
-            if (stored != sha)
-                return fail(Code::Io, fmt::format("{} changed while it was read", file), "Try again.");
-        }
+        for (const auto& [sha, file] : import.files)
+            PL_CHECK(storeImage(project, sha, file));
     ImportReport report;
     report.file = path;
-    report.sha = parsed.sha;
+    report.sha = import.sha;
     report.format = importFormatName(format);
     report.dryRun = options.dryRun;
-    report.read = parsed.read;
-    report.rejectedCount = parsed.rejectedCount;
-    report.rejected = std::move(parsed.rejected);
-    const Project::ImportMeta meta{os::baseName(os::absolutePath(path)), report.sha, report.format, options.task,
-                                   options.annotatorName};
-    PL_TRY(report.counts, project.importRows(meta, rows, options.dryRun));
+    report.read = import.read;
+    report.rejectedCount = import.rejectedCount;
+    report.rejected = std::move(import.rejected);
+    PL_TRY(report.counts, project.importRows(importMeta(import, options.task, options.annotatorName), import.rows, options.dryRun));
     return report;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,35 @@ namespace pl::desk {
 bool isImageFormat(ImportFormat format);
 /// What the first row (or a folder) is; Auto when no image format.
 ImportFormat detectImages(const std::string& text);
-/// The whole way; the same file twice adds nothing the second time.
+
+/// What a file or folder holds: read and looked at, nothing stored yet.
+struct ImageImport {
+    std::string path, sha;
+    ImportFormat format = ImportFormat::Folder;
+    int64_t read = 0, rejectedCount = 0;
+    std::vector<RejectedRow> rejected;        ///< the first 200; `line` counts a folder's files
+    std::vector<ImportRow> rows;
+    std::map<std::string, std::string> files; ///< hash -> file, of every image of the rows
+};
+/// Reads every image file to the end, so it takes a while; needs no project and may be done on any thread. Refuses what cannot be
+/// read at all; whatever is left out is told in `rejected`.
+Result<ImageImport> readImages(const std::string& path, ImportFormat format, const ImportOptions& options);
+/// How importRows is told what is imported.
+Project::ImportMeta importMeta(const ImageImport& import, Id task, const std::string& annotator);
+/// Copies one of its files into the project; refused when it is no longer what was looked at.
+Status storeImage(Project& project, const std::string& sha, const std::string& file);
+
+/// A layout that fits the image files of a folder by their names.
+struct FolderLayout {
+    std::string layout;    ///< empty: none of the known ones makes a pair
+    int64_t images = 0;    ///< image files below the folder
+    int64_t fitting = 0;   ///< of them so many follow the layout
+    int64_t pairs = 0;
+};
+/// The known layout that most image files follow; no file is opened.
+Result<FolderLayout> recogniseLayout(const std::string& folder);
+
+/// The whole way: readImages, storeImage for each, importRows; the same file twice adds nothing the second time.
 Result<ImportReport> importImages(Project& project, const std::string& path, ImportFormat format, const ImportOptions& options);
 
 } // namespace pl::desk
