@@ -52,9 +52,31 @@ inline void writeModel(const std::string& dir, bool reward = false) {
         "---\nlicense: apache-2.0\n---\n# start\n\nTrained by sft on a corpus a script makes.\n"));
 }
 
+/// Of an image generator or, with `reward`, of an image reward model; by headers alone.
+inline void writeImageModel(const std::string& dir, bool reward = false) {
+    check(os::makeDirs(dir));
+    const std::string header = R"({"denoiser.conv.weight":{"dtype":"F32","shape":[512,128],"data_offsets":[0,262144]}})";
+    std::string file(8, '\0');
+    file[0] = static_cast<char>(header.size());
+    file += header + std::string(262144, '\0');
+    check(os::writeFileAtomic(dir + "/model.safetensors", file));
+    check(os::writeFileAtomic(
+        dir + "/config.json",
+        reward ? R"({"model_type":"pairlab_image_reward","image_size":32,"features":"conv","channels":[32,64,96],)"
+                 R"("slots":[5,4,11,7,8,5,9],"slot_size":32,"hidden":128,)"
+                 R"("calibration":{"mean":0.1,"std":1.2,"temperature":1.31,"images":640,"pairs":88}})"
+               : R"({"model_type":"pairlab_image_flow","image_size":32,)"
+                 R"("text_encoder":{"type":"scene_slots","slots":[5,4,11,7,8,5,9],"size":64},)"
+                 R"("denoiser":{"type":"unet","width":64,"deep_width":128,"embedding":128,"heads":4,"depth":2},)"
+                 R"("decoder":{"type":"identity"}})"));
+    if (!reward)
+        check(os::writeFileAtomic(dir + "/card.json", R"({"images":204800,"step":6400,"licence":"Apache-2.0"})"));
+}
+
 /// The manifests of this tree, with what the build would fill in.
 inline std::string pluginsIn(const std::string& dir) {
-    for (const char* id : {"sft", "reward_model", "dpo", "grpo", "generate_text", "evaluate"}) {
+    for (const char* id : {"sft", "reward_model", "dpo", "grpo", "generate_text", "evaluate", "image_sft",
+                           "image_reward_model", "image_dpo", "generate_image"}) {
         QString text = QString::fromStdString(
             check(os::readFile(std::string(PAIRLAB_SOURCE_DIR) + "/plugins/" + id + "/manifest.json")));
         text.replace(QStringLiteral("@PAIRLAB_MANIFEST_BUILD_TAG@"), QStringLiteral("test"));
@@ -97,6 +119,7 @@ struct Runs {
         row.plugin = spec.plugin;
         row.kind = spec.plugin == "evaluate" ? "evaluate" : "train";
         row.createdMs = spec.createdMs;
+        row.device = spec.device;
         row.parameters = parameters;
         for (const ModelSpec& model : spec.models)
             row.models.push_back({{"role", model.role}, {"name", model.name}, {"hash", model.hash}, {"path", model.path}});
@@ -106,12 +129,97 @@ struct Runs {
     }
     std::string addCheckpoint(const std::string& name, int64_t step, bool reward = false) {
         const std::string path = fmt::format("checkpoints/step-{:06d}", step);
-        writeModel(runDir(name) + "/" + path, reward);
+        if (name.find("-image_") != std::string::npos)
+            writeImageModel(runDir(name) + "/" + path, reward);
+        else
+            writeModel(runDir(name) + "/" + path, reward);
         check(writeDone(runDir(name) + "/" + path, step, {{"best", true}}));
         return path;
     }
     static void end(EventWriter& w, const char* state, const char* reason = "") {
         check(w.write(event::kRunEnd, {{"state", state}, {"reason", reason}}));
+    }
+
+    /// What image_dpo logs over a hundred steps. `lesson`: the margin grows while the pictures fall apart.
+    static void imageDpo(EventWriter& w, bool lesson, const char* gold = nullptr) {
+        for (int s = 0; s <= 100; ++s) {
+            const double x = s / 100.0, noise = 0.02 * std::sin(s * 2.3);
+            if (s > 0)
+                check(w.metrics(s, 2 * x, 0,
+                                {{"loss", 0.693 - (lesson ? 0.5 : 0.12) * x + noise},
+                                 {"rewards/margins", (lesson ? 5.0 : 0.6) * x + 5 * noise},
+                                 {"rewards/accuracies", 0.5 + (lesson ? 0.45 : 0.25) * x},
+                                 {"rewards/chosen", lesson ? -6 * x : 0.2 * x},
+                                 {"rewards/rejected", lesson ? -11 * x : -0.4 * x},
+                                 {"w_diff", (lesson ? 0.05 * x : -0.0008 * x) + 0.05 * noise},
+                                 {"l_diff", (lesson ? 0.06 * x : 0.001 * x) + 0.05 * noise},
+                                 {"grad_norm", 0.4},
+                                 {"learning_rate", 5e-5},
+                                 {"images_per_second", 61},
+                                 {"num_images", s * 64}}));
+            if (s % 10)
+                continue;
+            std::map<std::string, double> held{{"eval_rewards/accuracies", 0.5 + (lesson ? 0.36 : 0.22) * x},
+                                               {"eval_rewards/accuracies_low", 0.38 + 0.3 * x},
+                                               {"eval_rewards/accuracies_high", 0.62 + (lesson ? 0.3 : 0.2) * x},
+                                               {"eval_rewards/accuracies_n", 60},
+                                               {"eval_rewards/margins", (lesson ? 3.8 : 0.45) * x},
+                                               {"eval_loss", 0.693 - (lesson ? 0.3 : 0.08) * x},
+                                               {"eval_w_diff", lesson ? 0.052 * x * x : -0.0007 * x},
+                                               {"eval_l_diff", lesson ? 0.061 * x * x : 0.0009 * x},
+                                               {"eval_obedience/colour", lesson ? 1 - 0.55 * x * x : 1 - 0.02 * x},
+                                               {"eval_obedience/background", lesson ? 1 - 0.2 * x * x : 1},
+                                               {"eval_obedience/shape", lesson ? 0.97 - 0.6 * x * x : 0.97},
+                                               {"eval_obedience/count", lesson ? 0.76 - 0.4 * x * x : 0.76 - 0.03 * x},
+                                               {"eval_diversity", 0.24 - (lesson ? 0.1 : 0.01) * x}};
+            if (gold)
+                held[std::string("eval_gold/") + gold] = (lesson ? 1.6 * x - 2 * x * x : 0.8 * x) - 7.3;
+            check(w.metrics(s, 2 * x, 0, held));
+        }
+        check(w.write(event::kProgress, {{"step", 100}, {"of", 100}}));
+        end(w, "finished");
+    }
+
+    /// The same for images: a reward model, training that went well, the lesson in reward hacking, best of 8.
+    void addImages() {
+        writeImageModel(dir + "/models/start");
+        const ModelSpec start{"policy", dir + "/models/start", std::string(64, '0'), "start"};
+        addRun(
+            "0001-image_reward_model", {{"epochs", 12}},
+            [&](EventWriter& w) {
+                for (int s = 0; s <= 60; s += 2) {
+                    const double x = s / 60.0;
+                    check(w.metrics(s, x, 0,
+                                    {{"loss", 0.69 - 0.3 * x + 0.03 * std::sin(s)},
+                                     {"accuracy", 0.5 + 0.38 * x},
+                                     {"margin", 1.8 * x},
+                                     {"mean_reward", 0.1 * x},
+                                     {"min_reward", -2.1 * x},
+                                     {"max_reward", 2.4 * x},
+                                     {"grad_norm", 1 - 0.5 * x},
+                                     {"learning_rate", 0.002 * (1 - x)},
+                                     {"images_per_second", 900},
+                                     {"num_images", s * 64}}));
+                    if (s % 12 == 0)
+                        check(w.metrics(s, x, 0,
+                                        {{"eval_accuracy", 0.5 + 0.33 * x},
+                                         {"eval_accuracy_low", 0.4 + 0.33 * x},
+                                         {"eval_accuracy_high", 0.6 + 0.3 * x},
+                                         {"eval_accuracy_n", 88},
+                                         {"eval_loss", 0.69 - 0.22 * x},
+                                         {"eval_margin", 1.5 * x},
+                                         {"eval_temperature", 1.31}}));
+                }
+                check(w.write(event::kProgress, {{"step", 60}, {"of", 60}}));
+                end(w, "finished");
+            },
+            {start}, datasetSha);
+        addCheckpoint("0001-image_reward_model", 60, true);
+        addRun("0002-image_dpo", {{"beta", 3000}}, [](EventWriter& w) { imageDpo(w, false); }, {start}, datasetSha);
+        addCheckpoint("0002-image_dpo", 100);
+        addRun("0003-image_dpo", {{"preset", "over_optimise"}, {"watch_taste", "larger"}},
+               [](EventWriter& w) { imageDpo(w, true, "larger"); }, {start}, datasetSha);
+        addCheckpoint("0003-image_dpo", 100);
     }
 
     /// Runs of every kind and ending.
