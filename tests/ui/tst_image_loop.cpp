@@ -119,6 +119,13 @@ struct Images : Desk {
     }
 };
 
+/// A manifest of this tree.
+Manifest manifestOf(const char* id) {
+    static const QTemporaryDir temp;
+    static const std::string dir = bundles::pluginsIn(temp.path().toStdString());
+    return must(Manifest::load(dir + "/" + id));
+}
+
 /// A run's curves without files.
 struct Made {
     RunSeries series;
@@ -190,7 +197,7 @@ private Q_SLOTS:
     }
 
     void aYoungRunShowsWhatItsManifestAnnounces() {
-        const auto manifest = must(Manifest::load(bundles::pluginsIn(QDir::tempPath().toStdString() + "/pairlab-panels") + "/image_dpo"));
+        const auto manifest = manifestOf("image_dpo");
         Made run;
         run.log(0, {{"eval_loss", 0.69}});
         const auto panels = panelsFor({{&run.series, &manifest}}, 6);
@@ -358,9 +365,8 @@ private Q_SLOTS:
     void aTextProjectKeepsItsOrder() {
         MethodList list([] {
             static std::vector<Manifest> all;
-            const std::string dir = bundles::pluginsIn(QDir::tempPath().toStdString() + "/pairlab-methods");
             for (const char* id : {"image_dpo", "dpo", "image_sft", "sft", "reward_model", "image_reward_model"})
-                all.push_back(must(Manifest::load(dir + "/" + id)));
+                all.push_back(manifestOf(id));
             std::vector<const Manifest*> out;
             for (const Manifest& m : all)
                 out.push_back(&m);
@@ -400,7 +406,7 @@ private Q_SLOTS:
     }
 
     void theCostOfImagesComesFromARun() {
-        const auto manifest = must(Manifest::load(bundles::pluginsIn(QDir::tempPath().toStdString() + "/pairlab-cost") + "/image_dpo"));
+        const auto manifest = manifestOf("image_dpo");
         RunCostInput in;
         in.manifest = &manifest;
         in.values = must(manifest.effectiveParameters({{"steps", 50}, {"batch_size", 64}}));

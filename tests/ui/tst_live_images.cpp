@@ -60,7 +60,7 @@ private Q_SLOTS:
         steps->setText(u"0"_s);
         QPushButton* start = nullptr;
         for (QPushButton* button : page->findChildren<QPushButton*>())
-            if (button->text() == u"Write them"_s)
+            if (button->text() == u"Draw them"_s)
                 start = button;
         QVERIFY(start && !start->isEnabled());
         steps->setText(u"4"_s);
