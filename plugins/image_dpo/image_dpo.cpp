@@ -14,6 +14,7 @@
 #include "core/learn/images/objectives/diffusion_dpo.h"
 #include "core/learn/images/schedule.h"
 #include "core/learn/training/batches.h"
+#include "core/rules/statistics.h"
 #include "plugins/sdk/image_pairs.h"
 #include "plugins/sdk/image_policy.h"
 #include "plugins/sdk/image_watch.h"
@@ -59,7 +60,8 @@ struct Parameters {
         PL_TRY(const auto preset, field<std::string>(p, "preset", what));
         if (preset == "over_optimise") {
             out.lesson = true;
-            out.dpo.beta = 500;
+            out.dpo.beta = 100;
+            out.dpo.winnerAnchor = 0;
             out.loop["learning_rate"] = 2e-4;
         }
         return out;
@@ -331,14 +333,17 @@ private:
         // Errors of single images drift by more than they differ, so the loss itself soon rises above ln 2 while the margins still
         // improve. How well they tell better from worse shows when their scale is fitted first.
         const double temperature = learn::fitTemperature(margins, labels);
-        double calibrated = 0, total = 0;
+        double total = 0;
+        m_pairLosses.clear();
         for (size_t i = 0; i < dev.size(); ++i) {
             const double x = margins[i] / temperature, p = labels[i];
             const auto softplus = [](double y) { return std::max(y, 0.0) + std::log1p(std::exp(-std::abs(y))); };
-            calibrated += m_p.weightOf(dev[i]) * (p * softplus(-x) + (1 - p) * softplus(x));
+            m_pairLosses.push_back(m_p.weightOf(dev[i]) * (p * softplus(-x) + (1 - p) * softplus(x)));
             total += m_p.weightOf(dev[i]);
         }
-        out["eval_calibrated_loss"] = calibrated / total;
+        for (double& one : m_pairLosses) // their mean is the weighted mean over pairs
+            one *= static_cast<double>(dev.size()) / total;
+        out["eval_calibrated_loss"] = rules::mean(m_pairLosses);
         // A pair at several levels is still one pair.
         const double n = clear / static_cast<double>(m_p.evalLevels);
         addRate(out, "eval_rewards/accuracies", right / static_cast<double>(m_p.evalLevels), n);
@@ -377,10 +382,30 @@ private:
             values["eval_obedience_fall"] = obedienceFall(first, values, "eval_");
         // Winner-only training has no margins to tell apart by.
         if (const auto loss = values.find(m_p.winnerSft ? "eval_loss" : "eval_calibrated_loss"); loss != values.end())
-            values["eval_choice"] = loss->second + kObediencePrice * std::max(0.0, obedienceFall(first, values, "eval_") - kObedienceSlack);
+            values["eval_choice"] = choice(loss->second, kObediencePrice * std::max(0.0, obedienceFall(first, values, "eval_") - kObedienceSlack));
         warnOfCollapse(values);
         // The lesson is to see where it ends, so nothing is chosen there.
-        return m_loop->evaluated(values, m_p.lesson ? std::string() : m_data.decidingMetric("eval_choice"), false);
+        return m_loop->evaluated(values, m_p.lesson ? std::string() : m_data.decidingMetric("eval_choice"), false, {}, true);
+    }
+
+    /// What chooses the checkpoint. A few dozen dev pairs cannot tell close losses apart, and their minimum is as often an early
+    /// accident as the end of learning: one that is not above the lowest by more than a standard error of the difference (over
+    /// the pairs) counts as equal to it, and of equals the latest is chosen (the one-standard-error rule of Breiman et al. 1984).
+    double choice(double loss, double price) {
+        Json& extra = m_loop->extra();
+        if (m_loop->step() == 0 || m_p.winnerSft)
+            return loss + price;
+        const auto lowest = extra.find("lowest");
+        if (lowest == extra.end() || loss + price < lowest->at("value").get<double>()) {
+            extra["lowest"] = {{"value", loss + price}, {"price", price}, {"losses", m_pairLosses}};
+            return loss + price;
+        }
+        const auto losses = lowest->at("losses").get<std::vector<double>>();
+        std::vector<double> above(m_pairLosses.size());
+        for (size_t i = 0; i < above.size(); ++i)
+            above[i] = m_pairLosses[i] - losses.at(i);
+        const bool equal = price <= lowest->at("price").get<double>() && rules::mean(above) <= rules::standardError(above);
+        return equal ? lowest->at("value").get<double>() : loss + price;
     }
 
     /// A growing margin with both errors growing is not learning: the loser is only forgotten faster than the winner.
@@ -413,6 +438,7 @@ private:
     ImageWatch m_watch;
     std::unique_ptr<TrainLoop> m_loop;
     std::vector<torch::Tensor> m_heldOutReference; ///< errors of the reference, part by part
+    std::vector<double> m_pairLosses;              ///< calibrated, of every dev pair, at the last measurement
     std::optional<double> m_lastW, m_lastL;
     bool m_warned = false;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Bradley-Terry reward model of images: a small convolutional net beside the prompt's slots, trained so that preferred images
-// score above the others. What it learnt is calibrated whenever it is written.
+// A Bradley-Terry reward model of images: what the frozen generator (or a small convolutional net) sees in an image, beside the
+// prompt's slots, trained so that preferred images score above the others. What it learnt is calibrated whenever it is written.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -28,6 +28,7 @@ constexpr int64_t kScoringBatch = 256;
 
 struct Parameters {
     bool marginFromStrength = false, softTies = true, plackettLuce = false, weightByPrompt = true, mirror = true;
+    bool generatorFeatures = true;
     double centering = 0;
 
     static Result<Parameters> of(const Json& p) {
@@ -40,6 +41,8 @@ struct Parameters {
         out.plackettLuce = rankings == "plackett_luce";
         PL_TRY(out.weightByPrompt, field<bool>(p, "weight_by_prompt", what));
         PL_TRY(out.mirror, field<bool>(p, "mirror", what));
+        PL_TRY(const auto features, field<std::string>(p, "features", what));
+        out.generatorFeatures = features == "generator";
         PL_TRY(out.centering, field<double>(p, "center_rewards_coefficient", what));
         return out;
     }
@@ -64,7 +67,8 @@ public:
             PL_TRY(m_model, learn::loadImageReward(spec.path, m_device));
         } else {
             PL_TRY(const auto generator, learn::readImageConfig(spec.path));
-            m_model = learn::ImageReward(learn::ImageRewardConfig::forScenes(generator.size));
+            m_model = learn::ImageReward(m_p.generatorFeatures ? learn::ImageRewardConfig::onGenerator(generator)
+                                                               : learn::ImageRewardConfig::forScenes(generator.size));
             m_model->initialise(m_job.spec().seed);
             m_model->to(m_device);
         }
@@ -82,6 +86,8 @@ public:
             weightByPrompt(train, m_data.trainRankings);
             weightByPrompt(m_data.dev, none);
         }
+        if (m_model->frozenFeatures())
+            PL_CHECK(seeImages(again ? std::string() : spec.path));
         m_examples = train.size() + m_data.trainRankings.size();
         PL_TRY(m_options, loopOptions(m_job.parameters(), m_examples));
         return {};
@@ -111,6 +117,49 @@ public:
     }
 
 private:
+    torch::Tensor pixels(const std::vector<size_t>& images) const { return m_data.images.batch(images, m_device); }
+
+    /// Frozen features of every image, as it is and mirrored, once and for all. With a generator's folder the features are made
+    /// from it first.
+    Status seeImages(const std::string& generatorDir) {
+        std::vector<std::vector<size_t>> batches;
+        for (size_t at = 0; at < m_data.images.size(); at += kScoringBatch) {
+            auto& batch = batches.emplace_back();
+            for (size_t i = at; i < std::min(m_data.images.size(), at + kScoringBatch); ++i)
+                batch.push_back(i);
+        }
+        if (!generatorDir.empty()) {
+            PL_TRY(auto generator, learn::loadImageModel(generatorDir, m_device));
+            m_model->useGenerator(generator.model, [&](size_t i) { return pixels(batches[i]); }, batches.size());
+        }
+        torch::NoGradGuard noGrad;
+        std::vector<torch::Tensor> plain, mirrored;
+        for (const auto& batch : batches) {
+            if (m_job.mustLeave())
+                return fail(Code::Cancelled, "left on request");
+            const auto images = pixels(batch);
+            plain.push_back(m_model->see(images));
+            mirrored.push_back(m_p.mirror ? m_model->see(images.flip(-1)) : plain.back());
+        }
+        m_seen = torch::stack({torch::cat(plain), torch::cat(mirrored)});
+        return {};
+    }
+
+    /// What the model sees of images, each mirrored or not, [n, width].
+    torch::Tensor see(const std::vector<size_t>& images, const std::vector<bool>& mirrored) {
+        if (m_seen.defined()) {
+            std::vector<int64_t> view(mirrored.begin(), mirrored.end()), row(images.begin(), images.end());
+            return m_seen.index({torch::tensor(view).to(m_device), torch::tensor(row).to(m_device)});
+        }
+        auto batch = pixels(images);
+        for (size_t k = 0; k < images.size(); ++k)
+            if (mirrored[k]) {
+                auto image = batch[static_cast<int64_t>(k)];
+                image.copy_(image.flip(-1).clone());
+            }
+        return m_model->see(batch);
+    }
+
     torch::Tensor promptIds(const std::vector<ImagePair>& pairs, const std::vector<size_t>& indices) const {
         std::vector<std::string> prompts;
         for (const size_t i : indices)
@@ -120,21 +169,17 @@ private:
 
     /// `mirrorKey` 0: never.
     Scored score(const std::vector<ImagePair>& pairs, const std::vector<size_t>& indices, uint64_t mirrorKey) {
-        std::vector<size_t> chosen, rejected;
-        for (const size_t i : indices) {
-            chosen.push_back(pairs[i].chosen);
-            rejected.push_back(pairs[i].rejected);
-        }
-        auto images = torch::stack({m_data.images.batch(chosen, m_device), m_data.images.batch(rejected, m_device)});
-        for (size_t k = 0; mirrorKey != 0 && k < indices.size(); ++k)
-            // Both sides of a pair alike.
-            if (mix64(mirrorKey + indices[k]) % 2 == 1 && mayMirror(pairs[indices[k]].prompt)) {
-                auto both = images.select(1, static_cast<int64_t>(k));
-                both.copy_(both.flip(-1).clone());
+        std::vector<size_t> images;
+        std::vector<bool> mirrored;
+        for (const bool chosen : {true, false})
+            for (const size_t i : indices) {
+                images.push_back(chosen ? pairs[i].chosen : pairs[i].rejected);
+                // Both sides of a pair alike.
+                mirrored.push_back(mirrorKey != 0 && mix64(mirrorKey + i) % 2 == 1 && mayMirror(pairs[i].prompt));
             }
         const auto ids = promptIds(pairs, indices);
         const auto n = static_cast<int64_t>(indices.size());
-        const auto scores = m_model->raw(images.flatten(0, 1), torch::cat({ids, ids}));
+        const auto scores = m_model->judge(see(images, mirrored), torch::cat({ids, ids}));
         Scored out;
         out.chosen = scores.narrow(0, 0, n);
         out.rejected = scores.narrow(0, n, n);
@@ -148,10 +193,9 @@ private:
         return out;
     }
 
-    torch::Tensor rankingLoss(const ImageRanking& ranking) {
-        const auto images = m_data.images.batch(ranking.images, m_device);
+    torch::Tensor scoresOf(const ImageRanking& ranking) {
         const auto ids = m_model->promptIds(std::vector<std::string>(ranking.images.size(), ranking.prompt));
-        return learn::plackettLuce(m_model->raw(images, ids), ranking.ranks);
+        return m_model->judge(see(ranking.images, std::vector<bool>(ranking.images.size())), ids);
     }
 
     void step(const std::vector<size_t>& batch) {
@@ -193,7 +237,7 @@ private:
             if (m_loop->leaving())
                 break;
             const auto& ranking = m_data.trainRankings[i];
-            const auto raw = rankingLoss(ranking);
+            const auto raw = learn::plackettLuce(scoresOf(ranking), ranking.ranks);
             const auto loss = raw * (ranking.weight / weight);
             loss.backward();
             m_loop->addLoss(loss.detach());
@@ -247,8 +291,7 @@ private:
             add(torch::cat({s.chosen, s.rejected}));
         }
         for (const auto& ranking : m_data.trainRankings)
-            add(m_model->raw(m_data.images.batch(ranking.images, m_device),
-                             m_model->promptIds(std::vector<std::string>(ranking.images.size(), ranking.prompt))));
+            add(scoresOf(ranking));
         learn::ImageRewardCalibration k;
         k.mean = sum / n;
         const double variance = squares / n - k.mean * k.mean;
@@ -297,6 +340,7 @@ private:
     torch::Device m_device = torch::kCPU;
     learn::ImageReward m_model{nullptr};
     ImagePairData m_data;
+    torch::Tensor m_seen; ///< [2, images, width]: as they are, and mirrored; of frozen features
     LoopOptions m_options;
     size_t m_examples = 0;
     std::unique_ptr<TrainLoop> m_loop;

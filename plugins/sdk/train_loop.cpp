@@ -254,7 +254,7 @@ bool TrainLoop::samplesDue() const {
 }
 
 Status TrainLoop::evaluated(const std::map<std::string, double>& values, const std::string& metric, bool higherIsBetter,
-                            const std::string& tieBreak) {
+                            const std::string& tieBreak, bool laterWins) {
     PL_CHECK(report(values));
     const auto at = values.find(metric);
     // Step 0 is the model the run began with: nothing was learnt, so it is no candidate for the best checkpoint.
@@ -264,7 +264,7 @@ Status TrainLoop::evaluated(const std::map<std::string, double>& values, const s
     const double tie = second == values.end() || std::isnan(second->second) ? 0.0 : second->second;
     const auto& best = m_state.best;
     const bool better = !best || (higherIsBetter ? at->second > best->value : at->second < best->value) ||
-                        (at->second == best->value && tie < best->tieBreak);
+                        (at->second == best->value && (tie < best->tieBreak || (laterWins && tie == best->tieBreak)));
     if (better)
         m_state.best = learn::BestSoFar{m_state.step, metric, at->second, tie};
     return {};

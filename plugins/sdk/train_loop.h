@@ -85,10 +85,10 @@ public:
 
     bool evaluationDue() const;
     bool samplesDue() const;
-    /// Logs held-out metrics at the present step and remembers the best: `metric` decides, higher or lower is better, equal
-    /// values are decided by the lower `tieBreak`.
+    /// Logs held-out metrics at the present step and remembers the best: `metric` decides, higher or lower is better; of equal
+    /// values the one with the lower `tieBreak`, then the earlier or, `laterWins`, the later one.
     Status evaluated(const std::map<std::string, double>& values, const std::string& metric, bool higherIsBetter,
-                     const std::string& tieBreak = {});
+                     const std::string& tieBreak = {}, bool laterWins = false);
     /// Logs figures outside the window, such as baselines.
     Status report(std::map<std::string, double> values);
 

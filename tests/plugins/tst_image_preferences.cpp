@@ -21,7 +21,7 @@ class TestImagePreferences : public QObject {
     QTemporaryDir m_dir;
 
     std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
-    Json rewardQuick(int steps) const { return {{"steps", steps}, {"batch_size", 16}, {"log_every", 1}}; }
+    Json rewardQuick(int steps) const { return {{"steps", steps}, {"batch_size", 16}, {"log_every", 1}, {"learning_rate", 0.002}}; }
     Json dpoQuick(int steps) const {
         return {{"steps", steps},      {"batch_size", 8},   {"learning_rate", 0.001}, {"beta", 100},
                 {"eval_prompts", 4},   {"eval_every", steps}, {"save_every", steps},    {"sampling_steps", 2}};
@@ -69,11 +69,15 @@ private Q_SLOTS:
     // --- reward model ------------------------------------------------------------------------------------------------
 
     void theRewardModelLearnsAPlantedPreferenceAndTheFlippedOne() {
-        for (const bool flipped : {false, true}) {
-            const auto dir = path(flipped ? "rm-flipped" : "rm");
+        const std::vector<std::tuple<std::string, bool, std::string>> runs{
+            {"rm", false, "generator"}, {"rm-flipped", true, "generator"}, {"rm-conv", false, "conv"}, {"rm-conv-flipped", true, "conv"}};
+        for (const auto& [name, flipped, features] : runs) {
+            const auto dir = path(name);
             ImageFiles files;
             const auto train = redPairs(files, 64, 3, flipped), dev = redPairs(files, 40, 4);
-            imageBundle(dir, "image_reward_model", {start()}, rewardQuick(30), {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+            auto parameters = rewardQuick(30);
+            parameters["features"] = features;
+            imageBundle(dir, "image_reward_model", {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
             const auto out = runPlugin(dir);
             QVERIFY2(out.status == PL_OK, out.message.c_str());
             QVERIFY(std::abs(metric(dir, "loss").at(1) - std::log(2.0)) < 1e-5);
@@ -111,6 +115,65 @@ private Q_SLOTS:
         const auto large = at::upsample_nearest2d(images.narrow(0, 5, 1), {64, 64});
         QVERIFY(std::abs((model->score(large, {prompts[5]}) - scores[5]).item<double>()) < 1e-5);
         QVERIFY(std::abs(model->probability(1, 1) - 0.5) < 1e-12 && model->probability(2, 1) > 0.5);
+    }
+
+    void aGeneratorSeesForItUnchanged() {
+        const auto dir = path("rm") + "/" + newestCheckpoint(path("rm"));
+        auto model = must(learn::loadImageReward(dir, torch::kCPU));
+        QVERIFY(model->frozenFeatures());
+        auto generator = must(learn::loadImageModel(path("start"), torch::kCPU));
+        const auto own = model->named_parameters();
+        for (const auto& item : generator.model->named_parameters()) {
+            const auto* copy = own.find("features.generator." + item.key());
+            QVERIFY2(copy && torch::equal(*copy, item.value()), item.key().c_str());
+            QVERIFY(!copy->requires_grad());
+        }
+        learn::ImageStore store(16);
+        std::vector<size_t> all;
+        for (const auto& row : must(pl::readPairs(path("rm") + "/data/train.jsonl")))
+            for (const auto& ref : {row.chosen, row.rejected})
+                all.push_back(must(store.add(path("rm") + "/data", ref)));
+        for (const auto& row : must(pl::readPairs(path("rm") + "/data/dev.jsonl")))
+            for (const auto& ref : {row.chosen, row.rejected})
+                all.push_back(must(store.add(path("rm") + "/data", ref)));
+        torch::NoGradGuard noGrad;
+        const auto seen = model->see(store.batch(all, torch::kCPU));
+        QCOMPARE(seen.size(1), model->config().featureWidth());
+        QVERIFY(seen.mean(0).abs().max().item<double>() < 1e-3);
+        const auto deviation = seen.std(0, false);
+        QVERIFY2(((deviation - 1).abs() < 1e-2).to(torch::kFloat32).mean().item<double>() > 0.95, "features are not scaled");
+        // From the tensors as published: what the blocks give, by mean and deviation over positions.
+        auto& g = generator.model;
+        const auto images = store.batch({all[0], all[1]}, torch::kCPU);
+        const auto blocks = g->features(0.9 * images, torch::full({2}, 0.1), g->encode(g->nullIds(2)));
+        QCOMPARE(blocks.size(), static_cast<size_t>(g->config().depth + 2));
+        const auto last = blocks.back().flatten(2);
+        const int64_t width = last.size(1);
+        const auto mean = (last.mean(2) - own["features.mean"].narrow(0, seen.size(1) - 2 * width, width)) /
+                          own["features.deviation"].narrow(0, seen.size(1) - 2 * width, width);
+        QVERIFY((seen.narrow(0, 0, 2).narrow(1, seen.size(1) - 2 * width, width) - mean).abs().max().item<double>() < 1e-2);
+        // Trained on once more it keeps its eyes.
+        torch::AutoGradMode grad(true);
+        ImageFiles files;
+        const auto rows = redPairs(files, 16, 5);
+        imageBundle(path("rm-again"), "image_reward_model", {modelSpec("policy", dir)}, rewardQuick(2), {{"train.jsonl", rows}}, files);
+        const auto out = runPlugin(path("rm-again"));
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        const auto again = must(learn::loadImageReward(path("rm-again") + "/" + newestCheckpoint(path("rm-again")), torch::kCPU));
+        QVERIFY(torch::equal(again->named_parameters()["features.mean"], own["features.mean"]));
+        QVERIFY(!torch::equal(again->named_parameters()["head.hidden_weight"], own["head.hidden_weight"]));
+    }
+
+    void aConfigWithBadFeaturesIsRefused() {
+        auto json = learn::ImageRewardConfig::onGenerator(must(learn::readImageConfig(path("start")))).toJson();
+        QVERIFY(learn::ImageRewardConfig::fromJson(json, "config").has_value());
+        for (const auto& [key, value] : std::map<std::string, Json>{{"features", "clip"}, {"noise_level", 1.5}, {"noise_level", "x"},
+                                                                    {"generator", Json()}, {"image_size", 32}}) {
+            auto broken = json;
+            broken[key] = value;
+            const auto out = learn::ImageRewardConfig::fromJson(broken, "config.json");
+            QVERIFY2(!out && out.error().message.find("config.json") != std::string::npos, key.c_str());
+        }
     }
 
     void aPairCountsByThePairsOfItsPrompt() {

@@ -194,18 +194,25 @@ Json ImageModelConfig::toJson() const {
             {"decoder", {{"type", "identity"}}}};
 }
 
-double ImageModelConfig::forwardFlops() const {
+double ImageModelConfig::featureFlops() const {
     const auto a = static_cast<double>(width), b = static_cast<double>(deepWidth), e = static_cast<double>(embedding),
                d = static_cast<double>(textSize), t = static_cast<double>(slots.size());
     const double half = static_cast<double>(size * size) / (kPatch * kPatch), quarter = half / 4;
     const double patch = 3 * kPatch * kPatch;
     double macs = kTimeFeatures * e + e * e + t * d * e + e * e;
-    macs += half * 9 * patch * a * 2; // in and out
-    macs += kBlocks * (Residual::macs(a, a, half, e) + Residual::macs(2 * a, a, half, e));
-    macs += quarter * (9 * a * b + b * 4 * a);
+    macs += half * 9 * patch * a; // in
+    macs += kBlocks * Residual::macs(a, a, half, e);
+    macs += quarter * 9 * a * b;
     macs += static_cast<double>(depth + 1) * Residual::macs(b, b, quarter, e);
     macs += static_cast<double>(depth) * Attention::macs(b, d, quarter, t);
     return 2 * macs;
+}
+
+double ImageModelConfig::forwardFlops() const {
+    const auto a = static_cast<double>(width), b = static_cast<double>(deepWidth), e = static_cast<double>(embedding);
+    const double half = static_cast<double>(size * size) / (kPatch * kPatch), quarter = half / 4;
+    const double up = quarter * b * 4 * a, out = half * 9 * 3 * kPatch * kPatch * a;
+    return featureFlops() + 2 * (up + kBlocks * Residual::macs(2 * a, a, half, e) + out);
 }
 
 struct ImageModelImpl::Layers {
@@ -216,6 +223,12 @@ struct ImageModelImpl::Layers {
     std::vector<Attention> attention;
     std::vector<int64_t> firstRow;
     std::vector<AdaptableLayer> adaptable;
+
+    /// What times and tokens give the residual blocks, [n, embedding]; through SiLU.
+    Tensor embed(const Tensor& times, const Tensor& tokens, Prediction prediction) const;
+    /// The way down, to a quarter of the size. `kept`: after every block at half size; `seen`, if asked for, after every deep block.
+    Tensor falling(const Tensor& x, const Tensor& embed, const Tensor& tokens, std::vector<Tensor>& kept,
+                   std::vector<Tensor>* seen = nullptr) const;
 };
 
 ImageModelImpl::ImageModelImpl(const ImageModelConfig& config, torch::Device device)
@@ -315,22 +328,46 @@ Tensor ImageModelImpl::encode(const Tensor& ids) {
     return at::embedding(m_layers->slots, ids + first);
 }
 
+Tensor ImageModelImpl::Layers::embed(const Tensor& times, const Tensor& tokens, Prediction prediction) const {
+    const auto scale = prediction == Prediction::Flow ? 1000.0 : 1.0;
+    return at::silu(time2.linear(at::silu(time1.linear(timeFeatures(times * scale)))) +
+                    caption2.linear(at::silu(caption1.linear(tokens.flatten(1)))));
+}
+
+Tensor ImageModelImpl::Layers::falling(const Tensor& x, const Tensor& embed, const Tensor& tokens, std::vector<Tensor>& kept,
+                                       std::vector<Tensor>* seen) const {
+    auto h = input.conv(at::pixel_unshuffle(x, kPatch));
+    for (const auto& block : shallow)
+        kept.push_back(h = block(h, embed));
+    h = down.conv(h, 2);
+    h = h + places.to(h.scalar_type());
+    for (size_t i = 0; i < deep.size(); ++i) {
+        if (i > 0)
+            h = attention[i - 1](h, tokens);
+        h = deep[i](h, embed);
+        if (seen)
+            seen->push_back(h);
+    }
+    return h;
+}
+
+std::vector<Tensor> ImageModelImpl::features(const Tensor& x, const Tensor& times, const Tensor& tokens) {
+    const auto& l = *m_layers;
+    std::vector<Tensor> kept, out;
+    l.falling(x, l.embed(times, tokens, m_config.prediction), tokens, kept, &out);
+    out.insert(out.begin(), kept.back());
+    const double flops = m_config.featureFlops() * static_cast<double>(x.size(0));
+    countFlops(flops);
+    if (out.back().requires_grad())
+        out.back().register_hook([back = l.input.weight.requires_grad() ? 2 * flops : flops](const Tensor&) { countFlops(back); });
+    return out;
+}
+
 Tensor ImageModelImpl::predict(const Tensor& x, const Tensor& times, const Tensor& tokens) {
     const auto& l = *m_layers;
-    const auto scale = m_config.prediction == Prediction::Flow ? 1000.0 : 1.0;
-    const auto embed = at::silu(l.time2.linear(at::silu(l.time1.linear(timeFeatures(times * scale)))) +
-                                l.caption2.linear(at::silu(l.caption1.linear(tokens.flatten(1)))));
+    const auto embed = l.embed(times, tokens, m_config.prediction);
     std::vector<Tensor> kept;
-    auto h = l.input.conv(at::pixel_unshuffle(x, kPatch));
-    for (const auto& block : l.shallow)
-        kept.push_back(h = block(h, embed));
-    h = l.down.conv(h, 2);
-    h = h + l.places.to(h.scalar_type());
-    for (size_t i = 0; i < l.deep.size(); ++i) {
-        if (i > 0)
-            h = l.attention[i - 1](h, tokens);
-        h = l.deep[i](h, embed);
-    }
+    auto h = l.falling(x, embed, tokens, kept);
     h = at::pixel_shuffle(l.up.conv(h), 2);
     for (const auto& block : l.rising) {
         h = block(at::cat({h, kept.back()}, 1), embed);

@@ -35,6 +35,8 @@ struct ImageModelConfig {
     Json toJson() const;
     /// FLOPs of the denoiser for one image; a multiply-add counts as 2. Backward is twice this.
     double forwardFlops() const;
+    /// Of the part of it that features() needs.
+    double featureFlops() const;
 };
 /// Is this a model_type of the program's own image models (generators and reward models)?
 bool isImageModelType(std::string_view modelType);
@@ -56,6 +58,10 @@ public:
     /// Denoiser: x [n, 3, size, size], times [n] and tokens give a prediction like x (config().prediction). A flow's time is t
     /// in [0, 1], that of a discrete model the number of its timestep. Rows do not depend on each other.
     torch::Tensor predict(const torch::Tensor& x, const torch::Tensor& times, const torch::Tensor& tokens);
+
+    /// What the denoiser makes of x on its way down, arguments as of predict: the state after the blocks at half size and after each
+    /// block at a quarter, [n, channels, h, w]. For models that judge images.
+    std::vector<torch::Tensor> features(const torch::Tensor& x, const torch::Tensor& times, const torch::Tensor& tokens);
 
     /// Decoder and its inverse: between what the denoiser works on and pixels in [-1, 1].
     torch::Tensor decode(const torch::Tensor& latents) const { return latents.clamp(-1, 1); }

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/base/os/files.h"
-#include "core/learn/images/image_model.h"
+#include "core/learn/images/schedule.h"
 #include "core/learn/models/flops.h"
 #include "core/learn/weights/safetensors.h"
 #include "core/rules/scene.h"
@@ -20,8 +20,14 @@ constexpr int64_t kPatch = 2; ///< pixels a side that the first convolution sees
 constexpr JsonLimits kConfigLimits{.maxBytes = size_t{1} << 20, .maxDepth = 8};
 constexpr const char* kModelType = "pairlab_image_reward";
 
-/// Convolutions, each but the first halving the size, then the mean and the deviation over all positions: how much of something
-/// there is, and how unevenly.
+/// Mean and deviation over all positions, [n, 2 channels]: how much of something there is, and how unevenly.
+Tensor meanAndDeviation(const Tensor& h) {
+    const auto flat = h.flatten(2);
+    const auto mean = flat.mean(2);
+    return at::cat({mean, ((flat - mean.unsqueeze(2)).square().mean(2) + 1e-6).sqrt()}, 1);
+}
+
+/// Convolutions, each but the first halving the size.
 class ConvFeatures final : public ImageFeatures {
 public:
     ConvFeatures(const std::vector<int64_t>& channels, const torch::TensorOptions& options) {
@@ -37,15 +43,64 @@ public:
         auto h = at::pixel_unshuffle(images, kPatch);
         for (size_t i = 0; i < m_weights.size(); ++i)
             h = at::silu(at::conv2d(h, m_weights[i], m_biases[i], i == 0 ? 1 : 2, 1));
-        const auto flat = h.flatten(2);
-        const auto mean = flat.mean(2);
-        const auto deviation = ((flat - mean.unsqueeze(2)).square().mean(2) + 1e-6).sqrt();
-        return at::cat({mean, deviation}, 1);
+        return meanAndDeviation(h);
     }
     int64_t width() const override { return 2 * m_weights.back().size(0); }
 
 private:
     std::vector<Tensor> m_weights, m_biases;
+};
+
+/// What a generator's denoiser sees in an image that it takes for a slightly noised one, without a prompt.
+class GeneratorFeatures final : public ImageFeatures {
+public:
+    GeneratorFeatures(const ImageModelConfig& config, double level, const torch::Device& device) {
+        m_generator = register_module("generator", ImageModel(config, device));
+        const auto options = torch::dtype(torch::kFloat32).device(device);
+        m_width = ImageRewardConfig::onGenerator(config).featureWidth();
+        m_mean = register_parameter("mean", torch::zeros({m_width}, options));
+        m_deviation = register_parameter("deviation", torch::ones({m_width}, options));
+        for (auto& parameter : parameters())
+            parameter.requires_grad_(false);
+        if (config.prediction == Prediction::Flow) {
+            m_told = level;
+            m_onImage = 1 - level;
+        } else {
+            const auto bars = alphaBars();
+            const auto step = static_cast<size_t>(level * static_cast<double>(bars.size() - 1));
+            m_told = static_cast<double>(step);
+            m_onImage = std::sqrt(bars[step]);
+        }
+    }
+    Tensor forward(const Tensor& images) override { return (plain(images) - m_mean) / m_deviation; }
+    int64_t width() const override { return m_width; }
+
+    /// Before they are brought to mean 0 and deviation 1.
+    Tensor plain(const Tensor& images) {
+        const int64_t n = images.size(0);
+        const auto times = torch::full({n}, m_told, images.options());
+        const auto tokens = m_generator->encode(m_generator->nullIds(n));
+        std::vector<Tensor> out;
+        for (const auto& h : m_generator->features(m_onImage * m_generator->toLatents(images), times, tokens))
+            out.push_back(meanAndDeviation(h));
+        return at::cat(out, 1);
+    }
+    void take(ImageModel& generator) {
+        torch::NoGradGuard noGrad;
+        const auto from = generator->named_parameters();
+        for (auto& item : m_generator->named_parameters())
+            item.value().copy_(from[item.key()]);
+    }
+    void scale(const Tensor& mean, const Tensor& deviation) {
+        m_mean.copy_(mean);
+        m_deviation.copy_(deviation.clamp_min(1e-6));
+    }
+
+private:
+    ImageModel m_generator{nullptr};
+    Tensor m_mean, m_deviation;
+    int64_t m_width = 0;
+    double m_told = 0, m_onImage = 1;
 };
 
 Result<int64_t> number(const Json& json, const char* key, std::string_view what, int64_t least, int64_t most) {
@@ -85,6 +140,12 @@ ImageRewardConfig ImageRewardConfig::forScenes(int64_t size) {
     return c;
 }
 
+ImageRewardConfig ImageRewardConfig::onGenerator(const ImageModelConfig& generator) {
+    auto c = forScenes(generator.size);
+    c.generator = generator;
+    return c;
+}
+
 Result<ImageRewardConfig> ImageRewardConfig::fromJson(const Json& json, std::string_view what) {
     if (!json.is_object())
         return fail(Code::InvalidInput, fmt::format("{} is not a JSON object", what));
@@ -97,10 +158,19 @@ Result<ImageRewardConfig> ImageRewardConfig::fromJson(const Json& json, std::str
     if (c.size % kPatch != 0)
         return fail(Code::InvalidInput, fmt::format("{}: image_size {} is not even", what, c.size));
     PL_TRY(const auto features, field<std::string>(json, "features", what));
-    if (features != "conv")
+    if (features == "generator") {
+        const auto at = json.find("generator");
+        PL_TRY(c.generator, ImageModelConfig::fromJson(at == json.end() ? Json() : *at, fmt::format("{}: generator", what)));
+        PL_TRY(c.noiseLevel, field<double>(json, "noise_level", what));
+        if (!(c.noiseLevel >= 0 && c.noiseLevel < 1) || c.generator->size != c.size)
+            return fail(Code::InvalidInput,
+                        fmt::format("{}: noise_level must be from 0 to below 1, and image_size the generator's", what));
+    } else if (features == "conv") {
+        PL_TRY(c.channels, numbers(json, "channels", what, 8, 1, 2048));
+    } else {
         return fail(Code::Unsupported, fmt::format("{}: the features '{}' are not supported", what, features),
-                    "Use a model whose features are 'conv'.");
-    PL_TRY(c.channels, numbers(json, "channels", what, 8, 1, 2048));
+                    "Use a model whose features are 'generator' or 'conv'.");
+    }
     PL_TRY(c.slots, numbers(json, "slots", what, 64, 2, 4096));
     if (c.slots != sceneSlots())
         return fail(Code::Unsupported, fmt::format("{}: its captions have other slots than this program's", what));
@@ -122,22 +192,39 @@ Result<ImageRewardConfig> ImageRewardConfig::fromJson(const Json& json, std::str
 }
 
 Json ImageRewardConfig::toJson() const {
-    return {{"model_type", kModelType},
-            {"image_size", size},
-            {"features", "conv"},
-            {"channels", channels},
-            {"slots", slots},
-            {"slot_size", slotSize},
-            {"hidden", hidden},
-            {"calibration",
-             {{"mean", calibration.mean},
-              {"std", calibration.deviation},
-              {"temperature", calibration.temperature},
-              {"images", calibration.images},
-              {"pairs", calibration.pairs}}}};
+    Json out{{"model_type", kModelType},
+             {"image_size", size},
+             {"features", generator ? "generator" : "conv"},
+             {"slots", slots},
+             {"slot_size", slotSize},
+             {"hidden", hidden},
+             {"calibration",
+              {{"mean", calibration.mean},
+               {"std", calibration.deviation},
+               {"temperature", calibration.temperature},
+               {"images", calibration.images},
+               {"pairs", calibration.pairs}}}};
+    if (generator) {
+        out["generator"] = generator->toJson();
+        out["noise_level"] = noiseLevel;
+    } else {
+        out["channels"] = channels;
+    }
+    return out;
+}
+
+int64_t ImageRewardConfig::featureWidth() const {
+    return 2 * (generator ? generator->width + (generator->depth + 1) * generator->deepWidth : channels.back());
+}
+
+double ImageRewardConfig::headFlops() const {
+    const auto in = static_cast<double>(featureWidth() + static_cast<int64_t>(slots.size()) * slotSize);
+    return 2 * (in + 1) * static_cast<double>(hidden);
 }
 
 double ImageRewardConfig::forwardFlops() const {
+    if (generator)
+        return generator->featureFlops() + headFlops();
     double macs = 0, in = 3 * kPatch * kPatch, side = static_cast<double>(size / kPatch);
     for (size_t i = 0; i < channels.size(); ++i) {
         if (i > 0)
@@ -145,13 +232,15 @@ double ImageRewardConfig::forwardFlops() const {
         macs += side * side * 9 * in * static_cast<double>(channels[i]);
         in = static_cast<double>(channels[i]);
     }
-    macs += (2 * in + static_cast<double>(static_cast<int64_t>(slots.size()) * slotSize)) * static_cast<double>(hidden);
-    return 2 * (macs + static_cast<double>(hidden));
+    return 2 * macs + headFlops();
 }
 
 ImageRewardImpl::ImageRewardImpl(const ImageRewardConfig& config, torch::Device device) : m_config(config) {
     const auto options = torch::dtype(torch::kFloat32).device(device);
-    m_features = register_module("features", std::make_shared<ConvFeatures>(config.channels, options));
+    if (config.generator)
+        m_features = register_module("features", std::make_shared<GeneratorFeatures>(*config.generator, config.noiseLevel, device));
+    else
+        m_features = register_module("features", std::make_shared<ConvFeatures>(config.channels, options));
     const auto head = register_module("head", std::make_shared<torch::nn::Module>());
     int64_t rows = 0;
     for (const int64_t values : config.slots) {
@@ -175,6 +264,8 @@ void ImageRewardImpl::initialise(uint64_t seed) {
     auto generator = at::detail::createCPUGenerator(seed);
     for (const auto& item : named_parameters()) {
         auto parameter = item.value();
+        if (!parameter.requires_grad())
+            continue;
         if (parameter.dim() < 2 || item.key() == "head.out_weight") {
             parameter.zero_();
         } else if (item.key() == "head.slots") {
@@ -198,16 +289,41 @@ Tensor ImageRewardImpl::promptIds(const std::vector<std::string>& prompts) const
 }
 
 Tensor ImageRewardImpl::raw(const Tensor& images, const Tensor& ids) {
+    return judge(see(images), ids);
+}
+
+Tensor ImageRewardImpl::see(const Tensor& images) {
+    auto out = m_features->forward(images);
+    if (!frozenFeatures()) { // a generator counts its own work
+        const double flops = (m_config.forwardFlops() - m_config.headFlops()) * static_cast<double>(images.size(0));
+        countFlops(flops);
+        if (out.requires_grad())
+            out.register_hook([flops](const Tensor&) { countFlops(2 * flops); });
+    }
+    return out;
+}
+
+Tensor ImageRewardImpl::judge(const Tensor& seen, const Tensor& ids) {
     const auto first = torch::tensor(m_firstRow, torch::kInt64).to(ids.device());
     const auto said = at::embedding(m_slots, ids + first).flatten(1);
-    const auto seen = at::cat({m_features->forward(images), said}, 1);
-    const auto hidden = at::silu(at::linear(seen, m_hiddenWeight, m_hiddenBias));
+    const auto hidden = at::silu(at::linear(at::cat({seen, said}, 1), m_hiddenWeight, m_hiddenBias));
     auto out = at::linear(hidden, m_outWeight, m_outBias).squeeze(1);
-    const double flops = m_config.forwardFlops() * static_cast<double>(images.size(0));
+    const double flops = m_config.headFlops() * static_cast<double>(seen.size(0));
     countFlops(flops);
     if (out.requires_grad())
         out.register_hook([flops](const Tensor&) { countFlops(2 * flops); });
     return out;
+}
+
+void ImageRewardImpl::useGenerator(ImageModel& generator, const std::function<Tensor(size_t)>& images, size_t batches) {
+    torch::NoGradGuard noGrad;
+    auto& features = dynamic_cast<GeneratorFeatures&>(*m_features);
+    features.take(generator);
+    std::vector<Tensor> all;
+    for (size_t i = 0; i < batches; ++i)
+        all.push_back(features.plain(images(i)));
+    const auto seen = at::cat(all);
+    features.scale(seen.mean(0), seen.std(0, false));
 }
 
 Tensor ImageRewardImpl::score(const Tensor& images, const std::vector<std::string>& prompts) {
