@@ -427,6 +427,8 @@ private Q_SLOTS:
         QCOMPARE(runCost(in).seconds, 50.0); // half a second a step of 32, twice that of 64
         in.device = "cuda:0";
         QVERIFY(runCost(in).seconds < 0);
+        in.values["adapter_rank"] = 8;
+        QCOMPARE(runCost(in).bytes, 4e6); // one network, its weights frozen
     }
 
     // ---- the Models page

@@ -6,6 +6,7 @@
 
 #include "core/desk/runs/actions.h"
 #include "ui/generate/generate_page.h"
+#include "ui/generate/results.h"
 #include "ui/label/label_page.h"
 #include "ui/samples/samples_page.h"
 #include "ui/widgets/image_view.h"
@@ -95,6 +96,64 @@ private Q_SLOTS:
         QVERIFY(lab.window->grab().save(folder + u"label-starter-images-light.png"_s));
         QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : label, Qt::Key_D);
         QTRY_COMPARE(lab.ask([](desk::Project& p) { return p.counters().current; }), int64_t{1});
+    }
+
+    /// A rule chooses two of four, what that costs is measured before, and what was kept is told by its scores.
+    void theBestOfFourAreKept() {
+        Desk lab;
+        {
+            auto options = projectOptions();
+            options.name = "Scenes";
+            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
+        }
+        auto request = lab.request();
+        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
+        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
+        request.supervisor.pollMs = 30;
+        lab.show({generatePage()}, request, {1280, 800});
+        lab.window->goTo(u"generate"_s);
+        Page* page = lab.window->page(u"generate"_s);
+        const auto button = [page](const QString& text) -> QAbstractButton* {
+            for (QAbstractButton* each : page->findChildren<QAbstractButton*>())
+                if (each->text() == text && each->isVisible())
+                    return each;
+            return nullptr;
+        };
+        const auto shows = [page](const QString& part) {
+            const auto labels = page->findChildren<QLabel*>();
+            return std::any_of(labels.begin(), labels.end(),
+                               [&](const QLabel* l) { return l->isVisible() && l->text().contains(part); });
+        };
+        QTRY_VERIFY(button(u"the best of"_s));
+        field(page, u"How many prompts"_s)->setText(u"5"_s);
+        field(page, u"Sampling steps"_s)->setText(u"4"_s);
+        button(u"the best of"_s)->click();
+        field(page, u"Drawn for each prompt and model"_s)->setText(u"4"_s);
+        for (QComboBox* box : page->findChildren<QComboBox*>())
+            if (box->accessibleName() == u"Who chooses"_s)
+                box->setCurrentIndex(box->findData(u"larger"_s));
+        QVERIFY(shows(u"20 drawn\n10 kept"_s));
+        QTRY_VERIFY(button(u"Measure it with 4 pictures"_s));
+        button(u"Measure it with 4 pictures"_s)->click();
+        QTRY_VERIFY_WITH_TIMEOUT(shows(u"as in 0001-generate_image"_s), 240000);
+        button(u"Draw them"_s)->click();
+        QTRY_VERIFY_WITH_TIMEOUT(shows(u"Kept 2 of 4 drawn for each prompt: 10 pictures"_s), 240000);
+        QTRY_COMPARE_WITH_TIMEOUT(lab.ask([](desk::Project& p) { return p.counters().comparisons; }), int64_t{5}, 60000);
+        QTRY_VERIFY(shows(u"drew 10 pictures"_s));
+        QCOMPARE(page->findChild<ResultsCard*>()->kept().size(), size_t{5});
+        for (const KeptRow& row : page->findChild<ResultsCard*>()->kept())
+            QVERIFY(row.drawn == 4 && row.scores.size() == 2 && row.scores[0] >= row.scores[1]);
+        QVERIFY2(clipped(page).isEmpty(), qPrintable(clipped(page).join(u'|')));
+        for (QLabel* label : page->findChildren<QLabel*>()) // no picture is cut for the table beside it
+            if (label->isVisible() && label->accessibleName().startsWith("Image of "_L1))
+                QVERIFY(label->height() >= label->pixmap().height() && label->width() >= label->pixmap().width());
+        const QString folder = QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/");
+        QDir().mkpath(folder);
+        QVERIFY(lab.window->grab().save(folder + u"generate-images-kept-light.png"_s));
+        applyTheme(*qApp, ThemeMode::Dark);
+        QTest::qWait(100);
+        QVERIFY(lab.window->grab().save(folder + u"generate-images-kept-dark.png"_s));
+        applyTheme(*qApp, ThemeMode::Light);
     }
 
     /// The same model twice: two pictures of one caption, and a word it does not know.

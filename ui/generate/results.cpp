@@ -19,9 +19,9 @@ namespace pl::ui {
 using namespace Qt::StringLiterals;
 
 namespace {
-constexpr int kPictureSide = 256;
+constexpr int kPictureSide = 256, kSmallSide = 128; ///< alone; beside the table of what was kept
 constexpr size_t kMostKept = 20000;
-constexpr int kTableHeight = 168; ///< five rows
+constexpr int kTableHeight = 150; ///< at least: three rows
 
 std::string textOf(const Json& body, const char* key) {
     const auto at = body.find(key);
@@ -46,10 +46,17 @@ ResultsCard::ResultsCard() {
     m_nothing = new TextLabel({}, TextStyle::Body, Tone::Second);
     m_nothing->setWordWrap(true);
     body()->addWidget(m_nothing);
+    m_summary = new TextLabel;
+    m_summary->setWordWrap(true);
+    body()->addWidget(m_summary);
+    auto* row = new QHBoxLayout;
+    setNoMargins(row, Size::GapL);
+    auto* first = new QVBoxLayout;
+    setNoMargins(first, Size::GapS);
     m_prompt = new TextLabel({}, TextStyle::Strong);
     m_prompt->setWordWrap(true);
     m_prompt->hide();
-    body()->addWidget(m_prompt);
+    first->addWidget(m_prompt);
     auto* panes = new QHBoxLayout;
     setNoMargins(panes, Size::GapM);
     for (int i = 0; i < 2; ++i) {
@@ -64,18 +71,17 @@ ResultsCard::ResultsCard() {
         column->addWidget(m_picture[i], 1);
         panes->addLayout(column, 1);
     }
-    body()->addLayout(panes, 1);
-    m_summary = new TextLabel;
-    m_summary->setWordWrap(true);
-    body()->addWidget(m_summary);
+    first->addLayout(panes, 1);
+    row->addLayout(first, 1);
     m_table = new DetailTable(new TableModel({{u"Prompt"_s, false, false, 0, true},
                                               {u"Model"_s, false, true, 150, false, {}, true},
                                               {u"Kept"_s, true, true, 72},
                                               {u"Scores"_s, true, true, 130, false, u"Of those kept, best first"_s}},
                                              [this](int row, int column, int role) { return keptCell(row, column, role); }));
     m_table->setFilterPlaceholder(u"Filter by prompt"_s);
-    m_table->setFixedHeight(kTableHeight);
-    body()->addWidget(m_table);
+    m_table->setMinimumHeight(kTableHeight);
+    row->addWidget(m_table, 1);
+    body()->addLayout(row, 1);
     body()->addStretch(0);
     connect(&m_loader, &ImageLoader::loaded, this,
             [this](const QString& path, int, const ImagePtr& image) { onPicture(path, *image); });
@@ -112,8 +118,8 @@ void ResultsCard::onRun(const desk::RunInfo& info, const std::vector<Event>& eve
         return;
     for (const Event& e : events)
         if (e.type == event::kCandidate) {
-            take(info, e);
             takeKept(e);
+            take(info, e);
         }
     showKept(info);
     m_progress->setValue(info.of > 0 ? static_cast<double>(info.step) / static_cast<double>(info.of)
@@ -195,7 +201,10 @@ void ResultsCard::showKept(const desk::RunInfo& info) {
         return at == info.metrics.end() ? std::nan("") : at->second;
     };
     const double best = mean("reward/kept"), all = mean("reward/drawn");
-    QString words = u"Kept %1 of %2 drawn for each prompt: %3 pictures so far"_s.arg(m_kept.front().scores.size())
+    const bool over = info.state == RunState::Finished || info.state == RunState::Stopped || info.state == RunState::Failed;
+    QString words = (over ? u"Kept %1 of %2 drawn for each prompt: %3 pictures"_s
+                          : u"Kept %1 of %2 drawn for each prompt: %3 pictures so far"_s)
+                        .arg(m_kept.front().scores.size())
                         .arg(m_kept.front().drawn)
                         .arg(formatCount(static_cast<int64_t>(kept)));
     if (std::isfinite(best) && std::isfinite(all))
@@ -251,9 +260,10 @@ void ResultsCard::onPicture(const QString& path, const LoadedImage& loaded) {
             continue;
         }
         m_from[i]->setText(u"%1 · %2 × %3"_s.arg(m_pictureModel[i]).arg(loaded.size.width()).arg(loaded.size.height()));
-        const bool small = loaded.size.width() <= kPictureSide && loaded.size.height() <= kPictureSide;
+        const int side = m_kept.empty() ? kPictureSide : kSmallSide;
+        const bool small = loaded.size.width() <= side && loaded.size.height() <= side;
         m_picture[i]->setPixmap(QPixmap::fromImage(loaded.image.scaled(
-            kPictureSide, kPictureSide, Qt::KeepAspectRatio, small ? Qt::FastTransformation : Qt::SmoothTransformation)));
+            side, side, Qt::KeepAspectRatio, small ? Qt::FastTransformation : Qt::SmoothTransformation)));
     }
 }
 

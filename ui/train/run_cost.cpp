@@ -33,7 +33,8 @@ RunCost imageCost(const RunCostInput& in, double steps) {
     RunCost out;
     const bool reference = std::any_of(in.manifest->models.begin(), in.manifest->models.end(),
                                        [](const ModelNeed& need) { return need.role == "reference"; });
-    out.bytes = static_cast<double>(in.facts->parameters) * (reference ? 20 : 16);
+    const bool adapters = numberOr(in.values, "adapter_rank", 0) > 0; // all but they are frozen, and the reference is the same model
+    out.bytes = static_cast<double>(in.facts->parameters) * (adapters ? 4 : reference ? 20 : 16);
     const QString count = formatCount(static_cast<int64_t>(steps));
     out.basis = u"%1 steps; the first run measures what one takes"_s.arg(count);
     int64_t newest = 0;
