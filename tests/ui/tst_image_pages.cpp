@@ -165,7 +165,7 @@ private Q_SLOTS:
             drawn.seed = 41;
             drawn.run = 1;
             drawn.uuid.clear();
-            drawn.params = {{"width", 32}, {"height", 32}, {"steps", 8}, {"guidance", 2.5}};
+            drawn.params = {{"width", 32}, {"height", 32}, {"draw", 0}, {"steps", 8}, {"guidance", 2.5}};
             drawn.prompt = images.back().prompt;
             desk::NewCandidate other = images[2];
             other = static_cast<const desk::NewCandidate&>(images[2]);
@@ -189,8 +189,8 @@ private Q_SLOTS:
         for (int r = 0; r < 13; ++r)
             said.append(table->model()->data(table->model()->index(r, words), Qt::UserRole).toString());
         // In the order of the pair's sides, which is that of the files' hashes.
-        QVERIFY2(said.contains(u"32 × 32 · seed 41, 42 · 8 steps · guidance 2.5"_s) ||
-                     said.contains(u"32 × 32 · seed 42, 41 · 8 steps · guidance 2.5"_s),
+        QVERIFY2(said.contains(u"32 × 32 · seed 41, 42 · draw 1 · 8 steps · guidance 2.5"_s) ||
+                     said.contains(u"32 × 32 · seed 42, 41 · draw 1 · 8 steps · guidance 2.5"_s),
                  qPrintable(said.join(u'|')));
         QVERIFY(!said.join(u'|').contains(QRegularExpression(u"[0-9a-f]{8}"_s)));
         // Filtered as before, and the columns stay.
@@ -315,6 +315,14 @@ private Q_SLOTS:
         // 0.8 of 40 pictures; backgrounds are said in half of the prompts: too few for a figure.
         QTRY_VERIFY2(shows(page, u"80 % [65, 90]"_s), qPrintable(texts(page).join(u'|')));
         QVERIFY(shows(page, u"too few (20)"_s));
+        const auto cutOff = [&] {
+            QStringList words;
+            for (QLabel* label : outcomes->findChildren<QLabel*>())
+                if (label->isVisible() && label->visibleRegion().boundingRect().width() < label->width() - 1)
+                    words.append(label->text());
+            return words;
+        };
+        QTRY_VERIFY2(cutOff().isEmpty(), qPrintable(cutOff().join(u'|')));
         QVERIFY(shows(page, u"Background as asked"_s) && shows(page, u"Diversity"_s) && shows(page, u"0.184"_s));
         PictureGrid* grid = outcomes->browser()->grid();
         QVERIFY(grid->currentWords().contains(u"0002-image_dpo step 60"_s));

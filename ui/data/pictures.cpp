@@ -27,14 +27,21 @@ QString figure(const Json& params, std::initializer_list<const char*> names) {
     return {};
 }
 
+/// Which of the images of one prompt and seed, from 1; empty when it is not said.
+QString drawOf(const Json& params) {
+    const auto it = params.find("draw");
+    return it != params.end() && it->is_number_integer() ? QString::number(it->get<int64_t>() + 1) : QString();
+}
+
 struct Fact {
     QString before, value, after;
 };
-std::array<Fact, 4> factsOf(const desk::Candidate& c) {
+std::array<Fact, 5> factsOf(const desk::Candidate& c) {
     const QString width = figure(c.params, {"width"}), height = figure(c.params, {"height"});
     const bool drawn = c.seed != 0 || c.run != 0;
     return {Fact{{}, width.isEmpty() || height.isEmpty() ? QString() : width + u" × "_s + height, {}},
             Fact{u"seed "_s, drawn ? QString::number(c.seed) : QString(), {}},
+            Fact{u"draw "_s, drawOf(c.params), {}},
             Fact{{}, figure(c.params, {"steps", "num_inference_steps"}), u" steps"_s},
             Fact{u"guidance "_s, figure(c.params, {"guidance", "guidance_scale", "cfg"}), {}}};
 }

@@ -8,6 +8,7 @@
 #include <QGridLayout>
 #include <QHBoxLayout>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QVBoxLayout>
 
 #include "core/rules/scene.h"
@@ -21,7 +22,6 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr qint64 kCache = qint64{64} << 20; ///< of pictures, whatever the number of prompts
-constexpr int kFiguresWidth = 620; ///< three intervals beside each other
 
 double valueOf(const RunSeries& series, const std::string& name) {
     const auto it = series.result().find(name);
@@ -85,12 +85,11 @@ ImageOutcomes::ImageOutcomes(QWidget* parent) : QWidget(parent), m_loader(nullpt
     m_browser = new PictureBrowser(&m_loader, Qt::Horizontal);
     m_browser->grid()->setAccessibleName(u"Pictures of both models by prompt"_s);
     row->addWidget(m_browser, 1);
-    auto* area = new QScrollArea;
+    auto* area = m_area = new QScrollArea;
     area->setWidgetResizable(true);
     area->setFrameShape(QFrame::NoFrame);
     area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     area->setFocusPolicy(Qt::NoFocus);
-    area->setFixedWidth(kFiguresWidth);
     auto* figures = new QWidget;
     auto* column = new QVBoxLayout(figures);
     setNoMargins(column, Size::GapS);
@@ -194,6 +193,7 @@ void ImageOutcomes::fillFigures(const std::vector<ImageFigure>& figures) {
         if (column > 0)
             label->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
         m_grid->addWidget(label, row, column);
+        label->show(); // now: what is hidden takes no room in the width below
     };
     const QStringList heads{QString(), u"Model"_s, u"Other"_s, u"Most there is"_s, u"n"_s};
     for (int c = 1; c < heads.size(); ++c)
@@ -208,6 +208,8 @@ void ImageOutcomes::fillFigures(const std::vector<ImageFigure>& figures) {
         ++row;
     }
     m_grid->setColumnStretch(0, 1);
+    // As wide as the figures are, with room for the bar when they do not fit in height.
+    m_area->setFixedWidth(m_grid->sizeHint().width() + m_area->verticalScrollBar()->sizeHint().width() + px(Size::GapS));
 }
 
 } // namespace pl::ui

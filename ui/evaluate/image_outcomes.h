@@ -11,6 +11,7 @@
 #include "ui/widgets/picture_browser.h"
 
 class QGridLayout;
+class QScrollArea;
 
 namespace pl::ui {
 
@@ -53,6 +54,7 @@ private:
     PictureBrowser* m_browser;
     SegmentedControl* m_choice;
     TextLabel* m_judge;
+    QScrollArea* m_area;
     QGridLayout* m_grid;
 };
 
