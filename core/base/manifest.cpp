@@ -19,6 +19,7 @@ Result<Json> checkedValue(const Parameter& parameter, const Json& value, const s
 namespace {
 
 constexpr JsonLimits kManifestLimits{size_t{4} << 20, 24};
+const std::vector<std::string> kDataKinds = {"pairs", "prompts", "sft", "unpaired", "ties"};
 
 tl::unexpected<Error> bad(const std::string& what, std::string why) {
     return fail(Code::InvalidInput, fmt::format("{}: {}", what, why));
@@ -98,6 +99,8 @@ Result<std::vector<Variant>> variantsOf(const Json& json, const std::string& wha
             return bad(where, "the name must be lower case letters, digits, _ and -");
         PL_TRY(variant.label, fieldOr<std::string>(item, "label", variant.name, where));
         PL_TRY(variant.help, fieldOr<std::string>(item, "help", "", where));
+        PL_TRY(variant.data, stringsOr(item, "data", where));
+        PL_CHECK(oneOf(variant.data, kDataKinds, "data", where));
         if (const auto properties = item.find("properties"); properties != item.end()) {
             PL_TRY(variant.parameters, parametersOf(*properties, where, false));
         }
@@ -243,7 +246,7 @@ Status readNeeds(Manifest& manifest, const Json& json, const std::string& what) 
     if (!needs->is_object())
         return bad(what, "\"needs\" must be an object");
     PL_TRY(manifest.data, stringsOr(*needs, "data", what));
-    PL_CHECK(oneOf(manifest.data, {"pairs", "prompts", "sft", "unpaired", "ties"}, "data", what));
+    PL_CHECK(oneOf(manifest.data, kDataKinds, "data", what));
     PL_TRY(manifest.modalities, stringsOr(*needs, "modalities", what));
     PL_CHECK(oneOf(manifest.modalities, {"text", "image"}, "modalities", what));
     const auto models = needs->find("models");
@@ -333,6 +336,25 @@ const Parameter* Manifest::parameter(std::string_view name) const {
         if (parameter.name == name)
             return &parameter;
     return nullptr;
+}
+
+bool Manifest::needsData(std::string_view kind, const Json& given) const {
+    const auto lists = [&](const std::vector<std::string>& kinds) {
+        return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+    };
+    if (lists(data))
+        return true;
+    for (const Parameter& parameter : parameters) {
+        const auto items = given.find(parameter.name);
+        if (parameter.type != ParamType::Variants || items == given.end() || !items->is_array())
+            continue;
+        for (const Variant& variant : parameter.variants)
+            if (lists(variant.data) && std::any_of(items->begin(), items->end(), [&](const Json& item) {
+                    return item.is_object() && item.value("type", Json()) == variant.name;
+                }))
+                return true;
+    }
+    return false;
 }
 
 Result<Manifest> Manifest::load(const std::string& dir) {

@@ -19,6 +19,7 @@ struct Variant {
     std::string name;
     std::string label;
     std::string help;
+    std::vector<std::string> data; ///< needed besides the manifest's when this one is chosen
     std::vector<Parameter> parameters;
 };
 
@@ -70,6 +71,8 @@ struct Manifest {
     bool resident = false; ///< can answer requests
 
     const Parameter* parameter(std::string_view name) const;
+    /// Does a run with these parameters read `kind` of data: always, or for a variant they choose?
+    bool needsData(std::string_view kind, const Json& parameters = Json::object()) const;
     /// Reads and validates <dir>/manifest.json.
     static Result<Manifest> load(const std::string& dir);
     static Result<Manifest> fromJson(const Json& json, const std::string& dir);

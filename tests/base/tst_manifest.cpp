@@ -116,6 +116,7 @@ private Q_SLOTS:
         row("/parameters/properties/note/variants", "[]", "needs the type variants");
         row("/parameters/properties/rewards/variants", "[]", "at least one");
         row("/parameters/properties/rewards/variants/1/name", "\"length\"", "appears twice");
+        row("/parameters/properties/rewards/variants/1/data", "[\"dreams\"]", "is not known");
         row("/parameters/properties/rewards/variants/1/properties/type", R"({"type":"string"})", "called \"type\"");
         row("/parameters/properties/rewards/variants/1/properties/deep", R"({"type":"variants","variants":[{"name":"x"}]})",
             "may not hold variants");

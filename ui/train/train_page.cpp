@@ -33,9 +33,6 @@ namespace {
 constexpr int kBeforeWidth = 344;
 constexpr size_t kDoctorPairs = 1000, kDoctorChunk = 100;
 
-bool needs(const Manifest& m, const char* what) {
-    return std::find(m.data.begin(), m.data.end(), what) != m.data.end();
-}
 class TrainPage : public Page {
 public:
     explicit TrainPage(Context& context) : m_ctx(context) {
@@ -500,11 +497,11 @@ private:
         in.images = trainsImages(*m_manifest);
         // Scenes are drawn by the job itself.
         const bool drawn = m_manifest->parameter("source") && values.value("source", Json()) == Json("scenes");
-        in.needsPairs = !drawn && (needs(*m_manifest, "pairs") || needs(*m_manifest, "sft"));
-        in.takesRankings = in.images && needs(*m_manifest, "pairs");
+        in.needsPairs = !drawn && (m_manifest->needsData("pairs", values) || m_manifest->needsData("sft", values));
+        in.takesRankings = in.images && m_manifest->needsData("pairs", values);
         for (QWidget* w : std::initializer_list<QWidget*>{m_dataCaption, m_dataset, m_kinds})
             w->setVisible(in.needsPairs);
-        in.needsPrompts = needs(*m_manifest, "prompts");
+        in.needsPrompts = m_manifest->needsData("prompts", values);
         in.prompts = m_counters.train;
         in.counts = dataset ? dataset->counts : m_now[in.images];
         in.haveModel = m_manifest->models.empty() || chosenModel() != nullptr;

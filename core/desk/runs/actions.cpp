@@ -156,7 +156,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
         run.models.push_back(std::move(model));
     }
     PL_CHECK(addReferredModels(project, *manifest, request.parameters, run.models));
-    const bool ownFile = needs(*manifest, "sft") && !request.sftFile.empty();
+    const bool ownFile = manifest->needsData("sft", request.parameters) && !request.sftFile.empty();
     // Scenes are drawn by the job itself, by rule.
     const bool drawn = manifest->parameter("source") && request.parameters.value("source", Json()) == "scenes";
     if (ownFile) {
@@ -171,7 +171,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
                 run.images[row.completion] = os::joinPath(os::parentDir(os::absolutePath(request.sftFile)), row.completion);
             }
         }
-    } else if (!drawn && (needs(*manifest, "pairs") || needs(*manifest, "sft"))) {
+    } else if (!drawn && (manifest->needsData("pairs", request.parameters) || manifest->needsData("sft", request.parameters))) {
         PL_TRY(const DatasetInfo dataset, datasetFor(project, request.dataset, image));
         if (dataset.counts.train == 0 && dataset.counts.rankings == 0)
             return fail(Code::InvalidInput,
@@ -179,7 +179,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
                                     dataset.name),
                         "Label some pairs first; about 200 is where it becomes useful.");
         run.datasetHash = dataset.sha;
-        if (needs(*manifest, "pairs")) {
+        if (manifest->needsData("pairs", request.parameters)) {
             for (const char* file : {"train.jsonl", "dev.jsonl", "ties.jsonl", "unpaired.jsonl", "rankings.jsonl"})
                 if (os::exists(os::joinPath(dataset.dir, file)))
                     run.dataFiles[file] = os::joinPath(dataset.dir, file);
@@ -203,7 +203,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
             }
         }
     }
-    if (needs(*manifest, "prompts")) {
+    if (manifest->needsData("prompts", request.parameters)) {
         PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, Split::Train, kind, request.prompts));
         if (auto dev = promptsOf(project, Split::Dev, kind, 0))
             run.dataTexts["dev_prompts.jsonl"] = *dev;

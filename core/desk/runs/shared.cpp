@@ -88,10 +88,6 @@ Result<const Manifest*> manifestOf(Supervisor& supervisor, const std::string& pl
     return fail(Code::NotFound, fmt::format("there is no plugin '{}'", plugin), "Known: " + known + ".");
 }
 
-bool needs(const Manifest& manifest, const char* data) {
-    return std::find(manifest.data.begin(), manifest.data.end(), data) != manifest.data.end();
-}
-
 bool hasRole(const Manifest& manifest, const char* role) {
     return std::any_of(manifest.models.begin(), manifest.models.end(),
                        [&](const ModelNeed& need) { return need.role == role; });
@@ -197,7 +193,8 @@ Json conventionsOf(const Manifest& manifest) {
         // Papers write sums over an image's elements; published code, its betas and its clip ranges are in means.
         out.update({{"denoising_error", "mean over the elements of an image of the squared error"},
                     {"step_logp", "mean over the elements of an image of the log-density of one denoising step"},
-                    {"log_ratio", "new minus old step_logp; times the number of elements: the sum convention"}});
+                    {"log_ratio", "new minus old step_logp; times the number of elements: the sum convention"},
+                    {"clip_range", "of exp(log_ratio), so in units of the mean convention"}});
         if (!makes("text"))
             out.erase("logps");
     }

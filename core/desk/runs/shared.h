@@ -21,7 +21,6 @@ std::string kindOfPrompts(const std::string& asked, bool image);
 /// Every model a parameter names (also inside reward terms) becomes a model of the bundle with role "ref:<text>".
 Status addReferredModels(Project& project, const Manifest& manifest, const Json& parameters, std::vector<ModelSpec>& models);
 Result<const Manifest*> manifestOf(Supervisor& supervisor, const std::string& plugin);
-bool needs(const Manifest& manifest, const char* data);
 bool hasRole(const Manifest& manifest, const char* role);
 bool takesImages(const Manifest& manifest);
 /// The job reads and makes models of one kind; another is refused by name.
