@@ -26,8 +26,6 @@ namespace {
 using namespace pl;
 using namespace pl::sdk;
 
-/// Colour and background may lose so much before a checkpoint is ranked below every one that lost less.
-constexpr double kObedienceSlack = 0.03, kObediencePrice = 100;
 /// Both errors of held-out pairs must have grown by this share of the reference's before it is an alarm.
 constexpr double kCollapse = 0.02;
 
@@ -368,21 +366,13 @@ private:
         if (!evaluate)
             return m_loop->report(values);
         // The obedience of the model the run began with is what later ones are held to.
-        Json& extra = m_loop->extra();
-        if (m_loop->step() == 0 || !extra.contains("first")) {
-            extra["first"] = Json::object();
-            for (const auto& [name, value] : *drawn)
-                extra["first"][name] = value;
-        }
-        std::map<std::string, double> first;
-        for (const auto& [name, value] : extra["first"].items())
-            if (value.is_number())
-                first[name] = value.get<double>();
+        const auto first = figuresAtStart(m_loop->extra(), m_loop->step(), values);
+        const double fall = obedienceFall(first, values, "eval_");
         if (!m_watch.empty())
-            values["eval_obedience_fall"] = obedienceFall(first, values, "eval_");
+            values["eval_obedience_fall"] = fall;
         // Winner-only training has no margins to tell apart by.
         if (const auto loss = values.find(m_p.winnerSft ? "eval_loss" : "eval_calibrated_loss"); loss != values.end())
-            values["eval_choice"] = choice(loss->second, kObediencePrice * std::max(0.0, obedienceFall(first, values, "eval_") - kObedienceSlack));
+            values["eval_choice"] = choice(loss->second, obediencePrice(fall));
         warnOfCollapse(values);
         // The lesson is to see where it ends, so nothing is chosen there.
         return m_loop->evaluated(values, m_p.lesson ? std::string() : m_data.decidingMetric("eval_choice"), false, {}, true);

@@ -20,6 +20,7 @@ namespace pl::sdk {
 namespace {
 
 constexpr size_t kShown = 8, kDiversityPrompts = 16;
+constexpr double kObedienceSlack = 0.03, kObediencePrice = 100;
 
 } // namespace
 
@@ -128,6 +129,23 @@ Result<std::map<std::string, double>> ImageWatch::measure(learn::Job& job, learn
         PL_CHECK(job.events().write(event::kSample, std::move(sample)));
     }
     return values;
+}
+
+std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const std::map<std::string, double>& now) {
+    if (step == 0 || !extra.contains("first")) {
+        extra["first"] = Json::object();
+        for (const auto& [name, value] : now)
+            extra["first"][name] = value;
+    }
+    std::map<std::string, double> first;
+    for (const auto& [name, value] : extra["first"].items())
+        if (value.is_number())
+            first[name] = value.get<double>();
+    return first;
+}
+
+double obediencePrice(double fall) {
+    return kObediencePrice * std::max(0.0, fall - kObedienceSlack);
 }
 
 double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,

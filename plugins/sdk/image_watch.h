@@ -51,9 +51,15 @@ private:
     std::vector<Image> m_images;
 };
 
+/// The figures of a run's first look, kept in a trainer's extra state: `now` becomes them at step 0.
+std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const std::map<std::string, double>& now);
+
 /// How far colour and background obedience lie below where the run began: the larger fall in points of [0, 1], 0 when neither
 /// fell. `first` are the values of step 0.
 double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,
                      const std::string& prefix);
+/// What a checkpoint pays for a fall of obedience: nothing within 3 points, beyond them so much that one that lost less is always
+/// preferred. In units of a deciding metric that moves by a few tenths.
+double obediencePrice(double fall);
 
 } // namespace pl::sdk
