@@ -64,6 +64,8 @@ public:
     bool resumed() const { return m_resumed; }
     /// A trainer's own state: kept in checkpoints and restored before the first step.
     Json& extra() { return m_state.extra; }
+    /// The same for tensors; they are written as they are when a checkpoint is.
+    learn::TensorMap& tensors() { return m_state.tensors; }
     /// Asked at every micro-batch: true when the desk wants the run to stop or pause. The open step is then given up and
     /// its gradients thrown away, so that the checkpoint is a step boundary.
     bool leaving();

@@ -13,6 +13,7 @@ namespace pl::learn {
 namespace {
 
 constexpr const char* kPartial = ".partial";
+constexpr const char* kTrainersOwn = "trainer/own.safetensors";
 constexpr const char* kOwnWeights = "trainer/weights.safetensors"; ///< beside the average in model.safetensors
 
 torch::Generator generator() {
@@ -32,6 +33,8 @@ Status writeParts(const std::string& dir, const Trainable& model, const AdamW& o
             own[name] = parameter.detach();
         PL_CHECK(writeSafetensors(os::joinPath(dir, kOwnWeights), own));
     }
+    if (!state.tensors.empty())
+        PL_CHECK(writeSafetensors(os::joinPath(dir, kTrainersOwn), state.tensors));
     auto tensors = optimizer.state();
     tensors["rng.cpu"] = generator().get_state();
     PL_CHECK(writeSafetensors(os::joinPath(dir, "trainer/optimizer.safetensors"), tensors));
@@ -151,6 +154,9 @@ Result<std::optional<TrainState>> resumeNewest(const std::string& bundleDir, con
                         "Remove this checkpoint to continue from the one before.");
         auto random = generator();
         random.set_state(at->second);
+    }
+    if (const std::string own = os::joinPath(dir, kTrainersOwn); os::exists(own)) {
+        PL_TRY(state.tensors, readSafetensors(own));
     }
     return std::optional<TrainState>(std::move(state));
 }

@@ -8,6 +8,7 @@
 #include "core/learn/training/metric_window.h"
 #include "core/learn/training/optimizer.h"
 #include "core/learn/training/trainable.h"
+#include "core/learn/weights/safetensors.h"
 
 /// checkpoints/step-000200/ is a model folder (config.json, model.safetensors, tokenizer files) with trainer/optimizer.safetensors
 /// and trainer/state.json beside the weights, closed by DONE. Of a run with an average of its weights, model.safetensors holds
@@ -32,6 +33,7 @@ struct TrainState {
     MetricWindow window;
     std::string configuration; ///< digest of parameters, data and seed: another run's checkpoint is refused
     Json extra = Json::object(); ///< a trainer's own
+    TensorMap tensors;           ///< a trainer's own, in trainer/own.safetensors
 
     Json toJson() const;
     static Result<TrainState> fromJson(const Json& json, std::string_view what);
