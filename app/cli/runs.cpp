@@ -207,16 +207,20 @@ struct TrainArguments : JobArguments {
     int64_t limit = 0;
 };
 
+constexpr const char* kRewardForms =
+    "Use run:ID, rule:TASTE, verifier or length:TOKENS, for images run:ID, taste:TASTE, obedience or rankings, each with an optional "
+    "*WEIGHT.";
+
 Result<double> plainNumber(const std::string& text, const std::string& what) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end);
     if (text.empty() || *end != 0 || !std::isfinite(value))
         return fail(Code::InvalidInput, fmt::format("'{}' in '{}' is no number", text, what),
-                    "Use run:ID, rule:TASTE, verifier or length:TOKENS, each with an optional *WEIGHT.");
+                    kRewardForms);
     return value;
 }
 
-// "run:12", "rule:concise", "verifier", "length:60", each with an optional "*WEIGHT".
+// "run:12", "rule:concise", "verifier", "length:60", of images "taste:larger", "obedience", "rankings", each with an optional "*WEIGHT".
 Result<Json> rewardTerm(const std::string& text) {
     std::string body = text;
     Json term = Json::object();
@@ -230,17 +234,19 @@ Result<Json> rewardTerm(const std::string& text) {
     } else if (body.rfind("rule:", 0) == 0) {
         term["type"] = "rule";
         term["taste"] = body.substr(5);
-        auto known = rules::tasteByName(body.substr(5));
-        if (!known && !rules::imageTasteByName(body.substr(5)))
-            return tl::unexpected<Error>(std::move(known).error());
-    } else if (body == "verifier") {
-        term["type"] = "verifier";
+        PL_CHECK(rules::tasteByName(body.substr(5)));
+    } else if (body.rfind("taste:", 0) == 0) {
+        term["type"] = "taste";
+        term["name"] = body.substr(6);
+        PL_CHECK(rules::imageTasteByName(body.substr(6)));
+    } else if (body == "verifier" || body == "obedience" || body == "rankings") {
+        term["type"] = body;
     } else if (body.rfind("length:", 0) == 0) {
         term["type"] = "length";
         PL_TRY(term["target"], plainNumber(body.substr(7), text));
     } else {
         return fail(Code::InvalidInput, fmt::format("'{}' is no reward", text),
-                    "Use run:ID, rule:TASTE, verifier or length:TOKENS, each with an optional *WEIGHT.");
+                    kRewardForms);
     }
     return term;
 }
@@ -463,11 +469,13 @@ void addRunCommands(Commands& commands) {
     auto t = std::make_shared<TrainArguments>();
     sub = commands.add("train", "Train on the judgements", [t] { return train(*t); });
     addJobOptions(sub, *t);
-    sub->add_option("--plugin", t->plugin, "reward_model, dpo, grpo, sft, image_reward_model, image_dpo, ...")->required();
+    sub->add_option("--plugin", t->plugin, "reward_model, dpo, grpo, sft, image_reward_model, image_dpo, image_grpo, ...")->required();
     sub->add_option("--model", t->model, "The policy to start from");
     sub->add_option("--dataset", t->dataset, "A frozen dataset; without it the votes of now are frozen");
     sub->add_option("--data", t->data, "sft: JSONL rows {\"prompt\", \"completion\"}; image_sft: images beside the file");
-    sub->add_option("--reward", t->rewards, "grpo: run:ID, rule:TASTE, verifier, length:TOKENS, with optional *WEIGHT");
+    sub->add_option("--reward", t->rewards,
+                    "grpo: run:ID, rule:TASTE, verifier, length:TOKENS; image_grpo: run:ID, taste:TASTE, obedience, rankings; with optional "
+                    "*WEIGHT");
     sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, scene, all); auto: what the model is for");
     sub->add_option("--limit", t->limit, "grpo: at most so many prompts; 0: all")->check(wholeNumber(0, kMostAsked));
     sub->add_option("--threads", t->threads, "Processor threads; 0: all")->check(wholeNumber(0, 1024));
