@@ -11,6 +11,8 @@ namespace pl::image_grpo {
 
 namespace {
 
+/// Where nothing else is asked for: what suits models of a few million parameters.
+constexpr double kNftRate = 1e-4, kStepRate = 2e-4;
 constexpr double kLessonRate = 3e-4;
 
 Status readRollout(const Json& p, std::string_view what, Parameters& out) {
@@ -84,6 +86,8 @@ Result<Parameters> Parameters::of(const Json& p, size_t prompts) {
                                 out.windowStart),
                     "Raise noise_level or rollout_steps, or move the window.");
     Json loop = p;
+    if (loop.value("learning_rate", Json()).is_null())
+        loop["learning_rate"] = out.isNft() ? kNftRate : kStepRate;
     PL_TRY(const auto preset, field<std::string>(p, "preset", what));
     if (preset == "over_optimise") {
         out.lesson = true;

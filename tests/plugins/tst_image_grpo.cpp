@@ -90,7 +90,7 @@ private Q_SLOTS:
         // A reward model that likes red.
         ImageFiles files;
         const auto train = redPairs(files, 64, 3), dev = redPairs(files, 20, 4);
-        imageBundle(path("rm"), "image_reward_model", {start()}, {{"steps", 30}, {"batch_size", 16}},
+        imageBundle(path("rm"), "image_reward_model", {start()}, {{"steps", 30}, {"batch_size", 16}, {"features", "conv"}, {"learning_rate", 0.002}},
                     {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
         const auto out = runPlugin(path("rm"));
         QVERIFY2(out.status == PL_OK, out.message.c_str());
@@ -293,7 +293,7 @@ private Q_SLOTS:
     void whatCannotBeIsRefusedWithTheWayOut() {
         refuses("rankings-steps", {{"method", "flow_grpo"}, {"rewards", terms({{{"type", "rankings"}}})}}, "no recorded steps");
         refuses("rankings-more", {{"rewards", terms({{{"type", "rankings"}}, {{"type", "obedience"}}})}}, "stand for the whole reward");
-        refuses("rankings-none", {{"rewards", terms({{{"type", "rankings"}}})}}, "labelled pairs of images");
+        refuses("rankings-none", {{"rewards", terms({{{"type", "rankings"}}})}}, "labelled pairs or rankings of images");
         refuses("empty", {{"rewards", Json::array()}}, "empty");
         refuses("taste", {{"rewards", terms({{{"type", "taste"}, {"name", "spicy"}}})}}, "spicy");
         refuses("unnamed", {{"rewards", terms({{{"type", "reward_model"}}})}}, "names no model");
@@ -346,6 +346,13 @@ private Q_SLOTS:
         QVERIFY(metric(stopped, "loss").empty());
         QCOMPARE(runPlugin(stopped).status, static_cast<int>(PL_OK));
         QVERIFY(sameWeights(whole + "/checkpoints/step-000004/model.safetensors", stopped + "/checkpoints/step-000004/model.safetensors"));
+    }
+
+    void eachMethodHasALearningRateOfItsOwn() {
+        for (const auto& [method, rate] : {std::pair{"nft", 1e-4}, {"flow_grpo", 2e-4}}) {
+            const auto dir = runs(std::string("rate-") + method, {{"method", method}, {"learning_rate", nullptr}, {"warmup", 0.0}, {"steps", 1}});
+            QVERIFY(std::abs(metric(dir, "learning_rate").at(1) - rate) < 1e-12);
+        }
     }
 
     void theLessonChoosesNoCheckpoint() {
