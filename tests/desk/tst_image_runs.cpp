@@ -25,10 +25,6 @@ class TestImageRuns : public QObject {
             plugin(plugins, "generate_image", "generate", {"prompts"}, {"image"}, R"("n": INT, "best_of": INT, "taste": TEXT)");
             plugin(plugins, "generate_text", "generate", {"prompts"}, {"text"}, R"("n": INT)");
             plugin(plugins, "image_dpo", "train", {"pairs"}, {"image"}, "");
-            plugin(plugins, "image_grpo", "train", {"prompts"}, {"image"},
-                   R"("rewards": {"type": "variants", "label": "x", "group": "G", "variants": [{"name": "taste"},
-                       {"name": "reward_model", "properties": {"model": {"type": "model_ref", "label": "x"}}},
-                       {"name": "rankings", "data": ["pairs"]}]})");
             plugin(plugins, "image_sft", "train", {"sft"}, {"image"}, R"("source": TEXT)");
             plugin(plugins, "dpo", "train", {"pairs"}, {"text"}, "");
             plugin(plugins, "evaluate", "evaluate", {"prompts"}, {"text", "image"},
@@ -214,30 +210,6 @@ private Q_SLOTS:
         request.dataset = must(w.project->datasets())[0].name; // the text one
         const auto wrong = startTrain(*w.project, *w.supervisor, request);
         QVERIFY(!wrong && wrong.error().message.find("compares texts") != std::string::npos);
-    }
-
-    void groupMethodsGetPromptsTheirRewardModelAndLabelsOnlyWhenRankingsAreTheReward() {
-        World w;
-        w.prompt("two green rings", Split::Train);
-        w.prompt("a pink cross", Split::Dev);
-        TrainRequest request;
-        request.plugin = "image_grpo";
-        request.parameters["rewards"] = Json::array({{{"type", "reward_model"}, {"model", "judge"}}});
-        auto bundle = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
-        QCOMPARE(must(readPrompts(bundle.dataPath("prompts.jsonl"))).size(), size_t{1});
-        QCOMPARE(must(readPrompts(bundle.dataPath("dev_prompts.jsonl")))[0].prompt, std::string("a pink cross"));
-        QVERIFY(bundle.spec().model("ref:judge"));
-        QVERIFY(!os::exists(bundle.dataPath("train.jsonl")));
-        request.parameters["rewards"] = Json::array({{{"type", "rankings"}}});
-        const auto none = startTrain(*w.project, *w.supervisor, request);
-        QVERIFY(!none && none.error().message.find("needs labelled pairs") != std::string::npos);
-        w.voted();
-        bundle = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
-        const auto pairs = must(readPairs(bundle.dataPath("train.jsonl")));
-        QVERIFY(pairs.size() == 1 && os::exists(bundle.dataPath(pairs[0].chosen)));
-        request.parameters["rewards"] = Json::array({{{"type", "taste"}}});
-        bundle = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
-        QVERIFY(!os::exists(bundle.dataPath("train.jsonl")));
     }
 
     void scenesNeedNoVotes() {
