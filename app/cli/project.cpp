@@ -65,16 +65,15 @@ Result<int> import(const Arguments& a) {
 }
 
 Result<int> exportData(const Arguments& a) {
-    if (a.format != "trl" && a.format != "auto" && a.format != "pick_a_pic")
-        return fail(Code::Unsupported, fmt::format("cannot export '{}'", a.format), "Formats: trl, pick_a_pic.");
+    PL_TRY(const desk::ImageForm form, desk::imageFormOf(a.format == "auto" ? "trl" : a.format));
     PL_TRY(desk::Project project, openProject(a.project));
     desk::DatasetSpec spec;
     spec.name = fmt::format("export-{}", project.counters().events);
     if (!a.kind.empty()) {
         PL_TRY(spec.filter.kind, desk::candidateKindOf(a.kind));
     }
-    PL_TRY(desk::ExportReport report, a.format == "pick_a_pic" ? desk::exportPickAPic(project, spec, a.out)
-                                                               : desk::exportTrl(project, spec, a.out));
+    PL_TRY(desk::ExportReport report, form == desk::ImageForm::Trl ? desk::exportTrl(project, spec, a.out)
+                                                                   : desk::exportImages(project, spec, a.out, form));
     PL_CHECK(project.close());
     if (a.json) {
         printJson(report.toJson());
@@ -193,7 +192,7 @@ void addProjectCommands(Commands& commands) {
     auto e = std::make_shared<Arguments>();
     sub = commands.add("export", "Write the votes", [e] { return exportData(*e); });
     sub->add_option("project", e->project, "Project folder")->required();
-    sub->add_option("--format", e->format, "trl; of votes on images also pick_a_pic");
+    sub->add_option("--format", e->format, "trl; of votes on images also pick_a_pic, hpd_v2 or image_reward_db");
     sub->add_option("--kind", e->kind, "Votes on pairs of text or image; needed where a project has both");
     sub->add_option("--out", e->out, "File to write")->required();
     sub->add_flag("--json", e->json, "JSON");

@@ -240,12 +240,18 @@ private Q_SLOTS:
     }
 
     void whatGoesOutComesBack_data() {
-        QTest::addColumn<bool>("trl");
-        QTest::newRow("trl") << true;
-        QTest::newRow("pick a pic") << false;
+        QTest::addColumn<QString>("name");
+        for (const char* name : {"trl", "pick_a_pic", "hpd_v2", "image_reward_db"})
+            QTest::newRow(name) << name;
     }
     void whatGoesOutComesBack() {
-        QFETCH(bool, trl);
+        QFETCH(QString, name);
+        const ImageForm form = must(imageFormOf(name.toStdString()));
+        QCOMPARE(imageFormName(form), name.toStdString());
+        const bool trl = form == ImageForm::Trl, pick = form == ImageForm::PickAPic;
+        const auto write = [&](Project& project, const std::string& to) {
+            return must(trl ? exportTrl(project, {}, to) : exportImages(project, {}, to, form));
+        };
         Files files;
         Desk desk;
         std::vector<ImportRow> rows;
@@ -269,7 +275,7 @@ private Q_SLOTS:
         must(desk.project->importRows({"made", "sha", "made", 0, "imported"}, rows));
         const std::string out = files.path("export/out.jsonl");
         must(os::makeDirs(files.path("export")));
-        const auto report = must(trl ? exportTrl(*desk.project, {}, out) : exportPickAPic(*desk.project, {}, out));
+        const auto report = write(*desk.project, out);
         QCOMPARE(report.rows, int64_t{6});
         QCOMPARE(report.ties, int64_t{1});
         QCOMPARE(report.rankings, int64_t{1});
@@ -281,9 +287,13 @@ private Q_SLOTS:
         // The folder alone is enough.
         std::filesystem::rename(files.path("export"), files.path("moved"));
         Desk other;
-        for (const std::string& file : {std::string("out.jsonl"), std::string("out.jsonl.ties.jsonl"), std::string("out.jsonl.rankings.jsonl")})
-            if (os::exists(files.path("moved/" + file)))
-                must(importFile(*other.project, files.path("moved/" + file)));
+        for (const std::string file : {"out.jsonl", "out.jsonl.ties.jsonl", "out.jsonl.rankings.jsonl", "out.jsonl.rankings.json"})
+            if (os::exists(files.path("moved/" + file))) {
+                const auto taken = must(importFile(*other.project, files.path("moved/" + file)));
+                QCOMPARE(taken.rejectedCount, int64_t{0});
+                if (file == "out.jsonl") // what another program reads it as
+                    QCOMPARE(taken.format, trl ? std::string("trl_images") : name.toStdString());
+            }
         QVERIFY(saidOf(*other.project) == saidOf(*desk.project));
         const auto one = must(desk.project->freezeDataset({})), two = must(other.project->freezeDataset({}));
         QCOMPARE(two.counts.rankings, int64_t{1});
@@ -294,18 +304,92 @@ private Q_SLOTS:
         for (const CurrentVote& vote : other.project->currentVotes())
             rules += vote.provenance == Provenance::Rule;
         QCOMPARE(rules, 1); // a rule's vote does not come back as a person's
-        if (!trl)
+        const auto ranks = [](const DatasetInfo& set) {
+            std::map<std::string, int> of;
+            const auto ranking = must(readRankings(set.dir + "/rankings.jsonl", "dev"))[0];
+            for (size_t i = 0; i < ranking.images.size(); ++i)
+                of[ranking.images[i]] = ranking.ranks[i];
+            return of;
+        };
+        QCOMPARE(ranks(two).size(), size_t{4});
+        QVERIFY(ranks(two) == ranks(one));
+        if (pick)
             for (const Candidate& c : must(other.project->candidates({})))
                 QVERIFY(c.seed == 5 || c.modelName.empty()); // those of rankings have no place for it
         // The same bytes again.
         must(os::makeDirs(files.path("export")));
-        must(trl ? exportTrl(*desk.project, {}, out) : exportPickAPic(*desk.project, {}, out));
+        write(*desk.project, out);
         QCOMPARE(must(os::readFile(out)), must(os::readFile(files.path("moved/out.jsonl"))));
+    }
+
+    /// What the formats' own readers look for, row by row.
+    void hpdAndImageRewardRowsHaveTheirFormatsColumns() {
+        Files files;
+        Desk desk;
+        std::vector<ImportRow> rows;
+        for (int i = 0; i < 12; ++i) {
+            ImportRow row;
+            row.line = size_t(i);
+            row.prompt.content = "scene " + std::to_string(i);
+            row.prompt.split = Split::Train;
+            row.strength = 3;
+            const int k = i == 11 ? 3 : 2;
+            for (int side = 0; side < k; ++side) {
+                files.image("x.png", 10 * i + side);
+                row.images.push_back({must(desk.project->addMedia(files.path("x.png"))), "sd", 5, {}});
+                row.ranks.push_back(i == 10 ? 1 : side + 1);
+            }
+            rows.push_back(row);
+        }
+        must(desk.project->importRows({"made", "sha", "made", 0, "imported"}, rows));
+        must(os::makeDirs(files.path("out")));
+        const auto hpd = must(exportImages(*desk.project, {}, files.path("out/train.json"), ImageForm::HpdV2));
+        const auto pairs = must(readJsonFile(files.path("out/train.json")));
+        QVERIFY(pairs.is_array() && pairs.size() == 10);
+        int first = 0;
+        for (const Json& row : pairs) {
+            QCOMPARE(row["file_path"].size(), size_t{2});
+            const bool firstWins = row["human_preference"] == Json({1, 0});
+            QVERIFY(firstWins || row["human_preference"] == Json({0, 1}));
+            const int scene = std::stoi(row["prompt"].get<std::string>().substr(6));
+            QCOMPARE(imageRefSha(row["file_path"][firstWins ? 0 : 1].get<std::string>()), sha(10 * scene));
+            QVERIFY(!row.contains("strength"));
+            first += firstWins;
+        }
+        QVERIFY(first > 0 && first < 10); // the winner is not always the first
+        const auto ranked = must(readJsonFile(files.path("out/train.json.rankings.json")));
+        QCOMPARE(ranked.size(), size_t{2});
+        for (const Json& row : ranked)
+            QCOMPARE(row["image_path"].size(), row["rank"].size());
+        const auto notes = [](const ExportReport& report) {
+            std::string all;
+            for (const auto& note : report.notes)
+                all += note + "\n";
+            return all;
+        };
+        for (const char* lost : {"1 ties are in .rankings.json", "1 rankings of several images are in .rankings.json",
+                                 "10 rows have no strength", "25 images come without model and seed"})
+            QVERIFY2(notes(hpd).find(lost) != std::string::npos, notes(hpd).c_str());
+        const auto reward = must(exportImages(*desk.project, {}, files.path("out/reward.json"), ImageForm::ImageRewardDb));
+        const auto all = must(readJsonFile(files.path("out/reward.json")));
+        QCOMPARE(all.size(), size_t{12});
+        std::set<std::string> ids;
+        for (const Json& row : all) {
+            QVERIFY(ids.insert(row["id"].get<std::string>()).second);
+            QCOMPARE(row["generations"].size(), row["ranking"].size());
+            const int scene = std::stoi(row["prompt"].get<std::string>().substr(6));
+            for (size_t i = 0; i < row["ranking"].size(); ++i) // rank low is better
+                QCOMPARE(imageRefSha(row["generations"][i].get<std::string>()) == sha(10 * scene) || scene == 10,
+                         row["ranking"][i] == Json(1));
+        }
+        QVERIFY(!os::exists(files.path("out/reward.json.rankings.jsonl")));
+        QVERIFY2(notes(reward).find("1 ties are rows of equal ranks") != std::string::npos, notes(reward).c_str());
+        QVERIFY(!imageFormOf("parquet"));
     }
 
     void nothingOfImagesToExport() {
         Desk desk(1);
-        QVERIFY(!exportPickAPic(*desk.project, {}, desk.temp.path().toStdString() + "/out.jsonl"));
+        QVERIFY(!exportImages(*desk.project, {}, desk.temp.path().toStdString() + "/out.jsonl", ImageForm::PickAPic));
     }
 };
 

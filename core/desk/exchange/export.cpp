@@ -22,7 +22,7 @@ Json ExportReport::toJson() const {
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
     PL_TRY(const DatasetInfo dataset, project.freezeDataset(spec));
     if (dataset.isOfImages())
-        return exportImages(project, dataset, spec, out, ImageForm::Trl);
+        return writeImages(project, dataset, spec, out, ImageForm::Trl);
     ExportReport report;
     report.file = out;
     report.dataset = dataset.sha;

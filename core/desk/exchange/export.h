@@ -21,8 +21,18 @@ struct ExportReport {
 /// carry, beside it in OUT.ties.jsonl and OUT.unpaired.jsonl, and OUT.manifest.json. Votes on images become TRL's vision form:
 /// "images" beside messages with {"type": "image"} parts; k-way rankings lie in OUT.rankings.jsonl, the files in images/ beside OUT.
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out);
-/// Votes on images in Pick-a-Pic's columns (caption, image_0/1, label_0/1, model_0/1, ...), with paths below images/ for the bytes;
-/// ties are rows (0.5/0.5), strengths and thumbs are lost, rankings lie in OUT.rankings.jsonl.
-Result<ExportReport> exportPickAPic(Project& project, const DatasetSpec& spec, const std::string& out);
+/// The forms votes on images are written in, with paths below images/ (beside OUT) for the bytes. What a form has no place for is
+/// left out and said in the report; id, split, annotator and provenance are columns beside its own.
+///   trl              see exportTrl
+///   pick_a_pic       JSON Lines: caption, image_0/1, label_0/1, model_0/1, seed_0/1; ties are rows (0.5/0.5); rankings lie in
+///                    OUT.rankings.jsonl
+///   hpd_v2           one JSON array: prompt, file_path[2], human_preference[2] (its training form); ties and rankings, as prompt,
+///                    image_path[], rank[] (its test form), in OUT.rankings.json
+///   image_reward_db  one JSON array: id, prompt, generations[], ranking[]; pairs, ties (equal ranks) and rankings
+enum class ImageForm { Trl, PickAPic, HpdV2, ImageRewardDb };
+const char* imageFormName(ImageForm form);
+Result<ImageForm> imageFormOf(std::string_view name);
+/// Freezes the votes on images (spec) and writes them, with OUT.manifest.json. The same votes give the same bytes.
+Result<ExportReport> exportImages(Project& project, const DatasetSpec& spec, const std::string& out, ImageForm form);
 
 } // namespace pl::desk

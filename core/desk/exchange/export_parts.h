@@ -56,8 +56,8 @@ inline void noteLoss(ExportReport& report, int64_t count, const char* what) {
         report.notes.push_back(fmt::format("{} {}", count, what));
 }
 
-enum class ImageForm { Trl, PickAPic };
-Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
-                                  ImageForm form);
+/// exportImages of a dataset that is frozen already.
+Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
+                                 ImageForm form);
 
 } // namespace pl::desk

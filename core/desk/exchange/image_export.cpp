@@ -50,40 +50,102 @@ Json trlRow(const Json& row, const char* split, const std::string& chosen, const
     return line;
 }
 
-/// The winner is image 0 or 1 by the pair's own hash, so that a reader cannot learn that the first one always wins.
-Json pickRow(const Json& row, const char* split, std::string winner, std::string loser, bool tie,
-             const std::map<std::string, Origin>& origins) {
+/// What every form but TRL's keeps: none of them has a strength.
+Json keptWithout(const Json& row, const char* split) {
     Json line = kept(row, split);
     line.erase("strength");
+    return line;
+}
+
+/// Two sides as they are written. The better one is first or second by the pair's own hash, so that a reader cannot learn that
+/// the first one always wins; a tie keeps the order of its row.
+struct Sides {
+    std::string first, second;
+    bool firstWins = false, tie = false;
+    Sides(const Json& row, const std::string& winner, const std::string& loser, bool isTie)
+        : firstWins(!isTie && mix64(hashSeed(0, row.at("id").get<std::string>())) % 2 == 0), tie(isTie) {
+        first = firstWins || tie ? winner : loser;
+        second = firstWins || tie ? loser : winner;
+    }
+    /// The values of a winner, a loser and a tied side, in the order of the sides.
+    Json values(const Json& won, const Json& lost, const Json& tied) const {
+        return tie ? Json::array({tied, tied}) : firstWins ? Json::array({won, lost}) : Json::array({lost, won});
+    }
+};
+
+Json pickRow(const Json& row, const char* split, const Sides& sides, const std::map<std::string, Origin>& origins) {
+    Json line = keptWithout(row, split);
     line["ranking_id"] = row.at("id");
     line["caption"] = row.at("prompt");
     line["has_label"] = line["are_different"] = true;
-    const bool first = tie || mix64(hashSeed(0, row.at("id").get<std::string>())) % 2 == 0;
-    line["best_image_uid"] = tie ? "" : imageRefSha(winner);
-    const std::pair<const char*, std::string> sides[] = {{"0", first ? winner : loser}, {"1", first ? loser : winner}};
-    for (const auto& [i, ref] : sides) {
+    line["best_image_uid"] = sides.tie ? "" : imageRefSha(sides.firstWins ? sides.first : sides.second);
+    const Json labels = sides.values(1.0, 0.0, 0.5);
+    for (size_t i = 0; i < 2; ++i) {
+        const std::string& ref = i == 0 ? sides.first : sides.second;
         const std::string sha = imageRefSha(ref);
-        line[std::string("image_") + i] = ref;
+        line[fmt::format("image_{}", i)] = ref;
         line[fmt::format("image_{}_uid", i)] = sha;
-        line[std::string("label_") + i] = tie ? 0.5 : ref == winner ? 1.0 : 0.0;
+        line[fmt::format("label_{}", i)] = labels[i];
         const auto origin = origins.find(sha);
-        line[std::string("model_") + i] = origin == origins.end() ? "" : origin->second.model;
-        line[std::string("seed_") + i] = origin == origins.end() ? 0 : origin->second.seed;
+        line[fmt::format("model_{}", i)] = origin == origins.end() ? "" : origin->second.model;
+        line[fmt::format("seed_{}", i)] = origin == origins.end() ? 0 : origin->second.seed;
     }
     return line;
 }
 
+/// A list of images with a number for each, by the form's own keys.
+Json listRow(const Json& row, const char* split, const char* images, const Json& refs, const char* numbers, const Json& values) {
+    Json line = keptWithout(row, split);
+    line["prompt"] = row.at("prompt");
+    line[images] = refs;
+    line[numbers] = values;
+    return line;
+}
+
+/// One JSON array, an object a line.
+std::string arrayOf(const std::vector<Json>& rows) {
+    std::string text = "[";
+    for (const Json& row : rows)
+        text += (text.size() > 1 ? ",\n" : "\n") + dumpJson(row);
+    return text + "\n]\n";
+}
+std::string linesOf(const std::vector<Json>& rows) {
+    std::string text;
+    for (const Json& row : rows)
+        text += dumpJson(row) + "\n";
+    return text;
+}
+
+constexpr std::pair<ImageForm, const char*> kForms[] = {{ImageForm::Trl, "trl"},
+                                                        {ImageForm::PickAPic, "pick_a_pic"},
+                                                        {ImageForm::HpdV2, "hpd_v2"},
+                                                        {ImageForm::ImageRewardDb, "image_reward_db"}};
+
 } // namespace
 
-Result<ExportReport> exportPickAPic(Project& project, const DatasetSpec& spec, const std::string& out) {
+const char* imageFormName(ImageForm form) {
+    for (const auto& [each, name] : kForms)
+        if (each == form)
+            return name;
+    return "";
+}
+
+Result<ImageForm> imageFormOf(std::string_view name) {
+    for (const auto& [form, known] : kForms)
+        if (name == known)
+            return form;
+    return fail(Code::Unsupported, fmt::format("cannot export '{}'", name), "Formats: trl, pick_a_pic, hpd_v2, image_reward_db.");
+}
+
+Result<ExportReport> exportImages(Project& project, const DatasetSpec& spec, const std::string& out, ImageForm form) {
     DatasetSpec ofImages = spec;
     ofImages.filter.kind = CandidateKind::Image;
     PL_TRY(const DatasetInfo dataset, project.freezeDataset(ofImages));
-    return exportImages(project, dataset, ofImages, out, ImageForm::PickAPic);
+    return writeImages(project, dataset, ofImages, out, form);
 }
 
-Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
-                                  ImageForm form) {
+Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
+                                 ImageForm form) {
     ExportReport report;
     report.file = out;
     report.dataset = dataset.sha;
@@ -91,17 +153,31 @@ Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, 
     const DatasetCounts& n = dataset.counts;
     if (n.train + n.dev + n.ties + n.unpaired + n.rankings == 0)
         return fail(Code::InvalidInput, "there is no vote on images to export", "Label some pairs, or widen the filter.");
+    const bool trl = form == ImageForm::Trl, pick = form == ImageForm::PickAPic, hpd = form == ImageForm::HpdV2;
     PL_TRY(const auto origins, originsOf(project));
-    std::string bytes, ties, unpaired, rankings;
+    std::vector<Json> rows, ties, unpaired, rankings; // beside rows: files of their own, when not empty
+    const auto pair = [&](const Json& row, const char* split, const std::string& winner, const std::string& loser, bool tie) {
+        const Sides sides(row, winner, loser, tie);
+        const Json refs = Json::array({sides.first, sides.second});
+        if (pick)
+            rows.push_back(pickRow(row, split, sides, origins));
+        else if (hpd && !tie)
+            rows.push_back(listRow(row, split, "file_path", refs, "human_preference", sides.values(1, 0, 1)));
+        else if (hpd)
+            rankings.push_back(listRow(row, split, "image_path", refs, "rank", sides.values(1, 2, 1)));
+        else
+            rows.push_back(listRow(row, split, "generations", refs, "ranking", sides.values(1, 2, 1)));
+    };
     for (const char* split : {"train", "dev", "test"}) {
         const std::string path = os::joinPath(dataset.dir, std::string(split) + ".jsonl");
         if (!os::exists(path))
             continue;
         PL_CHECK(forEachJsonLine(path, [&](const Json& row, size_t) -> Status {
             const std::string chosen = row.at("chosen"), rejected = row.at("rejected");
-            bytes += dumpJson(form == ImageForm::Trl ? trlRow(row, split, chosen, rejected)
-                                                     : pickRow(row, split, chosen, rejected, false, origins)) +
-                     "\n";
+            if (trl)
+                rows.push_back(trlRow(row, split, chosen, rejected));
+            else
+                pair(row, split, chosen, rejected, false);
             ++report.rows;
             return {};
         }));
@@ -113,14 +189,14 @@ Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, 
             said["provenance"] = provenance;
         const std::string a = row.at("a"), b = row.at("b");
         ++report.ties;
-        if (form == ImageForm::PickAPic) {
-            bytes += dumpJson(pickRow(said, "train", a, b, true, origins)) + "\n";
+        if (!trl) {
+            pair(said, "train", a, b, true);
             return {};
         }
         Json line = trlRow(said, "train", a, b);
         line["tie"] = true;
         line["tie_kind"] = row.value("tie_kind", "");
-        ties += dumpJson(line) + "\n";
+        ties.push_back(std::move(line));
         return {};
     }));
     PL_CHECK(forEachJsonLine(os::joinPath(dataset.dir, "unpaired.jsonl"), [&](const Json& row, size_t) -> Status {
@@ -129,12 +205,16 @@ Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, 
         line["prompt"] = Json::array({{{"role", "user"}, {"content", Json::array({{{"type", "text"}, {"text", row.at("prompt")}}})}}});
         line["completion"] = imageMessage();
         line["label"] = row.at("label");
-        unpaired += dumpJson(line) + "\n";
+        if (trl)
+            unpaired.push_back(std::move(line));
         ++report.unpaired;
         return {};
     }));
     PL_CHECK(forEachJsonLine(os::joinPath(dataset.dir, "rankings.jsonl"), [&](const Json& row, size_t) -> Status {
-        rankings += dumpJson(row) + "\n";
+        if (form == ImageForm::ImageRewardDb)
+            rows.push_back(listRow(row, "train", "generations", row.at("images"), "ranking", row.at("ranks")));
+        else
+            rankings.push_back(hpd ? listRow(row, "train", "image_path", row.at("images"), "rank", row.at("ranks")) : row);
         ++report.rankings;
         return {};
     }));
@@ -148,10 +228,14 @@ Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, 
         hashes[os::baseName(path)] = sha256Hex(text);
         return {};
     };
-    PL_CHECK(write(out, bytes, true));
-    PL_CHECK(write(out + ".ties.jsonl", ties, false));
-    PL_CHECK(write(out + ".unpaired.jsonl", form == ImageForm::Trl ? unpaired : std::string(), false));
-    PL_CHECK(write(out + ".rankings.jsonl", rankings, false));
+    const bool array = hpd || form == ImageForm::ImageRewardDb;
+    PL_CHECK(write(out, array ? arrayOf(rows) : linesOf(rows), true));
+    PL_CHECK(write(out + ".ties.jsonl", linesOf(ties), false));
+    PL_CHECK(write(out + ".unpaired.jsonl", linesOf(unpaired), false));
+    if (!hpd)
+        PL_CHECK(write(out + ".rankings.jsonl", linesOf(rankings), false));
+    else if (!rankings.empty())
+        PL_CHECK(write(out + ".rankings.json", arrayOf(rankings), true));
     // Copies: what is handed on does not change with the project.
     const std::string folder = os::joinPath(os::parentDir(os::absolutePath(out)), "images");
     PL_CHECK(os::makeDirs(folder));
@@ -168,23 +252,28 @@ Result<ExportReport> exportImages(Project& project, const DatasetInfo& dataset, 
     if (spec.tiePolicy == TiePolicy::Drop)
         note(n.ties, "ties were left out, as asked");
     else
-        note(n.ties, form == ImageForm::Trl ? "ties are in .ties.jsonl: TRL would train a tie as a preference"
-                                            : "ties are rows with 0.5 for both");
-    note(n.bothBad, form == ImageForm::Trl ? "pairs with both bad are in .unpaired.jsonl" : "pairs with both bad were left out");
+        note(n.ties, trl    ? "ties are in .ties.jsonl: TRL would train a tie as a preference"
+                     : pick ? "ties are rows with 0.5 for both"
+                     : hpd  ? "ties are in .rankings.json: a pair of this form has a winner"
+                            : "ties are rows of equal ranks");
+    note(n.bothBad, trl ? "pairs with both bad are in .unpaired.jsonl" : "pairs with both bad were left out");
     note(n.identical, "pairs called identical carry no preference");
     note(n.disagreements, "pairs whose votes cancel out were left out");
     note(n.sealedTest, "votes on sealed test prompts were kept back");
     note(n.flagged, "votes on flagged pairs were left out");
     note(n.skips, "skips carry no preference");
     note(n.unusable, "votes were left out: an image is missing or damaged");
-    note(n.rankings, "rankings of several images are in .rankings.jsonl");
-    if (form == ImageForm::PickAPic) {
+    if (!array)
+        note(n.rankings, "rankings of several images are in .rankings.jsonl");
+    else if (hpd)
+        note(n.rankings, "rankings of several images are in .rankings.json, as in the format's test file");
+    if (!trl) {
         note(report.rows, "rows have no strength: the format has none");
         note(n.unpaired, "thumbs were left out: the format has none");
-    } else {
-        note(report.images, "images come without model and seed: the form has no place for them");
     }
-    const Json manifest{{"manifest_version", 1}, {"format", form == ImageForm::Trl ? "trl" : "pick_a_pic"},
+    if (!pick)
+        note(report.images, "images come without model and seed: the form has no place for them");
+    const Json manifest{{"manifest_version", 1}, {"format", imageFormName(form)},
                         {"dataset", dataset.sha}, {"files", hashes}, {"counts", n.toJson()}, {"notes", report.notes},
                         {"project", project.uuid()}};
     const std::string path = out + ".manifest.json";
