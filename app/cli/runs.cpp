@@ -269,6 +269,13 @@ Result<int> train(const TrainArguments& a) {
     request.device = a.device;
     request.threads = a.threads;
     PL_TRY(std::string run, desk::startTrain(desk->project(), desk->supervisor(), request));
+    if (!a.json) {
+        PL_TRY(const desk::RunRow row, desk->project().findRun(run));
+        if (!row.datasetHash.empty()) {
+            PL_TRY(const desk::DatasetInfo dataset, desk->project().findDataset(row.datasetHash));
+            std::printf("%s: %s.\n", dataset.name.c_str(), dataset.counts.toString().c_str());
+        }
+    }
     if (!a.wait) {
         PL_TRY(const Left left, letGo(*desk, run));
         return tellLeft(left, a.json, fmt::format("; `pairlab-cli runs {}` shows it.", a.project));

@@ -288,16 +288,103 @@ private Q_SLOTS:
         QVERIFY(spec.model("judge"));
     }
 
+    void pairsOfTextsAreNoPairsOfImages() {
+        World w;
+        w.prompt("a red circle", Split::Train);
+        const Id chat = w.prompt("Say hello", Split::Train, "chat");
+        std::vector<NewCandidate> texts;
+        for (int i = 0; i < 6; ++i) {
+            NewCandidate c;
+            c.prompt = chat;
+            c.content = "Hello " + std::to_string(i);
+            texts.push_back(c);
+        }
+        must(w.project->addCandidates(texts));
+        MakePairsOptions pairs;
+        pairs.maxPerPrompt = 5;
+        must(w.project->makePairs(pairs));
+        const int64_t there = must(w.project->remaining(w.task, w.ada));
+        QVERIFY(there >= 3);
+        QCOMPARE(must(w.project->remaining(w.task, w.ada, {}, CandidateKind::Text)), there);
+        QCOMPARE(must(w.project->remaining(w.task, w.ada, {}, CandidateKind::Image)), int64_t{0});
+        StandingOrder texted;
+        texted.task = w.task;
+        texted.target = 3;
+        texted.generate = {{"models", {"words"}}};
+        must(w.project->setStandingOrder(texted));
+        QCOMPARE(must(serveStandingOrders(*w.project, *w.supervisor, w.ada)), std::string()); // enough texts
+        StandingOrder imaged;
+        imaged.task = w.task;
+        imaged.target = 3;
+        must(w.project->setStandingOrder(imaged));
+        const std::string run = must(serveStandingOrders(*w.project, *w.supervisor, w.ada));
+        QVERIFY(!run.empty());
+        QCOMPARE(w.bundle(run).spec().plugin, std::string("generate_image"));
+        // A pair that comes while the queue is known joins the queue of its kind.
+        w.drawings(must(w.project->prompts())[0].content == "a red circle" ? must(w.project->prompts())[0].id
+                                                                          : must(w.project->prompts())[1].id,
+                   "a red circle");
+        must(w.project->makePairs({}));
+        QCOMPARE(must(w.project->remaining(w.task, w.ada, {}, CandidateKind::Image)), int64_t{1});
+        const int64_t now = must(w.project->remaining(w.task, w.ada, {}, CandidateKind::Text));
+        QVERIFY(now >= there);
+        QCOMPARE(must(w.project->remaining(w.task, w.ada)), now + 1);
+    }
+
+    void rankingsAloneAreEnoughToTrainOn() {
+        World w;
+        const auto rank = [&](const std::string& prompt, Split split, int first, std::vector<int> ranks) {
+            ImportRow row;
+            row.line = 1;
+            row.prompt.content = prompt;
+            row.prompt.split = split;
+            row.prompt.kind = "scene";
+            for (size_t i = 0; i < ranks.size(); ++i) {
+                const std::string file = w.temp.path().toStdString() + "/x.png";
+                must(os::writeFileAtomic(file, pngBytes(first + static_cast<int>(i))));
+                row.images.push_back({must(w.project->addMedia(file)), "", 0, {}});
+            }
+            row.ranks = std::move(ranks);
+            must(w.project->importRows({prompt, prompt, "made", 0, "imported"}, {row}));
+        };
+        TrainRequest request;
+        request.plugin = "image_dpo";
+        rank("a blue star", Split::Dev, 0, {1, 2, 3});
+        const auto refused = startTrain(*w.project, *w.supervisor, request);
+        QVERIFY(!refused && refused.error().message.find("pairs or rankings") != std::string::npos);
+        QVERIFY(refused.error().message.find("0 pairs to train on, 1 ranking (3 pairs) held out") != std::string::npos);
+        rank("a red circle", Split::Train, 10, {2, 1, 1, 3});
+        const auto bundle = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
+        QVERIFY(must(readPairs(bundle.dataPath("train.jsonl"))).empty());
+        const auto train = must(readRankings(bundle.dataPath("rankings.jsonl"), "train"));
+        QCOMPARE(train.size(), size_t{1});
+        QCOMPARE(must(readRankings(bundle.dataPath("rankings.jsonl"), "dev")).size(), size_t{1});
+        for (const std::string& ref : train[0].images)
+            QCOMPARE(must(sha256File(bundle.dataPath(ref))), imageRefSha(ref));
+        const auto counts = must(w.project->findDataset(bundle.spec().datasetHash)).counts;
+        QCOMPARE(counts.trainPairs(), int64_t{6});
+        QCOMPARE(counts.devPairs(), int64_t{3});
+        QCOMPARE(counts.toString(), std::string("1 ranking (6 pairs) to train on, 1 ranking (3 pairs) held out"));
+        // Supervised: the best images, of which two are alike good here.
+        request.plugin = "image_sft";
+        const auto sft = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
+        const auto rows = must(readSft(sft.dataPath("train.jsonl")));
+        QCOMPARE(rows.size(), size_t{2});
+        for (const auto& row : rows) {
+            const auto at = std::find(train[0].images.begin(), train[0].images.end(), row.completion) - train[0].images.begin();
+            QCOMPARE(train[0].ranks[static_cast<size_t>(at)], 1);
+            QVERIFY(os::exists(sft.dataPath(row.completion)));
+        }
+    }
+
     void imageModelsAreAddedWithoutATokenizer() {
         World w;
         const std::string from = w.temp.path().toStdString() + "/from";
-        must(os::makeDirs(from));
-        must(os::writeFileAtomic(from + "/config.json", R"({"model_type":"pairlab_image_flow"})"));
+        const std::string starter = std::string(PAIRLAB_SOURCE_DIR) + "/resources/starter_images/model";
+        must(os::copyTree(starter, from));
+        must(os::removeTree(from + "/model.safetensors"));
         QVERIFY(!addModel(*w.project, from, "new")); // no weights
-        std::string weights(8, '\0');
-        const std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
-        weights[0] = static_cast<char>(header.size());
-        must(os::writeFileAtomic(from + "/model.safetensors", weights + header + "abcd"));
+        must(os::copyFile(starter + "/model.safetensors", from + "/model.safetensors"));
         QCOMPARE(must(addModel(*w.project, from, "new")), std::string("new"));
         QVERIFY(isImageModelDir(w.project->modelsDir() + "/new"));
         must(os::writeFileAtomic(from + "/config.json", R"({"model_type":"stable"})"));

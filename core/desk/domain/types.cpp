@@ -145,7 +145,19 @@ Json DatasetCounts::toJson() const {
             {"unpaired", unpaired}, {"skips", skips},
             {"disagreements", disagreements}, {"sealed_test", sealedTest},
             {"flagged", flagged},   {"prompts", prompts},
-            {"rankings", rankings}, {"unusable", unusable}};
+            {"rankings", rankings}, {"unusable", unusable},
+            {"train_rankings", trainRankings}, {"dev_rankings", devRankings},
+            {"ranked_train", rankedTrain}, {"ranked_dev", rankedDev}};
+}
+
+std::string DatasetCounts::toString() const {
+    const auto some = [](int64_t n, const char* one) { return fmt::format("{} {}{}", n, one, n == 1 ? "" : "s"); };
+    const auto split = [&](int64_t pairs, int64_t ranked, int64_t made) {
+        const std::string rankings = fmt::format("{} ({})", some(ranked, "ranking"), some(made, "pair"));
+        return ranked == 0 ? some(pairs, "pair") : pairs == 0 ? rankings : some(pairs, "pair") + " and " + rankings;
+    };
+    return fmt::format("{} to train on, {} held out", split(train, trainRankings, rankedTrain),
+                       devRankings == 0 ? fmt::format("{}", dev) : split(dev, devRankings, rankedDev));
 }
 
 } // namespace pl::desk

@@ -345,7 +345,14 @@ struct DatasetCounts {
     int64_t flagged = 0;       ///< flagged pairs: kept out
     int64_t prompts = 0;       ///< rows of prompts.jsonl
     int64_t rankings = 0;      ///< rows of rankings.jsonl: k-way orders
+    int64_t trainRankings = 0, devRankings = 0; ///< of them, in these splits
+    int64_t rankedTrain = 0, rankedDev = 0; ///< pairs that the rankings of these splits make, ties included
     int64_t unusable = 0;      ///< votes whose image is missing or damaged, or whose ranking does not fit: kept out
+    /// Pairs to learn from and to measure on: compared as pairs, or two of a ranking.
+    int64_t trainPairs() const { return train + rankedTrain; }
+    int64_t devPairs() const { return dev + rankedDev; }
+    /// "12 pairs and 30 rankings (180 pairs) to train on, 4 held out"
+    std::string toString() const;
     Json toJson() const;
     bool operator==(const DatasetCounts&) const = default;
 };

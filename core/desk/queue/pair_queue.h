@@ -15,6 +15,7 @@ struct PairInfo {
     uint64_t hash = 0; ///< of its contents
     Split split = Split::Train;
     Id task = 0; ///< 0: every task
+    CandidateKind kind = CandidateKind::Text;
 };
 
 /// The first 64 bits of a hex digest.

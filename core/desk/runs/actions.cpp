@@ -76,6 +76,30 @@ double passes(const Json& parameters) {
     return steps * (guidance == 1 ? 1 : 2);
 }
 
+/// Supervised training takes the best image of a ranking, or its best ones when they tie, unless all do.
+Status addBestOfRankings(const DatasetInfo& dataset, RunRequest& run) {
+    const std::string path = os::joinPath(dataset.dir, "rankings.jsonl");
+    if (!os::exists(path))
+        return {};
+    for (const auto& [split, file] : {std::pair{"train", "train.jsonl"}, {"dev", "dev.jsonl"}}) {
+        PL_TRY(const auto rows, readRankings(path, split));
+        for (const RankingRow& row : rows) {
+            const auto [best, worst] = std::minmax_element(row.ranks.begin(), row.ranks.end());
+            for (size_t i = 0; i < row.images.size(); ++i) {
+                if (row.ranks[i] != *best || *best == *worst)
+                    continue;
+                run.images[row.images[i]] = os::joinPath(dataset.dir, row.images[i]);
+                run.dataTexts[file] += dumpJson({{"id", fmt::format("{}-{}", row.id, i)},
+                                                 {"prompt", row.prompt},
+                                                 {"completion", row.images[i]},
+                                                 {"modality", "image"}}) +
+                                       "\n";
+            }
+        }
+    }
+    return {};
+}
+
 } // namespace
 
 Result<std::string> startGenerate(Project& project, Supervisor& supervisor, const GenerateRequest& request) {
@@ -173,10 +197,10 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
         }
     } else if (!drawn && (manifest->needsData("pairs", request.parameters) || manifest->needsData("sft", request.parameters))) {
         PL_TRY(const DatasetInfo dataset, datasetFor(project, request.dataset, image));
-        if (dataset.counts.train == 0 && dataset.counts.rankings == 0)
+        if (dataset.counts.trainPairs() == 0)
             return fail(Code::InvalidInput,
-                        fmt::format("{} needs labelled pairs, and the dataset '{}' has none for training", manifest->title,
-                                    dataset.name),
+                        fmt::format("{} needs labelled pairs{}, and the dataset '{}' has none for training ({})", manifest->title,
+                                    image ? " or rankings" : "", dataset.name, dataset.counts.toString()),
                         "Label some pairs first; about 200 is where it becomes useful.");
         run.datasetHash = dataset.sha;
         if (manifest->needsData("pairs", request.parameters)) {
@@ -201,6 +225,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
                 }
                 run.dataTexts[file] = text;
             }
+            PL_CHECK(addBestOfRankings(dataset, run));
         }
     }
     if (manifest->needsData("prompts", request.parameters)) {
@@ -293,9 +318,6 @@ Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor
     for (const StandingOrder& order : orders) {
         if (!order.enabled)
             continue;
-        PL_TRY(int64_t left, project.remaining(order.task, annotator));
-        if (left >= order.target)
-            continue;
         bool busy = false;
         for (const RunInfo& info : supervisor.runs())
             busy = busy || (info.note.value("standing_order", Id{0}) == order.id &&
@@ -303,18 +325,23 @@ Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor
                              info.state == RunState::Paused));
         if (busy)
             continue;
-        // A new seed every time, or the same answers would be written again.
-        PL_TRY(Json served, project.setting("standing_orders.served", 0));
-        const int64_t turn = served.is_number_integer() ? served.get<int64_t>() + 1 : 1;
         GenerateRequest wish;
         wish.models = order.generate.value("models", std::vector<std::string>{"start"});
         wish.n = order.generate.value("n", int64_t{2});
         wish.bestOf = order.generate.value("best_of", int64_t{1});
         wish.judge = order.generate.value("judge", std::string());
+        // Pairs of texts are no pairs of images: only what the order itself writes counts as kept ready.
+        PL_TRY(const ModelSpec first, locateModel(project, wish.models.empty() ? "start" : wish.models.front(), "policy"));
+        const bool image = isImageModelDir(first.path);
+        PL_TRY(const int64_t left, project.remaining(order.task, annotator, {}, image ? CandidateKind::Image : CandidateKind::Text));
+        if (left >= order.target)
+            continue;
         RunRequest run;
         PL_TRY(run.models, writersOf(project, wish));
         const size_t index = run.models.size();
-        const bool image = isImageModelDir(run.models.front().path);
+        // A new seed every time, or the same answers would be written again.
+        PL_TRY(Json served, project.setting("standing_orders.served", 0));
+        const int64_t turn = served.is_number_integer() ? served.get<int64_t>() + 1 : 1;
         PL_TRY(const Manifest* manifest, manifestOf(supervisor, image ? "generate_image" : "generate_text"));
         for (const ModelSpec& model : run.models)
             PL_CHECK(checkModality(*manifest, model));

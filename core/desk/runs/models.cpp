@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models of a project: which there are, and those a person brings, which are looked at before anything is copied.
+// Models of a project: which there are, and those a person brings or takes away.
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "core/base/bundle.h"
 #include "core/base/json.h"
 #include "core/base/os/files.h"
-#include "core/base/os/lock.h"
 #include "core/desk/runs/controls.h"
 #include "core/desk/runs/shared.h"
-#include "core/text/chat_template.h"
-#include "core/text/tokenizer.h"
 
 namespace pl::desk {
 
 namespace {
 
-constexpr uint64_t kMostHeader = 100'000'000;
 constexpr size_t kMostName = 100;
-constexpr int64_t kMostLayers = 10'000;
-constexpr const char* kImageType = "pairlab_image_"; ///< what the model_type of image models begins with
+constexpr const char* kAdapterFolder = "adapter"; ///< beside merged weights: the low-rank adapter by itself
 
 bool usableName(const std::string& name) {
     const auto plain = [](char c) {
@@ -31,103 +25,6 @@ bool usableName(const std::string& name) {
     };
     return !name.empty() && name.size() <= kMostName && name[0] != '.' && name[0] != '-' &&
            std::all_of(name.begin(), name.end(), plain);
-}
-
-/// Bytes an element; 0: not a type of the format.
-uint64_t sizeOf(const std::string& dtype) {
-    static const std::map<std::string, uint64_t> sizes{{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-                                                       {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
-    const auto found = sizes.find(dtype);
-    return found == sizes.end() ? 0 : found->second;
-}
-
-/// Names of the tensors of a whole file: the desk reads the header only, and the worker looks at each tensor
-/// when it loads them.
-Result<std::set<std::string>> tensorsOf(const std::string& path) {
-    const auto corrupt = [&](const std::string& cause) {
-        return fail(Code::Corrupt, fmt::format("{} is not a whole safetensors file: {}", path, cause),
-                    "Copy or download the file again.");
-    };
-    PL_TRY(const uint64_t size, os::fileSize(path));
-    PL_TRY(const std::string prefix, os::readFrom(path, 0, 8));
-    if (prefix.size() < 8)
-        return corrupt(fmt::format("it has {} bytes, fewer than its length field", size));
-    uint64_t length = 0;
-    for (size_t i = 8; i-- > 0;)
-        length = length << 8 | static_cast<unsigned char>(prefix[i]);
-    if (length > kMostHeader || length > size - 8)
-        return corrupt(fmt::format("its header claims {} bytes of a file of {}", length, size));
-    PL_TRY(const std::string text, os::readFrom(path, 8, static_cast<size_t>(length)));
-    const auto header = parseJson(text, "its header", {.maxBytes = kMostHeader, .maxDepth = 8});
-    if (!header)
-        return corrupt(header.error().message);
-    if (!header->is_object())
-        return corrupt("its header is not an object");
-    const uint64_t data = size - 8 - length;
-    std::set<std::string> names;
-    std::map<uint64_t, uint64_t> parts; // end by begin
-    for (const auto& [name, value] : header->items()) {
-        if (name == "__metadata__")
-            continue;
-        const std::string who = fmt::format("tensor '{}'", name.substr(0, kMostName));
-        const auto part = [&](const char* key) { return value.is_object() && value.contains(key) ? value[key] : Json(); };
-        const Json offsets = part("data_offsets"), shape = part("shape"), dtype = part("dtype");
-        if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-            !offsets[1].is_number_unsigned())
-            return corrupt(who + " has no data_offsets");
-        const auto begin = offsets[0].get<uint64_t>(), end = offsets[1].get<uint64_t>();
-        uint64_t bytes = dtype.is_string() ? sizeOf(dtype.get<std::string>()) : 0;
-        if (bytes == 0)
-            return corrupt(who + " has no known type");
-        if (!shape.is_array())
-            return corrupt(who + " has no shape");
-        for (const Json& side : shape)
-            if (!side.is_number_unsigned() || __builtin_mul_overflow(bytes, side.get<uint64_t>(), &bytes))
-                return corrupt(who + " has an impossible shape");
-        if (begin > end || end - begin != bytes)
-            return corrupt(fmt::format("{} needs {} bytes, its data_offsets give others", who, bytes));
-        if (end > data)
-            return corrupt(fmt::format("{} ends at byte {} of its data, it has {}", who, end, data));
-        if (bytes > 0 && !parts.emplace(begin, end).second)
-            return corrupt(who + " lies over another");
-        names.insert(name);
-    }
-    if (names.empty())
-        return corrupt("it holds no tensor");
-    uint64_t at = 0;
-    for (const auto& [begin, end] : parts) {
-        if (begin != at)
-            return corrupt(fmt::format("its tensors do not follow each other at byte {}", at));
-        at = end;
-    }
-    if (at != data)
-        return corrupt(fmt::format("its tensors need {} bytes of data, it has {}", at, data));
-    return names;
-}
-
-/// Whether every tensor a Llama of so many layers has is there. Shapes are the worker's to check.
-Status checkLlamaTensors(const Json& config, const std::set<std::string>& names, const std::string& dir) {
-    const std::string file = os::joinPath(dir, "config.json");
-    PL_TRY(const int64_t layers, field<int64_t>(config, "num_hidden_layers", file));
-    if (layers < 1 || layers > kMostLayers)
-        return fail(Code::Corrupt, fmt::format("{}: num_hidden_layers is {}", file, layers), "Copy or download the file again.");
-    std::vector<std::string> missing;
-    const auto need = [&](const std::string& name) {
-        if (!names.count(name))
-            missing.push_back(name);
-    };
-    need("model.embed_tokens.weight");
-    need("model.norm.weight");
-    for (int64_t i = 0; i < layers; ++i)
-        for (const char* part : {"input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-                                 "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"})
-            need(fmt::format("model.layers.{}.{}.weight", i, part));
-    if (missing.empty())
-        return {};
-    return fail(Code::Corrupt,
-                fmt::format("{} lacks the tensor {}{}", os::joinPath(dir, "model.safetensors"), missing.front(),
-                            missing.size() > 1 ? fmt::format(" and {} more", missing.size() - 1) : ""),
-                "Copy or download the whole model again.");
 }
 
 Result<std::vector<RunRow>> allRuns(Project& project) {
@@ -154,6 +51,21 @@ std::string bestCheckpoint(const std::string& bundleDir) {
     return best;
 }
 
+/// Writes into the folder's card what a model of no run would no longer say by itself.
+Status markControl(const std::string& dir, const std::string& control) {
+    if (control.empty())
+        return {};
+    const std::string path = os::joinPath(dir, "card.json");
+    Json card = Json::object();
+    if (os::exists(path)) {
+        PL_TRY(card, readJsonFile(path));
+        if (!card.is_object())
+            return fail(Code::Corrupt, fmt::format("{} is not a JSON object", path), "Export the model again.");
+    }
+    card[kControlKey] = control;
+    return os::writeFileAtomic(path, dumpJsonPretty(card) + "\n");
+}
+
 int64_t stepOfPath(const std::string& path) {
     const auto dash = path.rfind('-');
     return dash == std::string::npos ? -1 : std::atoll(path.c_str() + dash + 1);
@@ -164,7 +76,7 @@ int64_t stepOfPath(const std::string& path) {
 bool isImageModelDir(const std::string& dir) {
     const auto config = readJsonFile(os::joinPath(dir, "config.json"));
     return config && config->is_object() && config->contains("model_type") && (*config)["model_type"].is_string() &&
-           (*config)["model_type"].get_ref<const std::string&>().rfind(kImageType, 0) == 0;
+           (*config)["model_type"].get_ref<const std::string&>().rfind(shared::kImageType, 0) == 0;
 }
 
 Result<std::vector<ModelChoice>> modelChoices(Project& project) {
@@ -172,8 +84,11 @@ Result<std::vector<ModelChoice>> modelChoices(Project& project) {
     if (auto names = os::listDir(project.modelsDir()))
         for (const std::string& name : *names) {
             const std::string dir = os::joinPath(project.modelsDir(), name);
-            if (shared::looksLikeModel(dir))
-                choices.push_back({name, name, dir, shared::isRewardModelDir(dir), 0, -1, isImageModelDir(dir), {}});
+            if (!shared::looksLikeModel(dir))
+                continue;
+            const std::string control = controlOfFolder(dir);
+            choices.push_back({name, name + (control.empty() ? "" : ", control: " + control), dir, shared::isRewardModelDir(dir), 0, -1,
+                               isImageModelDir(dir), control});
         }
     // The starting point first, whatever the alphabet says.
     std::stable_partition(choices.begin(), choices.end(), [](const ModelChoice& c) { return c.text == "start"; });
@@ -248,13 +163,15 @@ Result<ModelSpec> resolveModel(Project& project, const std::string& text, const 
 }
 
 Result<std::string> shared::controlOf(Project& project, const std::string& path) {
+    // A run of this project, and no other of the same name.
     const std::string name = runOfCheckpoint(path);
-    if (name.empty())
-        return std::string();
-    PL_TRY(auto runs, allRuns(project));
-    const auto controls = controlledRuns(std::move(runs));
-    const auto control = controls.find(name);
-    return control == controls.end() ? std::string() : control->second;
+    if (!name.empty() && path.rfind(os::joinPath(os::joinPath(os::absolutePath(project.runsDir()), name), "checkpoints"), 0) == 0) {
+        PL_TRY(auto runs, allRuns(project));
+        const auto controls = controlledRuns(std::move(runs));
+        if (const auto control = controls.find(name); control != controls.end())
+            return control->second;
+    }
+    return controlOfFolder(path);
 }
 
 Status exportModel(Project& project, const std::string& model, const std::string& toDir) {
@@ -272,73 +189,10 @@ Status exportModel(Project& project, const std::string& model, const std::string
             return copied;
         }
     }
-    return {};
-}
-
-Status checkModelFolder(const std::string& path) {
-    const std::string configPath = os::joinPath(path, "config.json");
-    std::string type;
-    Json config;
-    if (os::exists(configPath)) {
-        PL_TRY(config, readJsonFile(configPath));
-        PL_TRY(type, field<std::string>(config, "model_type", configPath));
-    }
-    const bool image = type.rfind(kImageType, 0) == 0;
-    for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"}) {
-        if (image && std::string_view(file) == "tokenizer.json")
-            continue; // their captions are read by the program
-        if (!os::exists(os::joinPath(path, file)))
-            return fail(Code::NotFound, fmt::format("{} is not a model folder: it has no {}", path, file),
-                        "PairLab reads Hugging Face folders with config.json, model.safetensors and tokenizer.json, and its "
-                        "own image models.");
-    }
-    if (type != "llama" && !image)
-        return fail(Code::Unsupported, fmt::format("{}: model_type '{}' is not supported yet", path, type),
-                    "Models of type llama and pairlab_image_* are.");
-    PL_TRY(const auto tensors, tensorsOf(os::joinPath(path, "model.safetensors")));
-    if (image)
-        return {};
-    PL_CHECK(checkLlamaTensors(config, tensors, path));
-    PL_TRY(const text::Tokenizer tokenizer, text::Tokenizer::load(path));
-    PL_TRY([[maybe_unused]] const auto chat, text::ChatTemplate::load(path, tokenizer));
-    return {};
-}
-
-Result<std::vector<Error>> checkModels(Project& project) {
-    std::vector<Error> problems;
-    const auto note = [&](const Status& sound, const char* hint) {
-        problems.push_back(sound.error());
-        problems.back().hint = hint; // what helps here is known better than where the file was read
-    };
-    if (auto names = os::listDir(project.modelsDir()))
-        for (const std::string& name : *names)
-            if (const std::string dir = os::joinPath(project.modelsDir(), name); os::isDir(dir))
-                if (auto sound = checkModelFolder(dir); !sound)
-                    note(sound, "Remove the folder and add the model again with `pairlab-cli models add`.");
-    const auto runs = os::listDir(project.runsDir());
-    for (const std::string& run : runs ? *runs : std::vector<std::string>()) {
-        const std::string bundle = os::joinPath(project.runsDir(), run), folder = os::joinPath(bundle, "checkpoints");
-        const auto names = os::listDir(folder);
-        const bool writing = os::FileLock::isHeld(os::joinPath(bundle, "lock"));
-        for (const std::string& name : names ? *names : std::vector<std::string>()) {
-            const std::string dir = os::joinPath(folder, name);
-            if (!os::isDir(dir) || name.rfind("step-", 0) != 0)
-                continue;
-            Status sound;
-            if (auto whole = verifyCheckpoint(dir); !whole) {
-                if (writing && whole.error().code == Code::NotFound)
-                    continue;
-                sound = tl::unexpected<Error>(std::move(whole).error());
-            } else if (os::exists(os::joinPath(dir, "config.json"))) {
-                sound = checkModelFolder(dir);
-                if (!sound && sound.error().code == Code::Unsupported)
-                    continue; // whole, and of a kind that its plugin alone knows
-            }
-            if (!sound)
-                note(sound, "Remove the folder and use another checkpoint of the run, or train it again.");
-        }
-    }
-    return problems;
+    if (const std::string adapter = os::joinPath(spec.path, kAdapterFolder); os::isDir(adapter))
+        PL_CHECK(os::copyTree(adapter, os::joinPath(toDir, kAdapterFolder)));
+    PL_TRY(const std::string control, shared::controlOf(project, spec.path));
+    return markControl(toDir, control);
 }
 
 Result<std::string> addModel(Project& project, const std::string& path, const std::string& name) {
@@ -366,6 +220,8 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
             return tl::unexpected<Error>(std::move(copied).error());
         }
     }
+    PL_TRY(const std::string control, shared::controlOf(project, os::absolutePath(path)));
+    PL_CHECK(markControl(target, control));
     return as;
 }
 

@@ -26,6 +26,7 @@ bool takesImages(const Manifest& manifest);
 /// The job reads and makes models of one kind; another is refused by name.
 Status checkModality(const Manifest& manifest, const ModelSpec& model);
 
+inline constexpr const char* kImageType = "pairlab_image_"; ///< what the model_type of image models begins with
 bool isRewardModelDir(const std::string& dir);
 /// config.json and weights of any kind.
 bool looksLikeModel(const std::string& dir);
@@ -38,7 +39,8 @@ Result<DatasetInfo> datasetFor(Project& project, const std::string& name, bool i
 /// Every image of a frozen dataset comes with its rows.
 Status addImages(const DatasetInfo& dataset, RunRequest& run);
 
-/// What controlledRuns() says of the model in this folder; empty for most.
+/// What controlledRuns() says of the model in this folder, or controlOfFolder() when no run of the project made it; empty for
+/// most.
 Result<std::string> controlOf(Project& project, const std::string& path);
 
 Result<std::string> submitAndRecord(Project& project, Supervisor& supervisor, RunRequest request, const Manifest& manifest);

@@ -239,6 +239,14 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                     continue;
                 }
                 ++out.counts.rankings;
+                const auto made = static_cast<int64_t>(sides.size() * (sides.size() - 1) / 2);
+                if (split == Split::Train) {
+                    ++out.counts.trainRankings;
+                    out.counts.rankedTrain += made;
+                } else if (split == Split::Dev) {
+                    ++out.counts.devRankings;
+                    out.counts.rankedDev += made;
+                }
                 out.votes.push_back(*votes[i]);
                 if (countsOnly)
                     continue;
@@ -436,6 +444,10 @@ DatasetCounts countsOf(const Json& json) {
     c.prompts = n("prompts");
     c.rankings = n("rankings");
     c.unusable = n("unusable");
+    c.trainRankings = n("train_rankings");
+    c.devRankings = n("dev_rankings");
+    c.rankedTrain = n("ranked_train");
+    c.rankedDev = n("ranked_dev");
     return c;
 }
 

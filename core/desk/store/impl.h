@@ -75,11 +75,12 @@ struct Project::Impl {
         Id task, annotator;
         QueueRule rule;
         std::optional<Split> split;
+        std::optional<CandidateKind> kind;
         uint64_t seed;
         auto operator<=>(const QueueKey&) const = default;
         /// Whether the queue holds the pair as long as it has no vote.
         bool takes(const PairInfo& pair) const {
-            return (pair.task == 0 || pair.task == task) && offers(split, pair.split);
+            return (pair.task == 0 || pair.task == task) && offers(split, pair.split) && (!kind || pair.kind == *kind);
         }
     };
     std::map<QueueKey, PairQueue> queues;

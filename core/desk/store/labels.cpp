@@ -94,19 +94,19 @@ void Project::Impl::loadPairs() {
         return;
     pairs.clear();
     queues.clear();
-    auto rows = query("SELECT x.id, x.sha, p.split, x.task_id FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
-                      "WHERE x.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM comparison_members k "
+    auto rows = query("SELECT x.id, x.sha, p.split, x.task_id, a.kind FROM comparisons x "
+                      "JOIN prompts p ON p.id = x.prompt_id JOIN candidates a ON a.id = x.a_id WHERE x.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM comparison_members k "
                       "WHERE k.comparison_id = x.id)");
     while (rows.step())
         pairs[rows.integer(0)] = {hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))),
-                                  rows.null(3) ? 0 : rows.integer(3)};
+                                  rows.null(3) ? 0 : rows.integer(3), stored(candidateKindOf(rows.text(4)))};
     pairsLoaded = true;
 }
 
 PairQueue& Project::Impl::queueFor(const NextOptions& options) {
     loadPairs();
     const uint64_t drawSeed = options.rule == QueueRule::Fifo ? 0 : options.seed ? options.seed : seed;
-    const QueueKey key{options.task, options.annotator, options.rule, options.split, drawSeed};
+    const QueueKey key{options.task, options.annotator, options.rule, options.split, options.kind, drawSeed};
     const auto at = queues.find(key);
     if (at != queues.end())
         return at->second;
@@ -188,12 +188,13 @@ Result<std::optional<LabelItem>> Project::nextRepeat(const NextOptions& options,
     });
 }
 
-Result<int64_t> Project::remaining(Id task, Id annotator, std::optional<Split> split) {
+Result<int64_t> Project::remaining(Id task, Id annotator, std::optional<Split> split, std::optional<CandidateKind> kind) {
     return m->guarded("counting open pairs", [&]() -> Result<int64_t> {
         NextOptions options;
         options.task = task;
         options.annotator = annotator;
         options.split = split;
+        options.kind = kind;
         return static_cast<int64_t>(m->queueFor(options).size());
     });
 }

@@ -34,7 +34,7 @@ Result<Id> Project::Impl::addPairIn(const NewPair& pair, Id batch, bool* fresh) 
                 query("UPDATE comparisons SET withdrawn = 0, import_batch_id = ? WHERE id = ?")
                     .bind(orNull(batch), id)
                     .run();
-                pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task}});
+                pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task, a.kind}});
                 pending.changes.insert(Change::Pairs);
                 if (fresh)
                     *fresh = true;
@@ -49,7 +49,7 @@ Result<Id> Project::Impl::addPairIn(const NewPair& pair, Id batch, bool* fresh) 
               pair.source, orNull(pair.task), orNull(pair.run), orNull(batch), now())
         .run();
     const Id id = db->getLastInsertRowid();
-    pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task}});
+    pending.newPairs.push_back({id, {hashPrefix(sha), prompt.split, pair.task, a.kind}});
     pending.changes.insert(Change::Pairs);
     if (fresh)
         *fresh = true;

@@ -163,6 +163,7 @@ public:
         /// Of these prompts only. Without it train and dev: pairs of test prompts are never offered unless they are asked
         /// for, because votes on them stay out of datasets.
         std::optional<Split> split;
+        std::optional<CandidateKind> kind; ///< pairs of texts or of images only
         bool blind = true;
         std::vector<Id> skip;
     };
@@ -170,8 +171,9 @@ public:
     /// A hidden repeat of something this person judged at least minGap votes ago, sides drawn anew; from the same prompts
     /// as next().
     Result<std::optional<LabelItem>> nextRepeat(const NextOptions& options, int minGap = 50);
-    /// Unjudged pairs left for this person; without a split those of train and dev, as next() offers them.
-    Result<int64_t> remaining(Id task, Id annotator, std::optional<Split> split = {});
+    /// Unjudged pairs left for this person; without a split those of train and dev, as next() offers them; with a kind those of
+    /// texts or of images only.
+    Result<int64_t> remaining(Id task, Id annotator, std::optional<Split> split = {}, std::optional<CandidateKind> kind = {});
     /// Records what is about to be shown and returns its id.
     Result<Id> present(const Presentation& presentation);
     /// One transaction: the event, its details, the chain, current and counters. The Ack follows the commit.
