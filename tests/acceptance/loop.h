@@ -41,9 +41,9 @@ inline Json trainRun(const std::string& project, const std::string& plugin, int 
 }
 
 /// Of a run on the test prompts, judged by the taste without noise.
-inline Json evaluateRun(const std::string& project, const Json& trained, int seed) {
+inline Json evaluateRun(const std::string& project, const Json& trained, int seed, const std::string& taste = kTaste) {
     return cliJson({"evaluate", project, "--model", "run:" + trained.value("run", std::string()), "--judge",
-                    kTaste, "--split", "test", "--seed", std::to_string(seed), "--wait", "--json"});
+                    taste, "--split", "test", "--seed", std::to_string(seed), "--wait", "--json"});
 }
 
 } // namespace pl::acceptance
