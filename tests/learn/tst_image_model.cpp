@@ -6,7 +6,9 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include "core/base/image_model_shapes.h"
 #include "core/learn/images/image_model.h"
+#include "core/learn/images/image_reward.h"
 #include "core/learn/models/flops.h"
 #include "tests/plugins/tiny_run.h"
 
@@ -97,6 +99,33 @@ private Q_SLOTS:
         const auto refused = ImageModelConfig::fromJson(json, "config of a test");
         QVERIFY(!refused);
         QVERIFY2(refused.error().toString().find("config of a test") != std::string::npos, refused.error().toString().c_str());
+    }
+
+    /// What the desk checks folders by is what the networks are made of.
+    void shapesKnownWithoutTheNetworkAreTheNetworks() {
+        const auto same = [](const torch::nn::Module& module, const Json& config) {
+            const auto shapes = must(imageModelShapes(config, "config"));
+            std::map<std::string, std::vector<int64_t>> own;
+            for (const auto& item : module.named_parameters())
+                own[item.key()] = item.value().sizes().vec();
+            return own == shapes;
+        };
+        auto config = small();
+        for (const int64_t depth : {0, 1, 3}) {
+            config.depth = depth;
+            config.size = 8 * (depth + 1);
+            QVERIFY(same(*ImageModel(config), config.toJson()));
+        }
+        config.prediction = Prediction::Epsilon;
+        QVERIFY(same(*ImageModel(config), config.toJson()));
+        auto reward = ImageRewardConfig::forScenes(16);
+        QVERIFY(same(*ImageReward(reward), reward.toJson()));
+        const auto onGenerator = ImageRewardConfig::onGenerator(small());
+        QVERIFY(same(*ImageReward(onGenerator), onGenerator.toJson()));
+        reward.channels = {5};
+        reward.hidden = 7;
+        QVERIFY(same(*ImageReward(reward), reward.toJson()));
+        QVERIFY(!imageModelShapes({{"model_type", "pairlab_image_other"}}, "config"));
     }
 
     void folderComesBackBitForBit() {
