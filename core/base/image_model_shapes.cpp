@@ -11,10 +11,12 @@ using Shapes = std::map<std::string, std::vector<int64_t>>;
 constexpr int64_t kPatch = 3 * 2 * 2; ///< channels of the first convolution: colours of 2 x 2 pixels
 constexpr int64_t kTimeFeatures = 64;
 
-Result<int64_t> number(const Json& json, const char* key, std::string_view what, int64_t least, int64_t most) {
+Result<int64_t> number(const Json& json, const char* key, std::string_view what, int64_t least, int64_t most,
+                       int64_t divisor = 1) {
     PL_TRY(const int64_t value, field<int64_t>(json, key, what));
-    if (value < least || value > most)
-        return fail(Code::InvalidInput, fmt::format("{}: {} is {}, but must be {}..{}", what, key, value, least, most));
+    if (value < least || value > most || value % divisor != 0)
+        return fail(Code::InvalidInput, fmt::format("{}: {} is {}, but must be {}..{}{}", what, key, value, least, most,
+                                                    divisor > 1 ? fmt::format(" and a multiple of {}", divisor) : ""));
     return value;
 }
 
@@ -54,13 +56,13 @@ void residual(Shapes& shapes, const std::string& name, int64_t in, int64_t out, 
 }
 
 Result<Shapes> generator(const Json& json, std::string_view what) {
-    PL_TRY(const int64_t size, number(json, "image_size", what, 8, 512));
+    PL_TRY(const int64_t size, number(json, "image_size", what, 8, 512, 4));
     PL_TRY(const Json text, part(json, "text_encoder", what));
     PL_TRY(const int64_t textSize, number(text, "size", what, 1, 1024));
     PL_TRY(const auto slots, numbers(text, "slots", what));
     PL_TRY(const Json unet, part(json, "denoiser", what));
-    PL_TRY(const int64_t width, number(unet, "width", what, 8, 1024));
-    PL_TRY(const int64_t deep, number(unet, "deep_width", what, 8, 2048));
+    PL_TRY(const int64_t width, number(unet, "width", what, 8, 1024, 8));
+    PL_TRY(const int64_t deep, number(unet, "deep_width", what, 8, 2048, 8));
     PL_TRY(const int64_t embedding, number(unet, "embedding", what, 1, 4096));
     PL_TRY(const int64_t depth, number(unet, "depth", what, 0, 32));
     Shapes shapes;

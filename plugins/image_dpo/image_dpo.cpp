@@ -105,6 +105,9 @@ public:
         for (const auto& pair : m_data.dev)
             prompts.push_back(pair.prompt);
         PL_TRY(m_watch, ImageWatch::make(m_job, prompts));
+        for (const auto& pair : m_data.train)
+            prompts.push_back(pair.prompt);
+        PL_TRY([[maybe_unused]] const auto ids, m_policy.model->promptIds(prompts)); // a model may lack a word: said now
         return {};
     }
 
@@ -114,6 +117,8 @@ public:
         learn::BatchPlan plan(train.size(), static_cast<size_t>(m_options.batchSize), m_job.spec().seed);
         if (!m_loop->resumed()) {
             PL_CHECK(m_loop->report(m_data.controlMetrics()));
+            PL_CHECK(observe());
+        } else if (m_loop->extra().contains("look_due")) {
             PL_CHECK(observe());
         }
         const auto most = static_cast<size_t>(std::max<int64_t>(1, m_options.microBatchTokens / 2));
@@ -358,10 +363,12 @@ private:
             values = heldOut();
         auto drawn = m_watch.measure(m_job, m_policy.model, "eval_", m_loop->step(), show);
         if (!drawn) {
-            if (drawn.error().code == Code::Cancelled)
-                return {};
-            return tl::unexpected<Error>(std::move(drawn).error());
+            if (drawn.error().code != Code::Cancelled)
+                return tl::unexpected<Error>(std::move(drawn).error());
+            m_loop->extra()["look_due"] = true; // made up for when the run goes on
+            return {};
         }
+        m_loop->extra().erase("look_due");
         values.merge(*drawn);
         if (!evaluate)
             return m_loop->report(values);
@@ -373,6 +380,8 @@ private:
         // Winner-only training has no margins to tell apart by.
         if (const auto loss = values.find(m_p.winnerSft ? "eval_loss" : "eval_calibrated_loss"); loss != values.end())
             values["eval_choice"] = choice(loss->second, obediencePrice(fall));
+        else if (!m_watch.empty()) // no labels to choose by: the latest that still obeys
+            values["eval_choice"] = obediencePrice(fall);
         warnOfCollapse(values);
         // The lesson is to see where it ends, so nothing is chosen there.
         return m_loop->evaluated(values, m_p.lesson ? std::string() : m_data.decidingMetric("eval_choice"), false, {}, true);
@@ -403,13 +412,14 @@ private:
         const auto w = values.find("eval_w_diff"), l = values.find("eval_l_diff"), ref = values.find("eval_ref_mse");
         if (w == values.end() || l == values.end() || ref == values.end())
             return;
-        const bool grew = m_lastW && w->second > *m_lastW && l->second > *m_lastL && w->second > kCollapse * ref->second &&
-                          l->second > kCollapse * ref->second;
-        m_lastW = w->second;
-        m_lastL = l->second;
-        if (!grew || m_warned)
+        Json& extra = m_loop->extra();
+        const Json last = extra.value("last_errors", Json::array());
+        const bool grew = last.size() == 2 && w->second > last[0].get<double>() && l->second > last[1].get<double>() &&
+                          w->second > kCollapse * ref->second && l->second > kCollapse * ref->second;
+        extra["last_errors"] = {w->second, l->second};
+        if (!grew || extra.contains("warned"))
             return;
-        m_warned = true;
+        extra["warned"] = true;
         m_job.alert("warn", "both_errors_grow",
                     fmt::format("Held-out winners and losers are both denoised worse than by the reference (w_diff {:+.2g}, l_diff "
                                 "{:+.2g} of {:.2g}) and getting worse: the model forgets how to draw. Stop, raise beta, or lower "
@@ -429,8 +439,6 @@ private:
     std::unique_ptr<TrainLoop> m_loop;
     std::vector<torch::Tensor> m_heldOutReference; ///< errors of the reference, part by part
     std::vector<double> m_pairLosses;              ///< calibrated, of every dev pair, at the last measurement
-    std::optional<double> m_lastW, m_lastL;
-    bool m_warned = false;
 };
 
 Status validate(learn::Job& job) {

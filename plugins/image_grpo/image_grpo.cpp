@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
@@ -45,7 +46,7 @@ struct RankedGroup {
 std::vector<RankedGroup> groupsOf(const std::vector<ImagePair>& pairs, const std::vector<ImageRanking>& rankings) {
     std::vector<RankedGroup> out;
     for (const auto& pair : pairs)
-        out.push_back({{pair.chosen, pair.rejected}, learn::winRatesFromRanks({1, 2}), pair.prompt, pair.weight});
+        out.push_back({{pair.chosen, pair.rejected}, {pair.softLabel, 1 - pair.softLabel}, pair.prompt, pair.weight});
     for (const auto& r : rankings)
         out.push_back({r.images, learn::winRatesFromRanks(r.ranks), r.prompt, r.weight});
     return out;
@@ -110,6 +111,13 @@ public:
             for (auto& parameter : m_old->parameters())
                 parameter.requires_grad_(false);
         }
+        std::vector<std::string> known; // a model may lack a word of a prompt: said now and not in the middle
+        for (const auto& row : m_prompts)
+            known.push_back(row.prompt);
+        for (const auto* groups : {&m_train, &m_dev})
+            for (const auto& group : *groups)
+                known.push_back(group.prompt);
+        PL_TRY([[maybe_unused]] const auto ids, m_policy.model->promptIds(known));
         PL_TRY(m_watch, ImageWatch::make(m_job, {}));
         m_job.logLine("info", "conventions: " + dumpJson(learn::conventionsOf(learn::LogProbConvention::Mean)));
         PL_TRY(m_loop, TrainLoop::start(m_job, learn::trainable(m_policy.model), m_p.loop, examples()));
@@ -118,7 +126,7 @@ public:
 
     Status train() {
         learn::BatchPlan plan(examples(), static_cast<size_t>(m_p.promptsPerStep), m_job.spec().seed);
-        if (!m_loop->resumed())
+        if (!m_loop->resumed() || m_loop->extra().contains("look_due"))
             PL_CHECK(observe());
         while (m_loop->next()) {
             const int64_t round = (m_loop->step() - 1) / m_p.iterations, turn = (m_loop->step() - 1) % m_p.iterations;
@@ -133,8 +141,9 @@ public:
                 }
             }
             PL_CHECK(m_p.isNft() ? learnNft(turn) : learnSteps(turn));
+            const bool left = m_loop->leaving(); // before the update: a step is given up whole or taken whole
             PL_CHECK(m_loop->update());
-            if (m_loop->leaving())
+            if (left)
                 break;
             if (turn + 1 == m_p.iterations)
                 Rollout::forget(m_loop->extra(), m_loop->tensors());
@@ -210,8 +219,10 @@ private:
                 streams.push_back(streams.size());
                 first.push_back(m_p.sameInitialNoise ? g : streams.back());
             }
-        if (m_p.isNft() && round > 0)
+        if (m_p.isNft() && round > m_loop->extra().value("old_round", int64_t{0})) { // a resumed run may have moved it already
             moveOld(round);
+            m_loop->extra()["old_round"] = round;
+        }
         auto& painter = m_p.isNft() ? m_old : m_policy.model;
         std::vector<Image> images;
         for (size_t at = 0; at < streams.size(); at += micro()) {
@@ -304,7 +315,7 @@ private:
         m_loop->add("trained_prompt_num",
                     static_cast<double>(std::min<int64_t>((round + 1) * m_p.promptsPerStep, static_cast<int64_t>(examples()))), 1);
         m_loop->add("actual_batch_size", rollout.kept.sum().item<double>(), 1);
-        if (!rollout.kept.any().item<bool>())
+        if (!rollout.kept.any().item<bool>() && !std::exchange(m_saidNoDifference, true))
             m_job.alert("warn", "no_difference", "All images of every group of this rollout have the same reward: they teach nothing.",
                         m_loop->step());
         m_rollout = std::move(rollout);
@@ -498,10 +509,12 @@ private:
         const auto averaged = m_loop->averaged();
         auto drawn = m_watch.measure(m_job, m_policy.model, "eval_", m_loop->step(), show);
         if (!drawn) {
-            if (drawn.error().code == Code::Cancelled)
-                return {};
-            return tl::unexpected<Error>(std::move(drawn).error());
+            if (drawn.error().code != Code::Cancelled)
+                return tl::unexpected<Error>(std::move(drawn).error());
+            m_loop->extra()["look_due"] = true; // made up for when the run goes on
+            return {};
         }
+        m_loop->extra().erase("look_due");
         auto values = std::move(*drawn);
         if (!evaluate)
             return m_loop->report(values);
@@ -574,6 +587,7 @@ private:
     ImageWatch m_watch;
     std::unique_ptr<TrainLoop> m_loop;
     Rollout m_rollout;
+    bool m_saidNoDifference = false;
 };
 
 Status validate(learn::Job& job) {

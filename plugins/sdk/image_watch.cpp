@@ -20,7 +20,7 @@ namespace pl::sdk {
 namespace {
 
 constexpr size_t kShown = 8, kDiversityPrompts = 16;
-constexpr double kObedienceSlack = 0.03, kObediencePrice = 100;
+constexpr double kObedienceSlack = 0.03, kObedienceFine = 10, kObediencePrice = 100;
 
 } // namespace
 
@@ -145,7 +145,7 @@ std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const st
 }
 
 double obediencePrice(double fall) {
-    return kObediencePrice * std::max(0.0, fall - kObedienceSlack);
+    return fall <= kObedienceSlack ? 0 : kObedienceFine + kObediencePrice * (fall - kObedienceSlack);
 }
 
 double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,

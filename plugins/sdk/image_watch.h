@@ -58,8 +58,8 @@ std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const st
 /// fell. `first` are the values of step 0.
 double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,
                      const std::string& prefix);
-/// What a checkpoint pays for a fall of obedience: nothing within 3 points, beyond them so much that one that lost less is always
-/// preferred. In units of a deciding metric that moves by a few tenths.
+/// What a checkpoint pays for a fall of obedience: nothing within 3 points, beyond them 10 and 1 more a point, so that one that lost
+/// less is preferred as long as the deciding metric moves by less than that.
 double obediencePrice(double fall);
 
 } // namespace pl::sdk

@@ -167,8 +167,11 @@ private Q_SLOTS:
     void aConfigWithBadFeaturesIsRefused() {
         auto json = learn::ImageRewardConfig::onGenerator(must(learn::readImageConfig(path("start")))).toJson();
         QVERIFY(learn::ImageRewardConfig::fromJson(json, "config").has_value());
-        for (const auto& [key, value] : std::map<std::string, Json>{{"features", "clip"}, {"noise_level", 1.5}, {"noise_level", "x"},
-                                                                    {"generator", Json()}, {"image_size", 32}}) {
+        auto huge = json["generator"];
+        huge["denoiser"]["width"] = 1 << 30;
+        const std::vector<std::pair<std::string, Json>> cases{{"features", "clip"}, {"noise_level", 1.5}, {"noise_level", "x"},
+                                                              {"generator", Json()}, {"generator", huge}, {"image_size", 32}};
+        for (const auto& [key, value] : cases) {
             auto broken = json;
             broken[key] = value;
             const auto out = learn::ImageRewardConfig::fromJson(broken, "config.json");

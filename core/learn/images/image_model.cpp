@@ -428,6 +428,13 @@ Result<uint64_t> checkParameters(const torch::nn::Module& module, const std::str
     return bytes;
 }
 
+Status checkMemoryFor(uint64_t bytes, const std::string& dir) {
+    if (const uint64_t free = os::availableMemory(); free != 0 && bytes + bytes / 4 > free)
+        return fail(Code::OutOfMemory, fmt::format("{} needs {} MB, {} MB are free", dir, bytes >> 20, free >> 20),
+                    "Close other programs or choose a smaller model.");
+    return {};
+}
+
 Status loadParameters(torch::nn::Module& module, const std::string& dir) {
     PL_CHECK(checkParameters(module, dir));
     const std::string path = os::joinPath(dir, "model.safetensors");
@@ -461,9 +468,7 @@ Result<LoadedImageModel> loadImageModel(const std::string& dir, const torch::Dev
     try {
         // By the headers first, before a byte of weights is allocated.
         PL_TRY(const uint64_t bytes, checkParameters(*ImageModel(loaded.config, torch::kMeta), dir));
-        if (const uint64_t free = os::availableMemory(); free != 0 && bytes + bytes / 4 > free)
-            return fail(Code::OutOfMemory, fmt::format("{} needs {} MB, {} MB are free", dir, bytes >> 20, free >> 20),
-                        "Close other programs or choose a smaller model.");
+        PL_CHECK(checkMemoryFor(bytes, dir));
         PL_TRY(loaded.hash, modelHash(dir));
         loaded.model = ImageModel(loaded.config);
         PL_CHECK(loadParameters(*loaded.model, dir));

@@ -119,5 +119,7 @@ Trainable trainable(ImageModel model, const Adapters& adapters, const AdapterBas
 Status loadParameters(torch::nn::Module& module, const std::string& dir);
 /// The same by the file's header alone, for a module on the meta device; gives the bytes its fp32 parameters need.
 Result<uint64_t> checkParameters(const torch::nn::Module& module, const std::string& dir);
+/// OutOfMemory when so many bytes, and a quarter more, are not free.
+Status checkMemoryFor(uint64_t bytes, const std::string& dir);
 
 } // namespace pl::learn

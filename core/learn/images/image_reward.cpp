@@ -17,6 +17,7 @@ namespace {
 using torch::Tensor;
 
 constexpr int64_t kPatch = 2; ///< pixels a side that the first convolution sees as one position
+constexpr double kLeastDeviation = 1e-3; ///< of a feature: what never varied must not shout when it does
 constexpr JsonLimits kConfigLimits{.maxBytes = size_t{1} << 20, .maxDepth = 8};
 constexpr const char* kModelType = "pairlab_image_reward";
 
@@ -93,7 +94,7 @@ public:
     }
     void scale(const Tensor& mean, const Tensor& deviation) {
         m_mean.copy_(mean);
-        m_deviation.copy_(deviation.clamp_min(1e-6));
+        m_deviation.copy_(deviation.clamp_min(kLeastDeviation));
     }
 
 private:
@@ -353,7 +354,8 @@ Result<ImageReward> loadImageReward(const std::string& dir, const torch::Device&
     PL_TRY(const Json json, readJsonFile(path, kConfigLimits));
     PL_TRY(const auto config, ImageRewardConfig::fromJson(json, path));
     try {
-        PL_CHECK(checkParameters(*ImageReward(config, torch::kMeta), dir));
+        PL_TRY(const uint64_t bytes, checkParameters(*ImageReward(config, torch::kMeta), dir));
+        PL_CHECK(checkMemoryFor(bytes, dir));
         ImageReward model(config);
         PL_CHECK(loadParameters(*model, dir));
         model->to(device);

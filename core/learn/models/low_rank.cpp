@@ -23,11 +23,21 @@ constexpr JsonLimits kConfigLimits{.maxBytes = size_t{1} << 20, .maxDepth = 8};
 
 /// Does `name` fit a pattern whose * stands for any characters?
 bool fits(std::string_view pattern, std::string_view name) {
-    if (pattern.empty())
-        return name.empty();
-    if (pattern.front() == '*')
-        return fits(pattern.substr(1), name) || (!name.empty() && fits(pattern, name.substr(1)));
-    return !name.empty() && pattern.front() == name.front() && fits(pattern.substr(1), name.substr(1));
+    size_t p = 0, n = 0, star = std::string_view::npos, from = 0;
+    while (n < name.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            from = n;
+        } else if (p < pattern.size() && pattern[p] == name[n]) {
+            ++p, ++n;
+        } else if (star != std::string_view::npos) { // the last star takes one more
+            p = star + 1;
+            n = ++from;
+        } else {
+            return false;
+        }
+    }
+    return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 /// The whole name, or an end of it after a dot.
