@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Image data sets in and out: every format, there and back, and what must be refused.
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "core/base/hash.h"
@@ -189,6 +190,52 @@ private Q_SLOTS:
         options.layout = found.layout;
         Desk desk;
         QCOMPARE(must(importFile(*desk.project, files.path("in"), options)).counts.pairs, int64_t{pairs});
+    }
+
+    /// Captions beside the images, as trainers keep them: they must not take an image's place in a pair.
+    void captionsBesideImagesAreNoImages() {
+        Files files;
+        for (int i = 1; i <= 4; ++i) {
+            files.image("in/fox_" + std::to_string(i) + ".png", i);
+            files.text("in/fox_" + std::to_string(i) + ".txt", "a fox");
+        }
+        ImportOptions options;
+        options.layout = must(recogniseLayout(files.path("in"))).layout;
+        const ImageImport read = must(readImages(files.path("in"), ImportFormat::Folder, options));
+        QCOMPARE(read.read, int64_t{8});
+        QCOMPARE(read.rows.size(), size_t{2});
+        for (const ImportRow& row : read.rows)
+            QCOMPARE(row.images.size(), size_t{2});
+        QCOMPARE(read.rejectedCount, int64_t{4});
+        QVERIFY2(read.rejected[0].reason.find("fox_1.txt is no PNG") != std::string::npos, read.rejected[0].reason.c_str());
+    }
+
+    /// A folder of photographs may be read as one prompt of as many checkpoints: its pairs are counted, never made.
+    void morePairsThanCanBeHeldAreRefused() {
+        Files files;
+        constexpr int64_t kImages = 4000;
+        must(os::makeDirs(files.path("in/photos")));
+        for (int i = 0; i < kImages; ++i)
+            std::ofstream(files.path("in/photos/img" + std::to_string(i) + "x.png"));
+        const FolderLayout found = must(recogniseLayout(files.path("in")));
+        QCOMPARE(found.layout, std::string("{prompt}/{checkpoint}"));
+        QCOMPARE(found.fitting, kImages);
+        QCOMPARE(found.pairs, kImages * (kImages - 1) / 2);
+        ImportOptions options;
+        options.layout = found.layout;
+        const auto read = readImages(files.path("in"), ImportFormat::Folder, options);
+        QVERIFY(!read);
+        const std::string why = read.error().toString();
+        QVERIFY2(why.find("makes 7998000 pairs, more than 200000") != std::string::npos, why.c_str());
+        // Images of the same checkpoint are no pair.
+        Files few;
+        int n = 0;
+        for (const char* name : {"a/fox.png", "a/fox.jpg", "b/fox.png", "c/fox.png"})
+            few.image(std::string("in/") + name, ++n);
+        QCOMPARE(must(recogniseLayout(few.path("in"))).pairs, int64_t{5});
+        options.layout = must(recogniseLayout(few.path("in"))).layout;
+        QCOMPARE(options.layout, std::string("{checkpoint}/{prompt}"));
+        QCOMPARE(must(readImages(few.path("in"), ImportFormat::Folder, options)).rows.size(), size_t{5});
     }
 
     void whatIsReadIsNotStored() {

@@ -42,7 +42,8 @@ struct Parsed {
     }
 };
 
-/// Image files of a folder as pairs, by what `layout` reads out of their paths. No file is opened.
+/// Image files of a folder as pairs, by what `layout` reads out of their paths; files of other names are left out. No file is
+/// opened. Refused where it would make more than 200,000 pairs.
 Result<Parsed> parseFolder(const std::string& folder, const std::string& layout);
 
 } // namespace pl::desk::drafts

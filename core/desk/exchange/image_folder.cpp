@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostFiles = 1'000'000;
+constexpr int64_t kMostPairs = 200'000; ///< each pair is held in memory until it is imported
 
 struct Token {
     std::string literal; ///< empty: a field
@@ -90,53 +91,102 @@ Result<std::vector<std::string>> filesOf(const std::string& folder) {
     return files;
 }
 
-Parsed pairsOf(const std::vector<std::string>& files, const std::vector<Token>& tokens, const std::string& layout) {
-    Parsed parsed;
-    std::map<std::pair<std::string, std::string>, std::vector<std::pair<std::string, Draft::Side>>> groups; // prompt, seed
-    std::map<std::pair<std::string, std::string>, size_t> lines;
-    const bool checkpoints = layout.find("{checkpoint}") != std::string::npos;
+bool isImageName(const std::string& file) {
+    std::string extension = fs::path(file).extension().string();
+    std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
+    return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".webp";
+}
+
+/// Images of one prompt and, where checkpoints are told apart, one seed.
+struct Group {
+    size_t line = 0; ///< of its first file
+    std::vector<Draft::Side> sides;
+};
+
+/// A folder's files by what a layout reads out of their names.
+struct Grouped {
+    Parsed parsed; ///< without pairs
+    bool checkpoints = false;
+    std::map<std::pair<std::string, std::string>, Group> groups; ///< prompt, seed
+
+    /// So many pairs come of it; none is made.
+    int64_t pairs() const {
+        const auto among = [](int64_t n) { return n * (n - 1) / 2; };
+        int64_t all = 0;
+        for (const auto& [key, group] : groups) {
+            const auto n = static_cast<int64_t>(group.sides.size());
+            if (!checkpoints) {
+                all += n / 2;
+                continue;
+            }
+            std::map<std::string_view, int64_t> each;
+            for (const Draft::Side& side : group.sides)
+                ++each[side.model];
+            all += among(n);
+            for (const auto& [checkpoint, own] : each)
+                all -= among(own);
+        }
+        return all;
+    }
+};
+
+Grouped groupsOf(const std::vector<std::string>& files, const std::vector<Token>& tokens, const std::string& layout) {
+    Grouped grouped;
+    Parsed& parsed = grouped.parsed;
+    grouped.checkpoints = layout.find("{checkpoint}") != std::string::npos;
     std::string listing;
     for (const std::string& file : files) {
         ++parsed.read;
         const size_t line = static_cast<size_t>(parsed.read);
         listing += file + "\n";
         std::map<std::string, std::string> values;
+        const bool readable = text::isValidUtf8(file);
+        if (readable && !isImageName(file)) {
+            parsed.bad(line, fmt::format("{} is no PNG, JPEG or WebP file by its name", file));
+            continue;
+        }
         const std::string stem = (fs::path(file).parent_path() / fs::path(file).stem()).generic_string();
-        if (!text::isValidUtf8(file) || !fits(tokens, 0, stem, values)) {
-            parsed.bad(line, fmt::format("{} does not follow {}", text::isValidUtf8(file) ? file : "a file's name", layout));
+        if (!readable || !fits(tokens, 0, stem, values)) {
+            parsed.bad(line, fmt::format("{} does not follow {}", readable ? file : "a file's name", layout));
             continue;
         }
         std::string prompt = values["prompt"];
         std::replace(prompt.begin(), prompt.end(), '_', ' ');
-        const std::pair key{prompt, checkpoints ? values["seed"] : std::string()};
-        lines.try_emplace(key, line);
-        groups[key].push_back({values["checkpoint"],
-                               {file, values["checkpoint"], values["seed"].empty() ? 0 : std::stoull(values["seed"])}});
+        Group& group = grouped.groups[{prompt, grouped.checkpoints ? values["seed"] : std::string()}];
+        if (group.sides.empty())
+            group.line = line;
+        group.sides.push_back({file, values["checkpoint"], values["seed"].empty() ? 0 : std::stoull(values["seed"])});
     }
     parsed.sha = sha256Hex(listing);
-    for (const auto& [key, images] : groups) {
-        const auto add = [&](std::vector<Draft::Side> sides) {
+    return grouped;
+}
+
+Parsed pairsOf(Grouped grouped) {
+    Parsed parsed = std::move(grouped.parsed);
+    for (const auto& [key, group] : grouped.groups) {
+        const auto add = [&, &prompt = key.first, &group = group](std::vector<Draft::Side> sides) {
             Draft draft;
-            draft.line = lines[key];
-            draft.prompt = key.first;
+            draft.line = group.line;
+            draft.prompt = prompt;
             draft.sides = std::move(sides);
             parsed.drafts.push_back(std::move(draft));
         };
+        const auto& images = group.sides;
         if (images.size() == 1) {
-            add({images[0].second});
+            add({images[0]});
             continue;
         }
-        if (!checkpoints) {
+        if (!grouped.checkpoints) {
             for (size_t i = 0; i + 1 < images.size(); i += 2)
-                add({images[i].second, images[i + 1].second});
+                add({images[i], images[i + 1]});
             if (images.size() % 2)
-                add({images.back().second});
+                add({images.back()});
             continue;
         }
         for (size_t i = 0; i < images.size(); ++i)
             for (size_t j = i + 1; j < images.size(); ++j)
-                if (images[i].first != images[j].first)
-                    add({images[i].second, images[j].second});
+                if (images[i].model != images[j].model)
+                    add({images[i], images[j]});
     }
     return parsed;
 }
@@ -147,18 +197,17 @@ constexpr const char* kLayouts[] = {"{checkpoint}/{prompt}_{seed}", "{checkpoint
                                     "{prompt}-{seed}",              "{prompt}/{seed}",              "{seed}_{prompt}",
                                     "{checkpoint}/{prompt}",        "{prompt}/{checkpoint}",        "{prompt}/{any}"};
 
-bool isImageName(const std::string& file) {
-    std::string extension = fs::path(file).extension().string();
-    std::transform(extension.begin(), extension.end(), extension.begin(), [](unsigned char c) { return std::tolower(c); });
-    return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".webp";
-}
-
 } // namespace
 
 Result<Parsed> drafts::parseFolder(const std::string& folder, const std::string& layout) {
     PL_TRY(const auto tokens, tokensOf(layout));
     PL_TRY(const auto files, filesOf(folder));
-    return pairsOf(files, tokens, layout);
+    Grouped grouped = groupsOf(files, tokens, layout);
+    if (const int64_t pairs = grouped.pairs(); pairs > kMostPairs)
+        return fail(Code::InvalidInput,
+                    fmt::format("{} read as {} makes {} pairs, more than {}", folder, layout, pairs, kMostPairs),
+                    "Give a layout whose {prompt} and {seed} tell the images apart, or a folder with fewer of them.");
+    return pairsOf(std::move(grouped));
 }
 
 Result<FolderLayout> recogniseLayout(const std::string& folder) {
@@ -169,10 +218,8 @@ Result<FolderLayout> recogniseLayout(const std::string& folder) {
     best.images = static_cast<int64_t>(images.size());
     for (const char* layout : kLayouts) {
         PL_TRY(const auto tokens, tokensOf(layout));
-        const Parsed parsed = pairsOf(images, tokens, layout);
-        FolderLayout one{layout, best.images, parsed.read - parsed.rejectedCount, 0};
-        one.pairs = std::count_if(parsed.drafts.begin(), parsed.drafts.end(),
-                                  [](const Draft& draft) { return draft.sides.size() > 1; });
+        const Grouped grouped = groupsOf(images, tokens, layout);
+        FolderLayout one{layout, best.images, grouped.parsed.read - grouped.parsed.rejectedCount, grouped.pairs()};
         // One that makes no pair has not understood the folder, however many names it fits.
         if (one.pairs > 0 && one.fitting > best.fitting)
             best = std::move(one);
