@@ -3,6 +3,7 @@
 // The pages around runs in a project of images, offscreen, on synthetic bundles, and the pure parts behind them.
 #include "tests/ui/bundles.h"
 #include "tests/ui/image_fixture.h"
+#include "tests/ui/image_runs.h"
 #include "tests/ui/page_fixture.h"
 
 #include "core/desk/runs/actions.h"
@@ -537,12 +538,14 @@ private Q_SLOTS:
     }
 
     void whatWasKeptIsToldWithScoresAndNoPicture() {
+        QTemporaryDir bundle;
         ResultsCard card;
         card.resize(900, 700);
         card.show();
         card.begin("0007-generate_image");
         desk::RunInfo info = infoOf("generate_image");
         info.name = "0007-generate_image";
+        info.dir = bundle.path().toStdString();
         info.state = RunState::Running;
         info.metrics = {{"reward/kept", 1.25}, {"reward/drawn", 0.1}};
         std::vector<Event> events;
@@ -551,6 +554,8 @@ private Q_SLOTS:
                 const auto seq = static_cast<uint64_t>(2 * p + k + 1);
                 events.push_back({seq, 1, event::kCandidate,
                                   Json{{"prompt", "prompt " + std::to_string(p)},
+                                       {"kind", "image"},
+                                       {"image", pictures::store(info.dir, pictures::scene(32, 2 * p + k, true))},
                                        {"model", {{"name", "start"}}},
                                        {"params", {{"best_of", 8}, {"draw", 3}, {"reward", 1.5 - k - 0.1 * p}}}}});
             }
@@ -562,12 +567,26 @@ private Q_SLOTS:
         auto* table = card.findChild<DetailTable*>()->model();
         QCOMPARE(table->index(1, 2).data().toString(), u"2 of 8"_s);
         QCOMPARE(table->index(1, 3).data().toString(), u"1.40, 0.40"_s);
-        for (const QLabel* label : card.findChildren<QLabel*>()) // beside a picture there is no score
-            if (label->accessibleName().startsWith(u"Image of"))
-                QVERIFY(!label->text().contains(u"1.4"));
-        // What was drawn without a choice has no such table.
+        // Of what has scores no picture is shown, and nothing says that one will come.
+        const auto pictured = [&] {
+            int n = 0;
+            for (const QLabel* label : card.findChildren<QLabel*>())
+                n += label->isVisible() && !label->pixmap().isNull();
+            return n;
+        };
+        QTest::qWait(300);
+        QCOMPARE(pictured(), 0);
+        for (const QLabel* label : card.findChildren<QLabel*>())
+            QVERIFY2(!label->isVisible() || !(label->text().contains(u"prompt 0") || label->text().contains(u"first two")),
+                     qPrintable(label->text()));
+        // What was drawn without a choice has no such table, and its pictures.
         card.begin("0008-generate_image");
+        info.name = "0008-generate_image";
+        for (Event& e : events)
+            e.body["params"] = {{"best_of", 1}, {"draw", 0}};
+        card.onRun(info, events);
         QVERIFY(!card.findChild<DetailTable*>()->isVisible());
+        QTRY_COMPARE(pictured(), 2);
     }
 };
 

@@ -84,7 +84,7 @@ void DataPage::showPrompt(Id id) {
             page.prompt = id;
             page.limit = 12;
             if (auto answers = p.candidates(page))
-                out.answers = std::move(*answers);
+                out.answers = inPlaces(std::move(*answers));
             return out;
         },
         [this](Answer answer) {

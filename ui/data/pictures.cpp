@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/data/pictures.h"
 
+#include <algorithm>
 #include <array>
 
 #include <QAbstractItemView>
@@ -52,6 +53,12 @@ QString mediaOf(const desk::Project& project, const desk::Candidate& image) {
     const std::string& sha = image.content;
     const bool named = sha.size() == 64 && sha.find_first_not_of("0123456789abcdef") == std::string::npos;
     return isImage(image) && named ? qstr(project.mediaPath(sha)) : QString();
+}
+
+std::vector<desk::Candidate> inPlaces(std::vector<desk::Candidate> candidates) {
+    const auto images = std::stable_partition(candidates.begin(), candidates.end(), [](const auto& each) { return !isImage(each); });
+    std::sort(images, candidates.end(), [](const auto& a, const auto& b) { return a.content < b.content; });
+    return candidates;
 }
 
 QString drawnWith(const desk::Candidate& a, const desk::Candidate& b) {

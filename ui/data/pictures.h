@@ -17,6 +17,8 @@ inline bool isImage(const desk::Candidate& candidate) {
 }
 /// Where its file lies; empty for what is no image with a name of its own kind.
 QString mediaOf(const desk::Project& project, const desk::Candidate& image);
+/// Images by their hashes, as the sides of a pair are: the order in which they came may be that of their scores. Texts stay, first.
+std::vector<desk::Candidate> inPlaces(std::vector<desk::Candidate> candidates);
 /// How an image came to be, as far as it is known: "32 × 32 · seed 7 · draw 1 · 8 steps · guidance 2"; else "imported", or nothing.
 QString drawnWith(const desk::Candidate& image);
 /// The same of two: what both have is said once ("32 × 32 · seed 7, 8 · 8 steps").

@@ -15,6 +15,8 @@ using desk::Project;
 
 namespace {
 
+constexpr int kInRow = 2; ///< pictures
+
 desk::Page pageOf(const QString& filter, int64_t offset = 0, int64_t limit = 0) {
     desk::Page page;
     page.text = sstr(filter);
@@ -47,7 +49,7 @@ QStringList picturesOf(Project& p, desk::Id comparison) {
     const auto item = p.pairItem(comparison);
     return item ? twoOf(p, item->a, item->b).pictures : QStringList();
 }
-/// The first two images of a prompt.
+/// Two images of a prompt.
 QStringList firstPictures(Project& p, const desk::Prompt& prompt) {
     QStringList out;
     if (prompt.candidates == 0)
@@ -55,15 +57,17 @@ QStringList firstPictures(Project& p, const desk::Prompt& prompt) {
     desk::Page page;
     page.prompt = prompt.id;
     page.kind = desk::CandidateKind::Image;
-    page.limit = 2;
-    if (const auto images = p.candidates(page))
-        for (const desk::Candidate& each : *images)
+    if (auto images = p.candidates(page))
+        for (const desk::Candidate& each : inPlaces(std::move(*images))) {
             out.append(mediaOf(p, each));
+            if (out.size() == kInRow)
+                break;
+        }
     return out;
 }
 
 TableColumn pictureColumn() {
-    TableColumn column{u"Images"_s, false, false, 2 * PictureDelegate::kSide + px(Size::GapL) + px(Size::GapS), false, {}};
+    TableColumn column{u"Images"_s, false, false, kInRow * PictureDelegate::kSide + px(Size::GapL) + px(Size::GapS), false, {}};
     column.pictures = true;
     return column;
 }

@@ -19,7 +19,7 @@ namespace pl::ui {
 using namespace Qt::StringLiterals;
 
 namespace {
-constexpr int kPictureSide = 256, kSmallSide = 128; ///< alone; beside the table of what was kept
+constexpr int kPictureSide = 256;
 constexpr size_t kMostKept = 20000;
 constexpr int kTableHeight = 150; ///< at least: three rows
 
@@ -117,10 +117,8 @@ void ResultsCard::onRun(const desk::RunInfo& info, const std::vector<Event>& eve
     if (info.name != m_run || m_run.empty())
         return;
     for (const Event& e : events)
-        if (e.type == event::kCandidate) {
-            takeKept(e);
+        if (e.type == event::kCandidate && !takeKept(e))
             take(info, e);
-        }
     showKept(info);
     m_progress->setValue(info.of > 0 ? static_cast<double>(info.step) / static_cast<double>(info.of)
                                      : std::numeric_limits<double>::quiet_NaN());
@@ -169,20 +167,21 @@ void ResultsCard::take(const desk::RunInfo& info, const Event& e) {
 
 // ---- best of N
 
-void ResultsCard::takeKept(const Event& e) {
+bool ResultsCard::takeKept(const Event& e) {
     const auto params = e.body.find("params");
     if (params == e.body.end() || !params->is_object() || !params->contains("reward") || !params->contains("best_of") ||
         !(*params)["best_of"].is_number_integer() || (*params)["best_of"].get<int64_t>() < 2)
-        return;
+        return false;
     const QString prompt = qstr(textOf(e.body, "prompt")).left(400), model = modelOf(e.body);
     const auto reward = numberOf((*params)["reward"], "reward");
     const double score = reward ? *reward : std::nan("");
     if (m_kept.empty() || m_kept.back().prompt != prompt || m_kept.back().model != model) {
         if (m_kept.size() >= kMostKept)
-            return;
+            return true;
         m_kept.push_back({prompt, model, (*params)["best_of"].get<int64_t>(), {}});
     }
     m_kept.back().scores.push_back(score);
+    return true;
 }
 
 void ResultsCard::showKept(const desk::RunInfo& info) {
@@ -193,6 +192,7 @@ void ResultsCard::showKept(const desk::RunInfo& info) {
         m_table->model()->appendTo(rows);
     m_table->model()->changed(std::max(0, before - 1), rows - 1);
     m_table->show();
+    m_nothing->hide();
     size_t kept = 0;
     for (const KeptRow& row : m_kept)
         kept += row.scores.size();
@@ -260,10 +260,9 @@ void ResultsCard::onPicture(const QString& path, const LoadedImage& loaded) {
             continue;
         }
         m_from[i]->setText(u"%1 · %2 × %3"_s.arg(m_pictureModel[i]).arg(loaded.size.width()).arg(loaded.size.height()));
-        const int side = m_kept.empty() ? kPictureSide : kSmallSide;
-        const bool small = loaded.size.width() <= side && loaded.size.height() <= side;
+        const bool small = loaded.size.width() <= kPictureSide && loaded.size.height() <= kPictureSide;
         m_picture[i]->setPixmap(QPixmap::fromImage(loaded.image.scaled(
-            side, side, Qt::KeepAspectRatio, small ? Qt::FastTransformation : Qt::SmoothTransformation)));
+            kPictureSide, kPictureSide, Qt::KeepAspectRatio, small ? Qt::FastTransformation : Qt::SmoothTransformation)));
     }
 }
 

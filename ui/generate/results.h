@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a generating run brings: its first two answers while they come, and what best-of-N kept.
+// What a generating run brings: its first two answers while they come, or what best-of-N kept.
 #pragma once
 
 #include <vector>
@@ -32,7 +32,7 @@ public:
     void begin(const std::string& run);
     const std::string& run() const { return m_run; }
     void onRun(const desk::RunInfo& info, const std::vector<Event>& events);
-    /// By prompt, in the order drawn; scores stand beside prompts and never beside a picture, which is still to be judged.
+    /// By prompt, in the order drawn. No picture is shown of what has scores: it is still to be judged.
     const std::vector<KeptRow>& kept() const { return m_kept; }
 
 Q_SIGNALS:
@@ -40,7 +40,7 @@ Q_SIGNALS:
 
 private:
     void take(const desk::RunInfo& info, const Event& event);
-    void takeKept(const Event& event);
+    bool takeKept(const Event& event); ///< false: it was not chosen among more
     void showKept(const desk::RunInfo& info);
     QVariant keptCell(int row, int column, int role) const;
     void showPicture(int at, const QString& model, const std::string& dir, const std::string& file);
