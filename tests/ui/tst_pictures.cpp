@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Many pictures on a page: the grid, the strip, and two of them on one view.
+#include <QScrollArea>
+
 #include "tests/ui/image_runs.h"
 
 #include "ui/theme/theme.h"
@@ -139,6 +141,39 @@ private Q_SLOTS:
             QVERIFY(loader.bytes() <= kCache);
         }
         QVERIFY(loader.decoded() > first);
+    }
+
+    void largePicturesAreReadOnceForTheirBoxes() {
+        Files files;
+        const QByteArray large = pictures::bytesOf(pictures::gradient(600, 600));
+        QStringList paths;
+        for (int i = 0; i < 120; ++i)
+            paths.append(files.add(u"%1.png"_s.arg(i), large));
+        constexpr qint64 kCache = qint64{12} << 20; // not even a dozen of them at 512 x 512
+        const auto settles = [](ImageLoader& loader, qsizetype seen) {
+            QTRY_VERIFY(loader.decoded() >= seen && loader.isIdle());
+            QTest::qWait(300);
+            QVERIFY2(loader.isIdle() && loader.decoded() <= 120, qPrintable(QString::number(loader.decoded())));
+        };
+        ImageLoader loader(nullptr, kCache);
+        PictureGrid grid(&loader);
+        grid.resize(1500, 800);
+        grid.setTable(tableOf(10, 12, [&](int r, int c) { return paths[r * 12 + c]; }));
+        grid.show();
+        settles(loader, 40);
+        ImageLoader other(nullptr, kCache);
+        QScrollArea area;
+        area.resize(900, 500);
+        auto* strip = new PictureStrip(&other, 128);
+        QList<Picture> all;
+        for (const QString& path : paths)
+            all.append({path, u"imported"_s, {}, {}});
+        strip->setPictures(all);
+        area.setWidget(strip);
+        strip->resize(860, strip->heightForWidth(860));
+        area.show();
+        settles(other, 12);
+        QVERIFY2(other.decoded() < 40, qPrintable(QString::number(other.decoded()))); // what is scrolled away is not read
     }
 
     void twoOnOneViewFollowTheGrid() {

@@ -131,6 +131,14 @@ void paintFrame(QPainter& painter, const QRectF& pane, const QColor& tone, doubl
     painter.restore();
 }
 
+int thumbSide(double side) {
+    constexpr int kLeast = 128, kMost = 512;
+    int out = kLeast;
+    while (out < side && out < kMost)
+        out *= 2;
+    return out;
+}
+
 void paintPicture(QPainter& painter, const QRect& box, const ImagePtr& image) {
     painter.save();
     painter.setClipRect(box, Qt::IntersectClip);

@@ -25,6 +25,8 @@ QImage differenceOf(const QImage& a, const QImage& b, const QRect& both, Differe
 QRect paintTag(QPainter& painter, const QPoint& corner, bool right, Side side, const QString& text, const QString& mark);
 /// A frame of two pixels; `strength` of a vote's tint fills it.
 void paintFrame(QPainter& painter, const QRectF& pane, const QColor& tone, double strength);
+/// The longer side to read a picture at for a box of this side, in device pixels: no more than it takes, in few sizes.
+int thumbSide(double side);
 /// One picture, whole and in the middle of a box: a smaller one enlarged by a whole number with its pixels as squares, a larger
 /// one made to fit. Null: still read, an empty box. A file that cannot be shown leaves its reason where there is room for it.
 void paintPicture(QPainter& painter, const QRect& box, const ImagePtr& image);

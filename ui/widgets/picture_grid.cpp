@@ -21,7 +21,6 @@ using namespace Qt::StringLiterals;
 
 namespace {
 constexpr std::array kSides{256, 224, 192, 160, 128, 96}; ///< of a box, logical pixels; whole multiples of 32
-constexpr int kThumb = 512;      ///< what is read of a larger picture: a box at two device pixels for one
 constexpr int kTitle = 184;
 constexpr int kFewest = 2;       ///< rows that are seen at once where the height allows
 constexpr int kHeadLines = 2, kDetailLines = 3;
@@ -33,7 +32,7 @@ PictureGrid::PictureGrid(ImageLoader* loader, QWidget* parent) : QAbstractScroll
     setFrameShape(QFrame::NoFrame);
     viewport()->setAutoFillBackground(false);
     connect(loader, &ImageLoader::loaded, this, [this](const QString&, int side) {
-        if (side == kThumb)
+        if (side == thumb())
             viewport()->update();
     });
     layOut();
@@ -77,7 +76,7 @@ QString PictureGrid::currentWords() const {
     QStringList words{m_table.title(m_row).simplified(), m_table.head(m_column).simplified()};
     if (picture.path.isEmpty())
         words.append(u"no picture"_s);
-    else if (const ImagePtr image = m_loader->cached(picture.path, kThumb); image && !image->ok())
+    else if (const ImagePtr image = m_loader->cached(picture.path, thumb()); image && !image->ok())
         words.append(u"cannot be shown: "_s + image->problem);
     if (!picture.caption.isEmpty())
         words.append(picture.caption);
@@ -91,6 +90,9 @@ int PictureGrid::headHeight() const {
 }
 int PictureGrid::titleWidth() const {
     return std::min(kTitle, viewport()->width() / 3);
+}
+int PictureGrid::thumb() const {
+    return thumbSide(m_side * viewport()->devicePixelRatioF());
 }
 int PictureGrid::cellWidth() const {
     return m_side + 2 * px(Size::GapS);
@@ -154,7 +156,7 @@ void PictureGrid::drawCell(QPainter& p, int row, int column) const {
         p.setPen(color(Tone::Hint));
         p.drawText(box, Qt::AlignCenter, u"–"_s);
     } else {
-        paintPicture(p, box, m_loader->get(picture.path, kThumb));
+        paintPicture(p, box, m_loader->get(picture.path, thumb()));
     }
     if (picture.side) {
         paintFrame(p, QRectF(box).adjusted(-2, -2, 2, 2), color(*picture.side == Side::A ? Tone::SideA : Tone::SideB), 0);
@@ -297,7 +299,7 @@ bool PictureGrid::viewportEvent(QEvent* event) {
     QString tip;
     if (place.y() >= 0 && place.x() >= 0) {
         const Picture picture = m_table.cell(place.y(), place.x());
-        const ImagePtr image = picture.path.isEmpty() ? nullptr : m_loader->cached(picture.path, kThumb);
+        const ImagePtr image = picture.path.isEmpty() ? nullptr : m_loader->cached(picture.path, thumb());
         tip = image && !image->ok() ? image->problem : picture.caption;
     } else if (place.y() >= 0) {
         tip = safeText(m_table.title(place.y()));

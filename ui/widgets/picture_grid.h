@@ -77,6 +77,7 @@ private:
     int headHeight() const;
     int titleWidth() const;
     int cellWidth() const;
+    int thumb() const; ///< what is read of a larger picture
     int rowHeight() const;
     QRect cellRect(int row, int column) const;
     QPoint placeAt(const QPoint& point) const; ///< x: column, y: row; -1 outside

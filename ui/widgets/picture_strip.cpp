@@ -5,6 +5,7 @@
 
 #include <QHelpEvent>
 #include <QPainter>
+#include <QPaintEvent>
 #include <QToolTip>
 
 #include "ui/theme/theme.h"
@@ -15,15 +16,17 @@ namespace pl::ui {
 using namespace Qt::StringLiterals;
 
 namespace {
-constexpr int kThumb = 512; ///< what is read of a larger picture
-constexpr int kLines = 3;   ///< of a caption
+constexpr int kLines = 3; ///< of a caption
 } // namespace
 
 PictureStrip::PictureStrip(ImageLoader* loader, int side, QWidget* parent) : QWidget(parent), m_loader(loader), m_side(side) {
     QSizePolicy policy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     policy.setHeightForWidth(true);
     setSizePolicy(policy);
-    connect(loader, &ImageLoader::loaded, this, [this] { update(); });
+    connect(loader, &ImageLoader::loaded, this, [this](const QString&, int read) {
+        if (read == thumb())
+            update();
+    });
 }
 
 void PictureStrip::setPictures(QList<Picture> pictures) {
@@ -38,6 +41,9 @@ void PictureStrip::setPictures(QList<Picture> pictures) {
 
 int PictureStrip::perLine(int width) const {
     return std::max(1, (width + px(Size::GapM)) / (m_side + px(Size::GapM)));
+}
+int PictureStrip::thumb() const {
+    return thumbSide(m_side * devicePixelRatioF());
 }
 int PictureStrip::cellHeight() const {
     return m_side + px(Size::Grid) + kLines * lineHeight(TextStyle::Caption) + px(Size::GapS);
@@ -57,12 +63,14 @@ QSize PictureStrip::minimumSizeHint() const {
     return {m_side, cellHeight()};
 }
 
-void PictureStrip::paintEvent(QPaintEvent*) {
+void PictureStrip::paintEvent(QPaintEvent* event) {
     QPainter p(this);
     for (qsizetype i = 0; i < m_pictures.size(); ++i) {
         const QRect box = boxAt(i);
+        if (!event->rect().intersects(box.adjusted(-2, -2, 2, cellHeight() - m_side))) // nothing is read that is not seen
+            continue;
         const Picture& picture = m_pictures[i];
-        paintPicture(p, box, m_loader->get(picture.path, kThumb));
+        paintPicture(p, box, m_loader->get(picture.path, thumb()));
         if (picture.side) {
             paintFrame(p, box, color(*picture.side == Side::A ? Tone::SideA : Tone::SideB), 0);
             paintTag(p, box.topLeft(), false, *picture.side, picture.tag, {});
@@ -79,7 +87,7 @@ bool PictureStrip::event(QEvent* event) {
     QString tip;
     for (qsizetype i = 0; i < m_pictures.size(); ++i)
         if (boxAt(i).adjusted(0, 0, 0, cellHeight() - m_side).contains(help->pos())) {
-            const ImagePtr image = m_loader->cached(m_pictures[i].path, kThumb);
+            const ImagePtr image = m_loader->cached(m_pictures[i].path, thumb());
             tip = image && !image->ok() ? image->problem : m_pictures[i].caption;
         }
     QToolTip::showText(help->globalPos(), tip.toHtmlEscaped(), this);

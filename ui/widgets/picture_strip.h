@@ -29,6 +29,7 @@ protected:
 private:
     int perLine(int width) const;
     int cellHeight() const;
+    int thumb() const; ///< what is read of a larger picture
     QRect boxAt(qsizetype index) const;
 
     ImageLoader* m_loader;
