@@ -351,7 +351,7 @@ private:
         std::stable_sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.name > b.name; });
         for (const desk::RunInfo& info : runs) {
             const RunSeries* series = info.plugin == "evaluate" ? m_log->find(qstr(info.name)) : nullptr;
-            if (series && !series->imageOutcomes().empty())
+            if (series && (!series->imageOutcomes().empty() || series->result().contains("obedience/all")))
                 items.append({qstr(info.name), qstr(info.name)});
         }
         const bool fresh = m_which->findData(qstr(m_run)) < 0; // what was just found out comes to the front, once
@@ -371,6 +371,7 @@ private:
                     return qstr(model.name);
             return QString();
         };
+        m_pictures->setTitle(series->imageOutcomes().empty() ? u"Read off the pictures"_s : u"Picture by picture"_s);
         m_outcomes->setOutcomes(qstr(info->name), *series, named("policy"), named("against"), judgeText(series->judge()));
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include <QGridLayout>
 #include <QHBoxLayout>
@@ -49,23 +50,29 @@ std::vector<ImageFigure> imageFigures(const RunSeries& series) {
     struct Part {
         const char* slot;
         QString name;
-        int64_t n;
+        std::set<std::string> prompts; ///< that say something of it
     };
-    std::array<Part, 5> parts{Part{"all", u"All as asked"_s, 0}, Part{"colour", u"Colour as asked"_s, 0},
-                              Part{"background", u"Background as asked"_s, 0}, Part{"shape", u"Shape as asked"_s, 0},
-                              Part{"count", u"Number as asked"_s, 0}};
-    for (const ImageOutcome& each : series.imageOutcomes()) {
-        const rules::Caption said = rules::parseCaption(each.prompt).caption;
-        parts[0].n += 1;
-        parts[1].n += said.colour > 0;
-        parts[2].n += said.background > 0;
-        parts[3].n += said.shape > 0;
-        parts[4].n += said.count > 0;
-    }
+    std::array<Part, 5> parts{Part{"all", u"All as asked"_s, {}}, Part{"colour", u"Colour as asked"_s, {}},
+                              Part{"background", u"Background as asked"_s, {}}, Part{"shape", u"Shape as asked"_s, {}},
+                              Part{"count", u"Number as asked"_s, {}}};
+    const auto take = [&](const std::string& id, const std::string& prompt) {
+        const rules::Caption said = rules::parseCaption(prompt).caption;
+        const std::array<bool, 5> says{true, said.colour > 0, said.background > 0, said.shape > 0, said.count > 0};
+        for (size_t i = 0; i < parts.size(); ++i)
+            if (says[i])
+                parts[i].prompts.insert(id.empty() ? prompt : id);
+    };
+    for (const ImageOutcome& each : series.imageOutcomes())
+        take(each.promptId, each.prompt);
+    if (series.imageOutcomes().empty()) // one model alone
+        for (const RunSample& each : series.samples())
+            if (!each.image.empty())
+                take(each.promptId, each.prompt);
     std::vector<ImageFigure> out;
     for (const Part& part : parts) {
-        const auto words = [&](const char* whose) { return shareWords(valueOf(series, whose + std::string(part.slot)), part.n); };
-        out.push_back({part.name, words("obedience/"), words("obedience_against/"), words("obedience_ceiling/"), part.n});
+        const auto n = static_cast<int64_t>(part.prompts.size());
+        const auto words = [&](const char* whose) { return shareWords(valueOf(series, whose + std::string(part.slot)), n); };
+        out.push_back({part.name, words("obedience/"), words("obedience_against/"), words("obedience_ceiling/"), n});
     }
     const auto plain = [&](const char* name) {
         const double v = valueOf(series, name);
@@ -109,6 +116,7 @@ ImageOutcomes::ImageOutcomes(QWidget* parent) : QWidget(parent), m_loader(nullpt
     column->addStretch(1);
     area->setWidget(figures);
     row->addWidget(area);
+    row->addStretch(0); // figures alone stand on the left
     outer->addLayout(row, 1);
     connect(m_choice, &SegmentedControl::currentChanged, this, [this] { filter(); });
     // With a pair open there is no room for figures; they come back with the whole list.
@@ -134,13 +142,17 @@ QString ImageOutcomes::verdict(int row) const {
 
 void ImageOutcomes::setOutcomes(const QString& run, const RunSeries& series, const QString& model, const QString& against,
                                 const QString& judge) {
-    if (run == m_run && m_all.size() == series.imageOutcomes().size())
+    if (run == m_run && m_all.size() == series.imageOutcomes().size() && m_values == series.result().size())
         return;
+    m_values = series.result().size();
     m_run = run;
     m_all = series.imageOutcomes();
     m_model = model;
     m_against = against;
     m_judge->setText(u"Which is better was said by %1."_s.arg(judge));
+    for (QWidget* w : std::initializer_list<QWidget*>{m_judge, m_choice, m_browser}) // of one model alone there is no verdict
+        w->setVisible(!m_all.empty());
+    m_area->setVisible(m_all.empty() || !m_browser->isPairOpen());
     fillFigures(imageFigures(series));
     filter();
 }

@@ -22,9 +22,9 @@ class TextLabel;
 struct ImageFigure {
     QString name;                      ///< "Colour as asked"
     QString model, against, ceiling;   ///< "93 % [88, 96]"; "–" where it was not measured
-    int64_t n = 0;                     ///< images whose prompt says something of this
+    int64_t n = 0;                     ///< prompts that say something of this
 };
-/// Obedience by part with its interval (Wilson, over the images whose prompt says it), and diversity. Pure.
+/// Obedience by part with its interval (Wilson, over the prompts that say it: images of one prompt are no more evidence than one), and diversity. Pure.
 std::vector<ImageFigure> imageFigures(const RunSeries& series);
 
 /// Both pictures a prompt with the judge's verdict, as a list that scrolls; two of them on one view.
@@ -32,7 +32,7 @@ class ImageOutcomes : public QWidget {
     Q_OBJECT
 public:
     explicit ImageOutcomes(QWidget* parent = nullptr);
-    /// `judge`: in words. The series is read once.
+    /// `judge`: in words. Of a series without verdicts the figures are shown alone.
     void setOutcomes(const QString& run, const RunSeries& series, const QString& model, const QString& against, const QString& judge);
     PictureBrowser* browser() const { return m_browser; }
     /// How many pass the choice (all, model better, other better, ties).
@@ -50,6 +50,7 @@ private:
     QString m_run, m_model, m_against;
     std::vector<ImageOutcome> m_all;
     std::vector<size_t> m_shown;
+    size_t m_values = 0; ///< how many the result had
     ImageLoader m_loader;
     PictureBrowser* m_browser;
     SegmentedControl* m_choice;
