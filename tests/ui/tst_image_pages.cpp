@@ -214,6 +214,45 @@ private Q_SLOTS:
         QTRY_VERIFY(colours() > 4);
     }
 
+    void picturesFarDownAreFoundAndStay() {
+        Images lab;
+        lab.start(1, {dataPage()});
+        PagedSource source;
+        constexpr int kRows = 12000; // more pages than are kept
+        source.count = [](desk::Project&, const QString&) -> Result<int64_t> { return kRows; };
+        source.rows = [](desk::Project&, const QString&, int64_t offset, int64_t limit) -> Result<std::vector<DataRow>> {
+            std::vector<DataRow> rows;
+            for (int64_t i = offset; i < std::min<int64_t>(offset + limit, kRows); ++i)
+                rows.push_back({i + 1, {{}, u"text"_s}, {}, false, i == 300 ? QStringList{u"a.png"_s} : QStringList(), {}});
+            return rows;
+        };
+        TableColumn pictures{u"Images"_s, false, false, 80, false, {}}, words{u"Answers"_s, false, false, 0, true, {}};
+        pictures.pictures = true;
+        words.imageTitle = u"Pictures"_s;
+        ImageLoader loader;
+        PagedTable table(lab.context(), {pictures, words}, source, u"Filter"_s);
+        table.showPictures(&loader);
+        PagedModel* model = table.model();
+        const auto read = [&](int row) {
+            model->data(model->index(row, 1), Qt::DisplayRole);
+            QTRY_VERIFY(model->idAt(row) != 0);
+        };
+        const auto title = [&] { return model->headerData(1, Qt::Horizontal, Qt::DisplayRole).toString(); };
+        model->reload();
+        QTRY_VERIFY(model->isLoaded());
+        QVERIFY(table.view()->isColumnHidden(0));
+        QCOMPARE(title(), u"Answers"_s);
+        read(300);
+        QVERIFY(!table.view()->isColumnHidden(0));
+        QVERIFY(table.view()->rowHeight(0) > px(Size::Row));
+        QCOMPARE(title(), u"Pictures"_s);
+        for (int row = 400; row < kRows; row += 200)
+            read(row);
+        QVERIFY(model->idAt(0) == 0 || model->idAt(300) == 0); // forgotten meanwhile
+        QVERIFY(!table.view()->isColumnHidden(0));
+        QCOMPARE(title(), u"Pictures"_s);
+    }
+
     void aProjectOfTextsHasNoPictureColumns() {
         Desk lab;
         makeProject(lab.dir(), 3);
@@ -263,6 +302,40 @@ private Q_SLOTS:
         QTRY_VERIFY(page->detail(DataPage::Prompts)->findChild<PictureStrip*>());
         QCOMPARE(page->detail(DataPage::Prompts)->findChild<PictureStrip*>()->pictures().size(), qsizetype{2});
         QVERIFY(!texts(page->detail(DataPage::Prompts)).join(u'|').contains(QRegularExpression(u"[0-9a-f]{16}"_s)));
+    }
+
+    void imagesOfAPromptStandInNoOrderOfTheirScores() {
+        Images lab;
+        desk::Id prompt = 0;
+        lab.start(6, {dataPage()}, [&](desk::Project& p) {
+            auto images = must(p.candidates({}));
+            prompt = images.front().prompt;
+            std::erase_if(images, [&](const desk::Candidate& each) { return each.prompt == prompt; });
+            // As best of N stores them: the best first.
+            std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) { return a.content > b.content; });
+            std::vector<desk::NewCandidate> kept(images.begin(), images.end());
+            for (desk::NewCandidate& each : kept) {
+                each.prompt = prompt;
+                each.uuid.clear();
+            }
+            must(p.addCandidates(kept));
+        });
+        lab.window->goTo(u"data"_s);
+        auto* page = qobject_cast<DataPage*>(lab.window->page(u"data"_s));
+        PagedTable* table = page->table(DataPage::Prompts);
+        QTRY_VERIFY(table->model()->isLoaded());
+        const int row = table->model()->rowOf(prompt);
+        table->view()->selectRow(row);
+        QTRY_VERIFY(page->detail(DataPage::Prompts)->findChild<PictureStrip*>());
+        QStringList shown;
+        for (const Picture& each : page->detail(DataPage::Prompts)->findChild<PictureStrip*>()->pictures())
+            shown.append(QFileInfo(each.path).fileName());
+        QCOMPARE(shown.size(), qsizetype{12});
+        QVERIFY2(std::is_sorted(shown.begin(), shown.end()), qPrintable(shown.join(u' ')));
+        QStringList inTable;
+        for (const QString& path : table->model()->data(table->model()->index(row, 1), Qt::UserRole).toStringList())
+            inTable.append(QFileInfo(path).fileName());
+        QCOMPARE(inTable, shown.mid(0, 2));
     }
 
     void rankingsAreListedInTheirOrder() {
@@ -341,6 +414,63 @@ private Q_SLOTS:
         QComboBox* judge = combo(page, u"Judge"_s);
         QTRY_VERIFY(judge->findData(u"larger"_s) >= 0);
         QVERIFY(judge->findData(u"concise"_s) < 0);
+    }
+
+    void figuresOfOneModelAloneAreShown() {
+        Images lab;
+        lab.start(1, {evaluatePage()}, [&](desk::Project& p) {
+            bundles::Runs runs{lab.dir().toStdString(), &p, {}};
+            runs.addRun("0005-evaluate", {{"mode", "verifier"}}, [&](EventWriter& w) {
+                for (int i = 0; i < 40; ++i)
+                    bundles::check(w.write(event::kSample, {{"step", 1},
+                                                            {"prompt_id", fmt::format("p{}", i)},
+                                                            {"prompt", "two blue circles"},
+                                                            {"kind", "image"},
+                                                            {"image", pictures::store(runs.runDir("0005-evaluate"), pictures::grown(32, i, 1))},
+                                                            {"reward", 1},
+                                                            {"tag", "policy"}}));
+                bundles::check(w.write(event::kResult, {{"values", {{"eval_accuracy", 0.7}, {"obedience/all", 0.7}, {"obedience/colour", 0.95}}},
+                                                        {"judge", {{"name", "verifier"}, {"kind", "verifier"}}}}));
+                bundles::Runs::end(w, "finished");
+            }, {{"policy", runs.dir + "/models/start", std::string(64, '0'), "start"}});
+        });
+        lab.window->goTo(u"evaluate"_s);
+        Page* page = lab.window->page(u"evaluate"_s);
+        auto* outcomes = page->findChild<ImageOutcomes*>();
+        QTRY_VERIFY(outcomes->isVisible());
+        QComboBox* which = combo(page, u"Evaluation whose pictures are shown"_s);
+        QVERIFY(which->findData(u"0005-evaluate"_s) >= 0);
+        which->setCurrentIndex(which->findData(u"0005-evaluate"_s));
+        QTRY_VERIFY2(shows(page, u"70 % [55, 82]"_s), qPrintable(texts(page).join(u'|')));
+        QVERIFY(!outcomes->browser()->isVisible() && !outcomes->choice()->isVisible());
+        QVERIFY(!shows(page, u"Which is better was said"_s));
+        QVERIFY(clipped(page).isEmpty());
+        which->setCurrentIndex(which->findData(u"0003-evaluate"_s));
+        QTRY_VERIFY(outcomes->browser()->isVisible() && outcomes->choice()->isVisible());
+        QVERIFY(shows(page, u"Which is better was said by gold rule larger"_s));
+    }
+
+    void obedienceRestsOnPromptsNotOnTheirPictures() {
+        RunSeries series;
+        uint64_t seq = 0;
+        const auto add = [&](const char* type, Json body) {
+            body["seq"] = ++seq;
+            body["type"] = type;
+            series.apply(Event{seq, 1, type, body});
+        };
+        for (int i = 0; i < 80; ++i) // forty prompts, each drawn twice
+            add(event::kOutcome, {{"prompt_id", fmt::format("p{}", i / 2)},
+                                  {"prompt", i / 2 < 35 ? "two blue circles" : "a circle"},
+                                  {"kind", "image"},
+                                  {"a", {{"model", "x"}, {"image", "samples/a.png"}}},
+                                  {"b", {{"model", "y"}, {"image", "samples/b.png"}}},
+                                  {"winner", "tie"}});
+        add(event::kResult, {{"values", {{"obedience/all", 0.8}, {"obedience/colour", 0.8}}}});
+        QCOMPARE(series.imageOutcomes().size(), size_t{80});
+        const auto figures = imageFigures(series);
+        QCOMPARE(figures[0].n, int64_t{40});
+        QCOMPARE(figures[0].model, u"80 % [65, 90]"_s); // Wilson of 32 of 40
+        QCOMPARE(figures[1].n, int64_t{35});
     }
 
     void anEmptyProjectOfImagesSpeaksOfImages() {

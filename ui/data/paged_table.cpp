@@ -63,6 +63,7 @@ void PagedModel::reload() {
             m_pages[0] = std::move(*first.rows);
             m_loaded = true;
             endResetModel();
+            lookForPictures(m_pages[0]);
             Q_EMIT loaded();
         });
 }
@@ -97,6 +98,7 @@ void PagedModel::request(int page) const {
             Q_EMIT self->dataChanged(self->index(first, 0),
                                      self->index(std::min<int>(first + kPageRows, self->rowCount()) - 1,
                                                  self->columnCount() - 1));
+            self->lookForPictures(self->m_pages[page]);
         });
 }
 
@@ -112,10 +114,12 @@ int PagedModel::rowOf(desk::Id id) const {
                 return page * kPageRows + static_cast<int>(i);
     return -1;
 }
-bool PagedModel::hasPictures() const {
-    const auto first = m_pages.find(0);
-    return first != m_pages.end() && std::any_of(first->second.begin(), first->second.end(),
-                                                 [](const DataRow& row) { return !row.pictures.isEmpty(); });
+void PagedModel::lookForPictures(const std::vector<DataRow>& rows) {
+    if (m_hasPictures || std::all_of(rows.begin(), rows.end(), [](const DataRow& row) { return row.pictures.isEmpty(); }))
+        return;
+    m_hasPictures = true;
+    Q_EMIT headerDataChanged(Qt::Horizontal, 0, columnCount() - 1);
+    Q_EMIT picturesFound();
 }
 int PagedModel::rowCount(const QModelIndex& parent) const {
     return parent.isValid() ? 0 : static_cast<int>(std::min<int64_t>(m_total, 50'000'000));
@@ -216,12 +220,12 @@ PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource
     connect(m_model, &PagedModel::loaded, this, [this] {
         m_count->setText(formatCount(m_model->total()));
         m_none->setVisible(m_model->total() == 0 && !m_filter->text().isEmpty());
-        fitPictures();
         // The selection survives a reload as long as its row is loaded.
         const int row = m_last ? m_model->rowOf(m_last) : -1;
         if (row >= 0)
             m_view->selectRow(row);
     });
+    connect(m_model, &PagedModel::picturesFound, this, [this] { fitPictures(); });
     connect(m_view->selectionModel(), &QItemSelectionModel::currentRowChanged, this, [this](const QModelIndex& now) {
         const desk::Id id = m_model->idAt(now.row());
         if (!id || id == m_last)
@@ -245,12 +249,10 @@ void PagedTable::showPictures(ImageLoader* loader) {
 }
 
 void PagedTable::fitPictures() {
-    if (m_model->total() > 0) // where nothing passes the filter, the table stays as it is
-        m_hasPictures = m_model->hasPictures();
     for (int i = 0; i < m_columns.size(); ++i)
         if (m_columns[i].pictures)
-            m_view->setColumnHidden(i, !m_hasPictures);
-    m_view->verticalHeader()->setDefaultSectionSize(m_hasPictures ? PictureDelegate::kSide + px(Size::GapS) : px(Size::Row));
+            m_view->setColumnHidden(i, !m_model->hasPictures());
+    m_view->verticalHeader()->setDefaultSectionSize(m_model->hasPictures() ? PictureDelegate::kSide + px(Size::GapS) : px(Size::Row));
 }
 
 void PagedTable::addTool(QWidget* widget) {

@@ -51,8 +51,8 @@ public:
     int rowOf(desk::Id id) const; ///< among the loaded ones, -1 when it is not
     int64_t total() const { return m_total; }
     bool isLoaded() const { return m_loaded; }
-    /// Has any of the first rows pictures?
-    bool hasPictures() const;
+    /// Had any row that was read so far pictures? Once true it stays, whatever is filtered or forgotten.
+    bool hasPictures() const { return m_hasPictures; }
 
     int rowCount(const QModelIndex& parent = {}) const override;
     int columnCount(const QModelIndex& parent = {}) const override;
@@ -62,15 +62,17 @@ public:
 Q_SIGNALS:
     void loaded();
     void failed(const QString& text);
+    void picturesFound(); ///< the first of them
 
 private:
     void request(int page) const;
+    void lookForPictures(const std::vector<DataRow>& rows);
     Context& m_context;
     QList<TableColumn> m_columns;
     PagedSource m_source;
     QString m_filter;
     int64_t m_total = 0;
-    bool m_loaded = false;
+    bool m_loaded = false, m_hasPictures = false;
     mutable int m_generation = 0;
     mutable std::map<int, std::vector<DataRow>> m_pages;
     mutable std::set<int> m_asked;
@@ -105,7 +107,6 @@ private:
     QLineEdit* m_filter;
     TextLabel* m_count;
     QList<TableColumn> m_columns;
-    bool m_hasPictures = false;
     TextLabel* m_none;
     QHBoxLayout* m_bar;
     QTimer* m_delay;
