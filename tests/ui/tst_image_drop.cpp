@@ -6,6 +6,7 @@
 #include "ui/data/data_page.h"
 #include "ui/label/label_page.h"
 #include "ui/models/models_page.h"
+#include "ui/shell/chrome.h"
 #include "ui/shell/drop.h"
 #include "ui/shell/image_import_sheet.h"
 
@@ -133,7 +134,7 @@ private Q_SLOTS:
         QCOMPARE(sheet->layoutText(), u"{checkpoint}/{prompt}_{seed}"_s);
         QCOMPARE(sheet->counts().pairs, int64_t{4});
         QCOMPARE(sheet->counts().candidates, int64_t{8});
-        QVERIFY(shows(sheet, u"“a red circle”: step-100/a_red_circle_1.png, step-200/a_red_circle_1.png"_s));
+        QTRY_VERIFY(shows(sheet, u"“a red circle”: step-100/a_red_circle_1.png, step-200/a_red_circle_1.png"_s));
         QVERIFY(shows(sheet, u"stray.png does not follow {checkpoint}/{prompt}_{seed}"_s));
         QVERIFY(shows(sheet, u"Nothing is stored yet."_s));
         QCOMPARE(counters(lab).comparisons, before.comparisons); // a look is no import
@@ -225,6 +226,67 @@ private Q_SLOTS:
         QTRY_COMPARE(counters(lab).current, int64_t{1});
     }
 
+    void theImportIsWaitedFor() {
+        Folder folder, other;
+        folder.checkpoints();
+        other.checkpoints();
+        Desk lab;
+        makeProject(lab.dir(), 3);
+        lab.show({labelPage(), dataPage()});
+        drop(lab.window.get(), folder.path());
+        QTRY_VERIFY(lab.window->imageImport() && lab.window->imageImport()->isReady());
+        auto* sheet = lab.window->imageImport();
+        const auto before = counters(lab);
+        QTest::mouseClick(button(sheet, u"Import 4 pairs"_s), Qt::LeftButton);
+        QVERIFY(sheet->isStoring());
+        QVERIFY(!lab.window->goTo(u"data"_s, u"imports"_s));
+        QVERIFY(!lab.window->goTo(page::kImportImages.toString(), other.path()));
+        QTest::keyClick(lab.window.get(), Qt::Key_2, Qt::AltModifier);
+        auto request = lab.request();
+        lab.window->openProject(request);
+        QCOMPARE(lab.window->imageImport(), sheet);
+        QVERIFY2(lab.window->statusLine()->message().contains(u"still being imported"), qPrintable(lab.window->statusLine()->message()));
+        QTRY_COMPARE(counters(lab).comparisons, before.comparisons + 4);
+        QTRY_COMPARE(lab.window->currentPage(), u"data"_s);
+        QVERIFY(lab.window->goTo(u"label"_s)); // and then all ways are open again
+    }
+
+    void whatIsTypedMeanwhileStands() {
+        Folder folder;
+        folder.checkpoints();
+        Desk lab;
+        makeProject(lab.dir(), 1);
+        lab.show({labelPage(), dataPage()});
+        lab.window->goTo(page::kImportImages.toString(), folder.path());
+        auto* sheet = lab.window->imageImport();
+        auto* field = sheet->findChild<QLineEdit*>();
+        field->setFocus();
+        QTest::keyClicks(field, u"{nobody}"_s); // before the names were looked at
+        QTRY_VERIFY(sheet->messageText().contains(u"has an unknown field"));
+        QCOMPARE(sheet->layoutText(), u"{nobody}"_s);
+        // A layout that is being read while the next one is typed is not shown under that one.
+        auto* later = sheet->findChild<QTimer*>();
+        int times = 0;
+        connect(later, &QTimer::timeout, field, [&] {
+            if (++times == 1)
+                QTest::keyClicks(field, u"_x"_s);
+        });
+        bool wrong = false;
+        connect(sheet, &ImageImportSheet::shown, field, [&] { wrong |= sheet->isReady() && sheet->layoutText().endsWith(u"_x"_s); });
+        field->clear();
+        QTest::keyClicks(field, u"{checkpoint}/{prompt}_{seed}"_s);
+        QTRY_VERIFY(times == 2);
+        QTRY_VERIFY(sheet->messageText().contains(u"No file follows this layout"));
+        QVERIFY(!wrong);
+        field->clear();
+        QTest::keyClicks(field, u"{checkpoint}/{prompt}_{seed}"_s);
+        QTRY_VERIFY(sheet->isReady());
+        later->start(); // nothing is read anew once it is being imported
+        QTest::mouseClick(button(sheet, u"Import 4 pairs"_s), Qt::LeftButton);
+        QVERIFY(!later->isActive());
+        QTRY_COMPARE(lab.window->currentPage(), u"data"_s);
+    }
+
     void aFileThatGoesAwayImportsNothing() {
         Folder folder;
         folder.checkpoints();
@@ -240,6 +302,13 @@ private Q_SLOTS:
         QTRY_VERIFY(sheet->messageText().contains(u"Nothing was imported."));
         QCOMPARE(counters(lab).comparisons, before.comparisons);
         QVERIFY(button(sheet, u"Cancel"_s)->isEnabled());
+        auto* field = sheet->findChild<QLineEdit*>(); // and what is left can be read again
+        QVERIFY(field->isEnabled());
+        field->setFocus();
+        field->clear();
+        QTest::keyClicks(field, u"{checkpoint}/{prompt}_{seed}"_s);
+        QTRY_VERIFY(sheet->isReady());
+        QCOMPARE(sheet->counts().pairs, int64_t{3});
     }
 
     void oneImageIsToldWhatToDo() {

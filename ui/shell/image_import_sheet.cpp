@@ -129,6 +129,7 @@ void ImageImportSheet::build() {
     area->setWidget(inner);
     outer->addWidget(area);
     connect(m_layout, &QLineEdit::textEdited, this, [this] {
+        ++m_asked; // what is being read is of another layout
         m_ready = false;
         m_import->setEnabled(false);
         m_later->start();
@@ -161,12 +162,13 @@ void ImageImportSheet::setBusy(const QString& words) {
 
 void ImageImportSheet::recognise() {
     setBusy(u"Looking at the names"_s);
-    QThreadPool::globalInstance()->start([self = QPointer<ImageImportSheet>(this), app = QCoreApplication::instance(), path = sstr(m_path)] {
+    QThreadPool::globalInstance()->start([self = QPointer<ImageImportSheet>(this), app = QCoreApplication::instance(), path = sstr(m_path),
+                                          asked = ++m_asked] {
         auto layout = std::make_shared<Result<desk::FolderLayout>>(desk::recogniseLayout(path));
         QMetaObject::invokeMethod(
             app,
-            [self, layout] {
-                if (!self)
+            [self, layout, asked] {
+                if (!self || asked != self->m_asked)
                     return;
                 if (!*layout)
                     return self->refuse(errorText(layout->error()));
@@ -314,49 +316,57 @@ void ImageImportSheet::show(std::shared_ptr<Read> read) {
 void ImageImportSheet::confirm() {
     if (!m_ready || !m_read || m_storing)
         return;
+    m_later->stop();
+    ++m_asked; // what is on screen is what is imported
     m_storing = true;
     setBusy(u"Copying the images"_s);
     m_layout->setEnabled(false);
     m_cancel->setEnabled(false);
     m_folder->setEnabled(false);
-    storeFrom(0);
+    storeFrom(m_read, 0);
+}
+
+void ImageImportSheet::failed(const Error& error) {
+    m_storing = false;
+    m_layout->setEnabled(true);
+    m_cancel->setEnabled(true);
+    m_folder->setEnabled(true);
+    refuse(u"Nothing was imported. "_s + errorText(error));
 }
 
 /// A few files at a time; the rows, which make them visible, come last and all at once.
-void ImageImportSheet::storeFrom(size_t file) {
-    const size_t end = std::min(m_read->files.size(), file + kFilesAtATime);
+void ImageImportSheet::storeFrom(std::shared_ptr<Read> read, size_t file) {
+    const size_t end = std::min(read->files.size(), file + kFilesAtATime);
     if (file >= end) {
-        finish();
+        finish(std::move(read));
         return;
     }
-    m_progress->setValue(static_cast<double>(file) / static_cast<double>(m_read->files.size()));
+    m_progress->setValue(static_cast<double>(file) / static_cast<double>(read->files.size()));
     m_context.ask(
         this,
-        [read = m_read, file, end](desk::Project& p) -> Status {
+        [read, file, end](desk::Project& p) -> Status {
             for (size_t i = file; i < end; ++i)
                 PL_CHECK(desk::storeImage(p, read->files[i].first, read->files[i].second));
             return {};
         },
-        [this, end](Status stored) {
-            if (stored)
-                return storeFrom(end);
-            m_storing = false;
-            m_cancel->setEnabled(true);
-            refuse(u"Nothing was imported. "_s + errorText(stored.error()));
+        [this, read, end](Status stored) {
+            if (!stored)
+                return failed(stored.error());
+            storeFrom(read, end);
         });
 }
 
-void ImageImportSheet::finish() {
+void ImageImportSheet::finish(std::shared_ptr<Read> read) {
     m_context.ask(
         this,
-        [read = m_read, task = m_context.task.id](desk::Project& p) {
+        [read, task = m_context.task.id](desk::Project& p) {
             return p.importRows(desk::importMeta(read->import, task, kAnnotator), read->import.rows, false);
         },
         [this](Result<desk::ImportCounts> counts) {
+            if (!counts)
+                return failed(counts.error());
             m_storing = false;
             m_cancel->setEnabled(true);
-            if (!counts)
-                return refuse(u"Nothing was imported. "_s + errorText(counts.error()));
             m_counts = *counts;
             m_context.say(State::Done, u"%1 prompts, %2 images, %3 pairs and %4 votes imported; Revert takes them back"_s.arg(
                                            formatCount(counts->prompts), formatCount(counts->candidates),

@@ -23,6 +23,8 @@ public:
     ImageImportSheet(Context& context, const QString& path);
     /// Something would be imported, and the button says what.
     bool isReady() const { return m_ready; }
+    /// It was said so, and the images are being copied: leaving now would lose the import.
+    bool isStoring() const { return m_storing; }
     const desk::ImportCounts& counts() const { return m_counts; }
     QString layoutText() const;
     QString messageText() const;
@@ -42,14 +44,15 @@ private:
     void show(std::shared_ptr<Read> read);
     void refuse(const QString& why);
     void confirm();
-    void storeFrom(size_t file);
-    void finish();
+    void storeFrom(std::shared_ptr<Read> read, size_t file);
+    void finish(std::shared_ptr<Read> read);
+    void failed(const Error& error);
     void setBusy(const QString& words);
 
     Context& m_context;
     QString m_path, m_images;
     desk::ImportFormat m_format = desk::ImportFormat::Folder;
-    int m_asked = 0;
+    int m_asked = 0; ///< an answer to an earlier question is not shown
     bool m_ready = false, m_storing = false;
     std::shared_ptr<Read> m_read;
     desk::ImportCounts m_counts;

@@ -165,7 +165,7 @@ void MainWindow::showStart(const QString& problem) {
 }
 
 void MainWindow::openProject(WorkspaceRequest request, const QString& thenPage, const QString& thenArgument) {
-    if (m_opening)
+    if (m_opening || mustWaitForImport())
         return;
     m_opening = true;
     request.supervisor = m_defaults.supervisor;
@@ -319,13 +319,16 @@ bool MainWindow::goTo(const QString& page, const QString& argument) {
     if (!m_workspace)
         return false;
     if (page == page::kImportImages && !argument.isEmpty()) {
+        if (mustWaitForImport())
+            return false;
         showImageImport(argument);
         return true;
     }
     for (size_t i = 0; i < m_pages.size(); ++i) {
         if (m_pages[i].id != page)
             continue;
-        showPage(static_cast<int>(i));
+        if (!showPage(static_cast<int>(i)))
+            return false;
         if (!argument.isEmpty())
             m_made[i]->openArgument(argument);
         return true;
@@ -333,14 +336,18 @@ bool MainWindow::goTo(const QString& page, const QString& argument) {
     return false;
 }
 
-void MainWindow::showPage(int index) {
+bool MainWindow::showPage(int index) {
     if (!m_workspace || index < 0 || index >= static_cast<int>(m_pages.size()))
-        return;
+        return false;
     const auto at = static_cast<size_t>(index);
+    if (mustWaitForImport()) {
+        m_rail->setCurrent(m_before);
+        return false;
+    }
     closeImageImport();
     if (index == m_current) {
         m_rail->setCurrent(index);
-        return;
+        return true;
     }
     if (m_current >= 0 && m_made[static_cast<size_t>(m_current)])
         m_made[static_cast<size_t>(m_current)]->deactivated();
@@ -359,6 +366,7 @@ void MainWindow::showPage(int index) {
     m_stack->setCurrentIndex(index);
     m_rail->setWide(width() >= kWideRailFrom && m_pages[at].id != page::kLabel);
     m_made[at]->activated();
+    return true;
 }
 
 void MainWindow::setFocusMode(bool on) {
@@ -560,6 +568,16 @@ void MainWindow::showImageImport(const QString& path) {
         if (!goTo(page::kData.toString(), u"imports"_s))
             showPage(std::max(0, m_before));
     });
+}
+
+bool MainWindow::mustWaitForImport() {
+    if (!m_sheet || !m_sheet->isStoring())
+        return false;
+    const QString why = u"The images are still being imported: wait until they are in"_s;
+    if (m_root->currentWidget() == m_start)
+        m_start->setProblem(why);
+    m_status->setMessage(State::Warning, why);
+    return true;
 }
 
 bool MainWindow::closeImageImport() {

@@ -46,7 +46,7 @@ public:
     /// Null unless an import of images is on screen.
     ImageImportSheet* imageImport() const { return m_sheet; }
 
-    /// False for a page that is not there.
+    /// False for a page that is not there, and while an import of images must be waited for.
     bool goTo(const QString& page, const QString& argument = {});
     QString currentPage() const;
     /// Null until the page was shown once.
@@ -70,7 +70,10 @@ private:
     void buildShortcuts();
     void openPalette();
     void runCommand(const QString& id);
-    void showPage(int index);
+    /// False: it is not there, or an import must be waited for.
+    bool showPage(int index);
+    /// True while images are being copied, and says so: the page stays until they are in.
+    bool mustWaitForImport();
     void leaveWorkspace();
     void chooseProject();
     void chooseFile();
