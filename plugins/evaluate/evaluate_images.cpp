@@ -235,7 +235,7 @@ Result<std::string> showSample(learn::Job& job, const PromptRow& row, const Imag
 }
 
 Status addWinRate(learn::Job& job, const Parameters& p, const Asked& asked, const Drawn& a, const Drawn& b, Report& report) {
-    const double band = p.judge == "rule" ? p.taste->tieBand : 0;
+    const double band = p.mode == "win_rate" && p.judge == "rule" ? p.taste->tieBand : 0;
     const auto perPrompt = static_cast<size_t>(p.samplesPerPrompt);
     double share = 0, ties = 0;
     for (size_t i = 0; i < a.images.size(); ++i) {
@@ -320,7 +320,7 @@ Status winRate(learn::Job& job, const Parameters& p) {
         addDrawn(report, *against, "_against");
     if (p.taste)
         addGold(report, policy, against ? &*against : nullptr);
-    if (against && !verifier) {
+    if (against) {
         PL_CHECK(addWinRate(job, p, asked, policy, *against, report));
     } else {
         for (size_t i = 0; i < policy.images.size(); ++i)

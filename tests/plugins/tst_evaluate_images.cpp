@@ -88,6 +88,40 @@ private Q_SLOTS:
         QCOMPARE(result(dir)["too_few"], Json(true));
     }
 
+    void rulesThatReadPromptsJudgeToo() {
+        const auto prompt = [](int i) { return rules::captionText(rules::drawCaption(static_cast<uint64_t>(i + 1))); };
+        const auto dir = path("verified");
+        makeBundle(dir, "evaluate", {modelSpec("policy", path("warm")), modelSpec("against", path("cold"))},
+                   {{"mode", "verifier"}, {"sampling_steps", 2}, {"guidance", 1.0}}, {{"prompts.jsonl", prompts(40)}});
+        const auto out = runPlugin(dir);
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        double share = 0, ties = 0;
+        size_t n = 0;
+        for (const auto& event : must(readEvents(dir + "/events.jsonl"))) {
+            if (event.type != event::kOutcome)
+                continue;
+            QCOMPARE(event.body["prompt"], Json(prompt(static_cast<int>(n++))));
+            const double a = event.body["score_a"], b = event.body["score_b"];
+            QVERIFY(a >= 0 && a <= 1 && b >= 0 && b <= 1); // of what the prompt says
+            QCOMPARE(event.body["winner"], Json(a > b ? "a" : a < b ? "b" : "tie"));
+            share += a > b ? 1 : a < b ? 0 : 0.5;
+            ties += a == b;
+        }
+        QCOMPARE(n, size_t{40});
+        QVERIFY(ties < 40); // or this would say nothing
+        QCOMPARE(value(dir, "eval_win_rate"), share / 40);
+        QCOMPARE(value(dir, "eval_win_rate_n"), 40.0);
+        QCOMPARE(value(dir, "ties"), ties);
+        QCOMPARE(result(dir)["judge"]["kind"], Json("verifier"));
+        QVERIFY(value(dir, "eval_accuracy") <= 1);
+        // Alone it has its figures and no verdicts.
+        makeBundle(path("verified-alone"), "evaluate", {modelSpec("policy", path("warm"))},
+                   {{"mode", "verifier"}, {"sampling_steps", 2}, {"guidance", 1.0}}, {{"prompts.jsonl", prompts(8)}});
+        QCOMPARE(runPlugin(path("verified-alone")).status, static_cast<int>(PL_OK));
+        QCOMPARE(count(path("verified-alone"), event::kOutcome), size_t{0});
+        QVERIFY(!result(path("verified-alone"))["values"].contains("eval_win_rate"));
+    }
+
     void aRewardModelIsMeasuredAndJudges() {
         ImageFiles files;
         const auto train = redPairs(files, 64, 3), dev = redPairs(files, 40, 4), flipped = redPairs(files, 40, 5, true);
