@@ -297,12 +297,13 @@ private:
             });
     }
 
-    /// A few pictures, kept in no pair, to know what one takes.
+    /// A few pictures of the first model, kept in no pair, to know what one takes.
     void measure() {
         desk::GenerateRequest r = m_sentence->request(m_sentence->read());
         r.bestOf = r.n = 1;
         r.prompts = kProbePrompts;
-        r.makePairs = false;
+        r.models.resize(1);
+        r.acrossModels = r.makePairs = false;
         m_measure->setEnabled(false);
         m_ctx.ask(
             this,
@@ -310,10 +311,13 @@ private:
                 return desk::startGenerate(project, supervisor, r);
             },
             [this](Result<std::string> name) {
-                if (name)
+                if (name) {
                     m_probe = *name;
-                else
+                    if (const auto info = m_ctx.supervisor.find(*name)) // it may be over by now
+                        onProbe(*info);
+                } else {
                     m_message->setMessage(State::Failed, errorText(name.error()));
+                }
                 recount();
             });
     }
