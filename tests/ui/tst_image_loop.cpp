@@ -537,6 +537,53 @@ private Q_SLOTS:
         QVERIFY(!button(*page, u"Measure it with 4 pictures"_s));
     }
 
+    /// With the first model alone, and even when it is over before its name is known here.
+    void aMeasurementDrawsFourPictures() {
+        Images lab(10, false);
+        Page* page = lab.open(generatePage());
+        auto* second = named<QComboBox>(*page, u"Second model"_s);
+        QTRY_VERIFY(second->count() > 1);
+        second->setCurrentIndex(1);
+        named<QLineEdit>(*page, u"How many prompts"_s)->setText(u"6"_s);
+        const QString measure = u"Measure it with 4 pictures"_s;
+        QTRY_VERIFY(button<QAbstractButton>(*page, measure) && button<QAbstractButton>(*page, measure)->isEnabled());
+        disconnect(&lab.context().signals, &Signals::runUpdated, page, nullptr);
+        button<QAbstractButton>(*page, measure)->click();
+        QVERIFY(!button<QAbstractButton>(*page, measure)->isEnabled());
+        const auto probe = [&] { return lab.context().supervisor.find("0001-generate_image"); };
+        for (int i = 0; i < 200 && !(probe() && probe()->state == RunState::Failed); ++i) // no event of this thread is served
+            QTest::qSleep(50);
+        QVERIFY(probe() && probe()->state == RunState::Failed); // the worker here is no worker
+        QCOMPARE(probe()->models.size(), size_t{1});
+        QCOMPARE(probe()->parameters.value("n", 0), 1);
+        QTRY_VERIFY(button<QAbstractButton>(*page, measure)->isEnabled());
+        QVERIFY(!shows(*page, u"pictures to measure …"_s));
+    }
+
+    void aLargePictureIsReadAsASmallOne() {
+        QTemporaryDir run;
+        const QString path = run.filePath(u"samples/one.png"_s);
+        QDir().mkpath(QFileInfo(path).path());
+        pictures::write(path, pictures::bytesOf(pictures::scene(2048, 1, true)));
+        ResultsCard card;
+        card.resize(900, 700);
+        card.show();
+        card.begin("0007-generate_image");
+        desk::RunInfo info = infoOf("generate_image");
+        info.name = "0007-generate_image";
+        info.dir = run.path().toStdString();
+        info.state = RunState::Running;
+        card.onRun(info, {{1, 1, event::kCandidate, Json{{"prompt", "a fox"}, {"model", {{"name", "start"}}}, {"image", "one.png"}}}});
+        auto* label = named<QLabel>(card, u"Image of start"_s);
+        QTRY_VERIFY(label && !label->pixmap().isNull());
+        QCOMPARE(label->pixmap().size(), QSize(256, 256));
+        const auto captions = card.findChildren<ElidedLabel*>();
+        QVERIFY(std::any_of(captions.begin(), captions.end(), [](ElidedLabel* l) { return l->text() == u"start · 2048 × 2048"_s; }));
+        auto* loader = card.findChild<ImageLoader*>();
+        QVERIFY(loader && loader->count() == 1);
+        QVERIFY2(loader->bytes() < 2 * 4 * 512 * 512, qPrintable(QString::number(loader->bytes())));
+    }
+
     void whatWasKeptIsToldWithScoresAndNoPicture() {
         QTemporaryDir bundle;
         ResultsCard card;

@@ -20,6 +20,7 @@ using namespace Qt::StringLiterals;
 
 namespace {
 constexpr int kPictureSide = 256;
+constexpr int kReadSide = 2 * kPictureSide; ///< a larger picture is made small off this thread
 constexpr size_t kMostKept = 20000;
 constexpr int kTableHeight = 150; ///< at least: three rows
 
@@ -246,7 +247,7 @@ void ResultsCard::showPicture(int at, const QString& model, const std::string& d
     m_picture[at]->clear();
     m_picture[at]->setAccessibleName(u"Image of %1"_s.arg(model));
     m_picture[at]->show();
-    if (const ImagePtr image = m_loader.get(m_picturePath[at]))
+    if (const ImagePtr image = m_loader.get(m_picturePath[at], kReadSide))
         onPicture(m_picturePath[at], *image);
 }
 

@@ -57,7 +57,7 @@ private:
     QString m_picturePath[2], m_pictureModel[2];
     DetailTable* m_table;
     std::vector<KeptRow> m_kept;
-    ImageLoader m_loader;
+    ImageLoader m_loader{this};
 };
 
 } // namespace pl::ui
