@@ -13,7 +13,7 @@ namespace {
 
 /// Where nothing else is asked for: what suits models of a few million parameters.
 constexpr double kNftRate = 1e-4, kStepRate = 2e-4;
-constexpr double kLessonRate = 3e-4;
+constexpr double kLessonRate = 6e-4;
 
 Status readRollout(const Json& p, std::string_view what, Parameters& out) {
     PL_TRY(out.groupSize, field<int64_t>(p, "group_size", what));
