@@ -62,7 +62,6 @@ class TestImageLoop : public QObject {
 
     QTemporaryDir m_dir, m_runtime;
     Json m_rewardModel;
-    std::vector<double> m_colourFalls, m_backgroundFalls; ///< points, a seed each
 
     std::string project(const std::string& name) const { return m_dir.path().toStdString() + "/" + name; }
     std::string project(int seed) const { return project("p" + std::to_string(seed)); }
@@ -82,27 +81,18 @@ private Q_SLOTS:
             prepare(project(seed), seed);
     }
 
-    void dpoWinsAgainstTheStart_data() { seeds(); }
-    void dpoWinsAgainstTheStart() {
+    void dpoWinsAgainstTheStartAndStillObeys_data() { seeds(); }
+    void dpoWinsAgainstTheStartAndStillObeys() {
         QFETCH(int, seed);
         const Json t = trainRun(project(seed), "image_dpo", seed);
         QCOMPARE(t.value("status", ""), std::string("finished"));
-        const Json r = against(project(seed), t, seed, 200);
+        const Json r = against(project(seed), t, seed, 400);
         qInfo("seed %d, %s: win rate %.3f [%.3f, %.3f], n %.0f; gold %+.2f sd; obedience fell by %.1f (colour), %.1f (background) points",
               seed, t.value("checkpoint", "").c_str(), number(r, "eval_win_rate"), number(r, "eval_win_rate_low"),
               number(r, "eval_win_rate_high"), number(r, "eval_win_rate_n"), number(r, "gold_delta_sd"), fall(r, "colour"),
               fall(r, "background"));
         QVERIFY2(number(r, "eval_win_rate_low") >= 0.60, dumpJson(r).c_str());
-        m_colourFalls.push_back(fall(r, "colour"));
-        m_backgroundFalls.push_back(fall(r, "background"));
-    }
-
-    /// About a hundred of the prompts of a seed name a background, so that one picture is a point: the seeds are taken together.
-    void picturesStillShowWhatWasAsked() {
-        QCOMPARE(m_backgroundFalls.size(), size_t{3});
-        qInfo("fell by %.1f (colour), %.1f (background) points, mean of three seeds", rules::mean(m_colourFalls),
-              rules::mean(m_backgroundFalls));
-        QVERIFY(rules::mean(m_colourFalls) < 5 && rules::mean(m_backgroundFalls) < 5);
+        QVERIFY2(fall(r, "colour") < 5 && fall(r, "background") < 5, dumpJson(r).c_str());
     }
 
     void labelsTurnedRoundMoveItTheOtherWay() {
