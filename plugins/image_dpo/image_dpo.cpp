@@ -118,7 +118,7 @@ public:
         if (!m_loop->resumed()) {
             PL_CHECK(m_loop->report(m_data.controlMetrics()));
             PL_CHECK(observe());
-        } else if (m_loop->extra().contains("look_due")) {
+        } else if (ImageWatch::due(m_loop->extra())) {
             PL_CHECK(observe());
         }
         const auto most = static_cast<size_t>(std::max<int64_t>(1, m_options.microBatchTokens / 2));
@@ -339,9 +339,7 @@ private:
         double total = 0;
         m_pairLosses.clear();
         for (size_t i = 0; i < dev.size(); ++i) {
-            const double x = margins[i] / temperature, p = labels[i];
-            const auto softplus = [](double y) { return std::max(y, 0.0) + std::log1p(std::exp(-std::abs(y))); };
-            m_pairLosses.push_back(m_p.weightOf(dev[i]) * (p * softplus(-x) + (1 - p) * softplus(x)));
+            m_pairLosses.push_back(m_p.weightOf(dev[i]) * learn::pairCrossEntropy(margins[i] / temperature, labels[i]));
             total += m_p.weightOf(dev[i]);
         }
         for (double& one : m_pairLosses) // their mean is the weighted mean over pairs
@@ -361,14 +359,9 @@ private:
         std::map<std::string, double> values;
         if (evaluate && !m_data.dev.empty())
             values = heldOut();
-        auto drawn = m_watch.measure(m_job, m_policy.model, "eval_", m_loop->step(), show);
-        if (!drawn) {
-            if (drawn.error().code != Code::Cancelled)
-                return tl::unexpected<Error>(std::move(drawn).error());
-            m_loop->extra()["look_due"] = true; // made up for when the run goes on
+        PL_TRY(auto drawn, m_watch.look(m_job, m_policy.model, m_loop->step(), show, m_loop->extra()));
+        if (!drawn)
             return {};
-        }
-        m_loop->extra().erase("look_due");
         values.merge(*drawn);
         if (!evaluate)
             return m_loop->report(values);

@@ -20,6 +20,7 @@
 #include "plugins/image_grpo/parameters.h"
 #include "plugins/image_grpo/rollout.h"
 #include "plugins/sdk/image_pairs.h"
+#include "plugins/sdk/image_policy.h"
 #include "plugins/sdk/image_rewards.h"
 #include "plugins/sdk/image_watch.h"
 #include "plugins/sdk/setup.h"
@@ -83,7 +84,7 @@ public:
         PL_TRY(const auto all, promptsOf(m_job));
         m_prompts = all;
         PL_TRY(m_p, Parameters::of(m_job.parameters(), std::max<size_t>(1, m_prompts.size())));
-        PL_TRY(m_policy, setUpImageModel(m_job, "policy"));
+        PL_TRY(m_policy, setUpImagePolicy(m_job));
         if (m_policy.config.prediction != learn::Prediction::Flow)
             return fail(Code::Unsupported, "the model predicts noise, and these methods are for rectified flows",
                         "Train a flow model with image_sft, or use image_dpo.");
@@ -100,10 +101,7 @@ public:
         PL_TRY(auto sampler, m_p.imageSampler());
         m_sampler.emplace(std::move(sampler));
         if (m_p.needsReference()) {
-            PL_TRY(m_reference, frozenReference(m_job));
-            if (m_reference->config().prediction != m_policy.config.prediction || m_reference->config().size != m_policy.config.size)
-                return fail(Code::InvalidInput, "the reference predicts something else than the policy",
-                            "Choose the model the policy started from.");
+            PL_TRY(m_reference, ImageReference::make(m_job, m_policy));
         }
         if (m_p.isNft()) {
             PL_TRY(auto copy, learn::loadImageModel(m_policy.dir, m_policy.model->device()));
@@ -120,13 +118,13 @@ public:
         PL_TRY([[maybe_unused]] const auto ids, m_policy.model->promptIds(known));
         PL_TRY(m_watch, ImageWatch::make(m_job, {}));
         m_job.logLine("info", "conventions: " + dumpJson(learn::conventionsOf(learn::LogProbConvention::Mean)));
-        PL_TRY(m_loop, TrainLoop::start(m_job, learn::trainable(m_policy.model), m_p.loop, examples()));
+        PL_TRY(m_loop, TrainLoop::start(m_job, m_policy.trainable(), m_p.loop, examples()));
         return restore();
     }
 
     Status train() {
         learn::BatchPlan plan(examples(), static_cast<size_t>(m_p.promptsPerStep), m_job.spec().seed);
-        if (!m_loop->resumed() || m_loop->extra().contains("look_due"))
+        if (!m_loop->resumed() || ImageWatch::due(m_loop->extra()))
             PL_CHECK(observe());
         while (m_loop->next()) {
             const int64_t round = (m_loop->step() - 1) / m_p.iterations, turn = (m_loop->step() - 1) % m_p.iterations;
@@ -364,8 +362,8 @@ private:
         out.velocity = m_policy.model->predict(out.noised, out.level, m_policy.model->encode(ids));
         torch::NoGradGuard noGrad;
         out.oldVelocity = m_old->predict(out.noised, out.level, m_old->encode(ids));
-        if (!m_reference.is_empty())
-            out.refVelocity = m_reference->predict(out.noised, out.level, m_reference->encode(ids));
+        if (m_reference)
+            out.refVelocity = m_reference->predict(out.noised, out.level, ids);
         return {out, rollout.weights.index_select(0, index).to(device)};
     }
 
@@ -429,8 +427,8 @@ private:
             const auto advantages = m_rollout.advantages.narrow(0, from, n).to(device);
             PL_TRY(const auto predict, learn::predictFor(m_policy.model, prompts, m_p.rolloutGuidance));
             learn::Predict reference;
-            if (!m_reference.is_empty()) {
-                PL_TRY(reference, learn::predictFor(m_reference, prompts, m_p.rolloutGuidance));
+            if (m_reference) {
+                PL_TRY(reference, learn::predictFor(m_reference->model(), prompts, m_p.rolloutGuidance));
             }
             for (const int64_t k : turnsSteps(static_cast<int64_t>(noisy.size()), turn,
                                               key("steps", m_rollout.round) ^ mix64(static_cast<uint64_t>(b)))) {
@@ -507,14 +505,9 @@ private:
         if (show && m_loop->step() > 0)
             PL_CHECK(showRollout());
         const auto averaged = m_loop->averaged();
-        auto drawn = m_watch.measure(m_job, m_policy.model, "eval_", m_loop->step(), show);
-        if (!drawn) {
-            if (drawn.error().code != Code::Cancelled)
-                return tl::unexpected<Error>(std::move(drawn).error());
-            m_loop->extra()["look_due"] = true; // made up for when the run goes on
+        PL_TRY(auto drawn, m_watch.look(m_job, m_policy.model, m_loop->step(), show, m_loop->extra()));
+        if (!drawn)
             return {};
-        }
-        m_loop->extra().erase("look_due");
         auto values = std::move(*drawn);
         if (!evaluate)
             return m_loop->report(values);
@@ -577,8 +570,8 @@ private:
     learn::Job& m_job;
     Parameters m_p;
     std::vector<PromptRow> m_prompts;
-    learn::LoadedImageModel m_policy;
-    learn::ImageModel m_reference{nullptr}; ///< only with a KL weight
+    ImagePolicy m_policy;
+    std::optional<ImageReference> m_reference; ///< only with a KL weight
     learn::ImageModel m_old{nullptr};       ///< of nft: the policy that draws; with rankings the one the run began with
     std::optional<learn::ImageSampler> m_sampler;
     std::optional<ImageRewards> m_rewards; ///< not with rankings

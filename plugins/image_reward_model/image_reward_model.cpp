@@ -311,15 +311,11 @@ private:
         const auto averaged = m_loop->averaged();
         const auto d = differences(m_data.dev);
         const double temperature = m_data.control == learn::LabelControl::None ? learn::fitTemperature(d, labelsOf(m_data.dev)) : 1;
-        const auto loss = [](double x, double p) {
-            const auto softplus = [](double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); };
-            return p * softplus(-x) + (1 - p) * softplus(x);
-        };
         double total = 0, calibrated = 0, weight = 0, right = 0, margin = 0, clear = 0;
         for (size_t i = 0; i < d.size(); ++i) {
             const auto& pair = m_data.dev[i];
-            total += pair.weight * loss(d[i], pair.softLabel);
-            calibrated += pair.weight * loss(d[i] / temperature, pair.softLabel);
+            total += pair.weight * learn::pairCrossEntropy(d[i], pair.softLabel);
+            calibrated += pair.weight * learn::pairCrossEntropy(d[i] / temperature, pair.softLabel);
             weight += pair.weight;
             if (pair.tie())
                 continue;

@@ -19,8 +19,9 @@ namespace pl::sdk {
 
 namespace {
 
+constexpr const char* kLookDue = "look_due";
 constexpr size_t kShown = 8, kDiversityPrompts = 16;
-constexpr double kObedienceSlack = 0.03, kObedienceFine = 10, kObediencePrice = 100;
+constexpr double kObedienceSlack = 0.02, kObedienceFine = 10, kObediencePrice = 100;
 
 } // namespace
 
@@ -129,6 +130,23 @@ Result<std::map<std::string, double>> ImageWatch::measure(learn::Job& job, learn
         PL_CHECK(job.events().write(event::kSample, std::move(sample)));
     }
     return values;
+}
+
+Result<std::optional<std::map<std::string, double>>> ImageWatch::look(learn::Job& job, learn::ImageModel& model, int64_t step, bool show,
+                                                                      Json& extra) {
+    auto drawn = measure(job, model, "eval_", step, show);
+    if (drawn) {
+        extra.erase(kLookDue);
+        return std::optional(std::move(*drawn));
+    }
+    if (drawn.error().code != Code::Cancelled)
+        return tl::unexpected<Error>(std::move(drawn).error());
+    extra[kLookDue] = true;
+    return std::optional<std::map<std::string, double>>();
+}
+
+bool ImageWatch::due(const Json& extra) {
+    return extra.contains(kLookDue);
 }
 
 std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const std::map<std::string, double>& now) {

@@ -36,6 +36,11 @@ public:
     /// `show` the first images become sample events.
     Result<std::map<std::string, double>> measure(learn::Job& job, learn::ImageModel& model, const std::string& prefix,
                                                   int64_t step, bool show);
+    /// measure() with the prefix "eval_" as a trainer's look at its model. Nothing when the run is to be left while drawing: `extra`, a
+    /// trainer's state, then says that the look is due when the run goes on.
+    Result<std::optional<std::map<std::string, double>>> look(learn::Job& job, learn::ImageModel& model, int64_t step, bool show,
+                                                              Json& extra);
+    static bool due(const Json& extra);
     /// The images of the last measure(), one a prompt.
     const std::vector<Image>& images() const { return m_images; }
     const std::vector<std::string>& prompts() const { return m_texts; }
@@ -58,7 +63,7 @@ std::map<std::string, double> figuresAtStart(Json& extra, int64_t step, const st
 /// fell. `first` are the values of step 0.
 double obedienceFall(const std::map<std::string, double>& first, const std::map<std::string, double>& now,
                      const std::string& prefix);
-/// What a checkpoint pays for a fall of obedience: nothing within 3 points, beyond them 10 and 1 more a point, so that one that lost
+/// What a checkpoint pays for a fall of obedience: nothing within 2 points, beyond them 10 and 1 more a point, so that one that lost
 /// less is preferred as long as the deciding metric moves by less than that.
 double obediencePrice(double fall);
 

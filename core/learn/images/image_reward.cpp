@@ -377,16 +377,18 @@ Status saveImageReward(const ImageReward& model, const std::string& dir) {
     return os::writeFileAtomic(os::joinPath(dir, "config.json"), dumpJsonPretty(model->config().toJson()) + "\n");
 }
 
+double pairCrossEntropy(double margin, double p) {
+    const auto softplus = [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); };
+    return p * softplus(-margin) + (1 - p) * softplus(margin);
+}
+
 double fitTemperature(const std::vector<double>& differences, const std::vector<double>& labels) {
     if (differences.empty())
         return 1;
-    const auto softplus = [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); };
     const auto loss = [&](double logT) {
         double sum = 0;
-        for (size_t i = 0; i < differences.size(); ++i) {
-            const double z = differences[i] * std::exp(-logT);
-            sum += labels[i] * softplus(-z) + (1 - labels[i]) * softplus(z);
-        }
+        for (size_t i = 0; i < differences.size(); ++i)
+            sum += pairCrossEntropy(differences[i] * std::exp(-logT), labels[i]);
         return sum;
     };
     // Convex in 1/T, so it has one minimum: golden section over log T.

@@ -102,6 +102,8 @@ Result<ImageReward> loadImageReward(const std::string& dir, const torch::Device&
 /// Writes config.json and model.safetensors.
 Status saveImageReward(const ImageReward& model, const std::string& dir);
 
+/// -p log sigma(margin) - (1 - p) log sigma(-margin) of one pair, whose label says with probability p that the margin's side is better.
+double pairCrossEntropy(double margin, double p);
 /// The temperature > 0 that makes -log sigma(+-difference / T) smallest over labelled pairs: differences of raw scores, chosen
 /// minus rejected, with the probability that chosen is the better one. Guo et al. 2017, "On calibration of modern neural networks".
 /// 1 without pairs; within [1/20, 20].
