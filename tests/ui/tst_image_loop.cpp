@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ctest: timeout=300
 // The pages around runs in a project of images, offscreen, on synthetic bundles, and the pure parts behind them.
+#include "tests/ui/find.h"
 #include "tests/ui/bundles.h"
 #include "tests/ui/image_fixture.h"
 #include "tests/ui/image_runs.h"
@@ -29,33 +30,6 @@ using namespace fixture;
 
 namespace {
 
-QStringList texts(QWidget& page) {
-    QStringList all;
-    for (const QLabel* label : page.findChildren<QLabel*>())
-        if (label->isVisibleTo(&page))
-            all.append(label->text());
-    for (const QAbstractButton* button : page.findChildren<QAbstractButton*>())
-        if (button->isVisibleTo(&page))
-            all.append(button->text());
-    return all;
-}
-bool shows(QWidget& page, const QString& part) {
-    return texts(page).join(u'\n').contains(part);
-}
-template<class B = QPushButton>
-B* button(QWidget& page, const QString& text) {
-    for (B* b : page.findChildren<B*>())
-        if (b->text() == text && b->isVisibleTo(&page))
-            return b;
-    return nullptr;
-}
-template<class W>
-W* named(QWidget& page, const QString& name) {
-    for (W* each : page.findChildren<W*>())
-        if (each->accessibleName() == name)
-            return each;
-    return nullptr;
-}
 QStringList curves(const LivePlot& plot) {
     QStringList names;
     for (const LivePlot::Reading& reading : plot.readingsAt(50))

@@ -25,6 +25,18 @@ QLineEdit* field(QWidget* page, const QString& name) {
     return nullptr;
 }
 
+/// The image starter in the lab's folder, opened with the real worker.
+auto scenes(Desk& lab) {
+    auto options = projectOptions();
+    options.name = "Scenes";
+    must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
+    auto request = lab.request();
+    request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
+    request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
+    request.supervisor.pollMs = 30;
+    return request;
+}
+
 } // namespace
 
 class TestLiveImages : public QObject {
@@ -40,15 +52,7 @@ private Q_SLOTS:
 
     void picturesAreDrawnShownAndOfferedForLabelling() {
         Desk lab;
-        {
-            auto options = projectOptions();
-            options.name = "Scenes";
-            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
-        }
-        auto request = lab.request();
-        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
-        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
-        request.supervisor.pollMs = 30;
+        auto request = scenes(lab);
         lab.show({labelPage(&lab.preferences), generatePage()}, request, {1280, 800});
         lab.window->goTo(u"generate"_s);
         Page* page = lab.window->page(u"generate"_s);
@@ -101,15 +105,7 @@ private Q_SLOTS:
     /// A rule chooses two of four, what that costs is measured before, and what was kept is told by its scores.
     void theBestOfFourAreKept() {
         Desk lab;
-        {
-            auto options = projectOptions();
-            options.name = "Scenes";
-            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
-        }
-        auto request = lab.request();
-        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
-        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
-        request.supervisor.pollMs = 30;
+        auto request = scenes(lab);
         lab.show({generatePage()}, request, {1280, 800});
         lab.window->goTo(u"generate"_s);
         Page* page = lab.window->page(u"generate"_s);
@@ -159,15 +155,7 @@ private Q_SLOTS:
     /// The same model twice: two pictures of one caption, and a word it does not know.
     void thePlaygroundDrawsTwoPicturesOfACaption() {
         Desk lab;
-        {
-            auto options = projectOptions();
-            options.name = "Scenes";
-            must(must(desk::createProject(lab.dir().toStdString(), options, desk::Starter::Images)).close());
-        }
-        auto request = lab.request();
-        request.supervisor.worker = PAIRLAB_BUILD_DIR "/bin/pairlab-worker";
-        request.supervisor.pluginFolders = {PAIRLAB_BUILD_DIR "/lib/pairlab/plugins"};
-        request.supervisor.pollMs = 30;
+        auto request = scenes(lab);
         lab.show({playgroundPage()}, request, {1280, 800});
         QCOMPARE(lab.context().task.question, std::string("Which image do you prefer?"));
         lab.window->goTo(u"playground"_s);

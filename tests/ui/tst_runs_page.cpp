@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pages around runs, offscreen, on a temporary project with synthetic bundles. Pictures go to screenshots/.
+#include "tests/ui/find.h"
 #include "tests/ui/runs_fixture.h"
 
 #include "ui/evaluate/evaluate_page.h"
@@ -17,27 +18,10 @@
 using namespace pl;
 using namespace pl::ui;
 using namespace Qt::StringLiterals;
+using fixture::button;
+using fixture::shows;
 
 namespace {
-QStringList texts(QWidget& page) {
-    QStringList all;
-    for (const QLabel* label : page.findChildren<QLabel*>())
-        if (label->isVisibleTo(&page))
-            all.append(label->text());
-    for (const QPushButton* button : page.findChildren<QPushButton*>())
-        if (button->isVisibleTo(&page))
-            all.append(button->text());
-    return all;
-}
-bool shows(QWidget& page, const QString& part) {
-    return texts(page).join(u'\n').contains(part);
-}
-QPushButton* button(QWidget& page, const QString& text) {
-    for (QPushButton* b : page.findChildren<QPushButton*>())
-        if (b->text() == text && b->isVisibleTo(&page))
-            return b;
-    return nullptr;
-}
 std::unique_ptr<Page> make(const PageFactory& factory, fixture::Pages& pages) {
     std::unique_ptr<Page> page(factory.make(*pages.context));
     page->resize(1224, 734);
