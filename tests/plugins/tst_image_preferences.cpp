@@ -4,6 +4,8 @@
 
 #include <torch/torch.h>
 
+#include <filesystem>
+
 #include <QTemporaryDir>
 #include <QtTest>
 
@@ -370,6 +372,44 @@ private Q_SLOTS:
                 QVERIFY(metric(dir, "eval_obedience/colour").count(25) && metric(dir, "eval_choice").count(25));
                 QCOMPARE(metric(dir, "eval_ref_mse").at(0), metric(dir, "eval_ref_mse").at(25));
             }
+    }
+
+    void theLatestOfEquallyGoodCheckpointsIsChosenAndNoWorseOne() {
+        const auto chosen = [](const std::string& dir) {
+            int64_t step = 0;
+            for (const auto& event : must(readEvents(dir + "/events.jsonl")))
+                if (event.type == event::kCheckpoint && event.body.value("best", false))
+                    step = event.body["step"].get<int64_t>();
+            return step;
+        };
+        for (const bool wrong : {false, true}) {
+            // Dev labels that contradict each other tell no checkpoint from another. Wrong training labels: the later, the worse.
+            const auto dir = path(wrong ? "choice-wrong" : "choice-equal");
+            ImageFiles files;
+            const auto train = redPairs(files, 24, 3, wrong);
+            const auto dev = wrong ? redPairs(files, 16, 4) : redPairs(files, 12, 4) + redPairs(files, 12, 4, true);
+            auto parameters = dpoQuick(wrong ? 24 : 6);
+            parameters["ema"] = 0.0;
+            parameters["eval_every"] = wrong ? 8 : 1;
+            parameters["save_every"] = 1;
+            imageBundle(dir, "image_dpo", {start()}, parameters, {{"train.jsonl", train}, {"dev.jsonl", dev}}, files);
+            const auto out = runPlugin(dir);
+            QVERIFY2(out.status == PL_OK, out.message.c_str());
+            const auto choice = metric(dir, "eval_choice");
+            if (wrong) {
+                QVERIFY2(choice.at(24) > choice.at(8), std::to_string(choice.at(24)).c_str());
+                QCOMPARE(chosen(dir), int64_t{8});
+            } else {
+                const auto loss = metric(dir, "eval_calibrated_loss");
+                QVERIFY2(loss.at(6) > choice.at(6), "the last is the lowest itself: this shows nothing");
+                QCOMPARE(chosen(dir), int64_t{6});
+                // What is the lowest so far outlives an interruption.
+                std::filesystem::remove_all(dir + "/checkpoints/step-000006");
+                QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
+                QCOMPARE(metric(dir, "eval_choice"), choice);
+                QCOMPARE(chosen(dir), int64_t{6});
+            }
+        }
     }
 
     void adaptersBeginAtLn2AndTheReferenceIsThePolicyWithoutThem() {
