@@ -597,6 +597,8 @@ private Q_SLOTS:
         };
         QTest::qWait(300);
         QCOMPARE(pictured(), 0);
+        QVERIFY(card.findChild<DetailTable*>()->width() > 3 * card.width() / 4); // and its place is the table's
+        QVERIFY(shows(card, u"What was kept"_s) && !shows(card, u"First pictures"_s));
         for (const QLabel* label : card.findChildren<QLabel*>())
             QVERIFY2(!label->isVisible() || !(label->text().contains(u"prompt 0") || label->text().contains(u"first two")),
                      qPrintable(label->text()));

@@ -52,7 +52,8 @@ ResultsCard::ResultsCard() {
     body()->addWidget(m_summary);
     auto* row = new QHBoxLayout;
     setNoMargins(row, Size::GapL);
-    auto* first = new QVBoxLayout;
+    m_first = new QWidget;
+    auto* first = new QVBoxLayout(m_first);
     setNoMargins(first, Size::GapS);
     m_prompt = new TextLabel({}, TextStyle::Strong);
     m_prompt->setWordWrap(true);
@@ -73,7 +74,7 @@ ResultsCard::ResultsCard() {
         panes->addLayout(column, 1);
     }
     first->addLayout(panes, 1);
-    row->addLayout(first, 1);
+    row->addWidget(m_first, 1);
     m_table = new DetailTable(new TableModel({{u"Prompt"_s, false, false, 0, true},
                                               {u"Model"_s, false, true, 150, false, {}, true},
                                               {u"Kept"_s, true, true, 72},
@@ -93,6 +94,7 @@ ResultsCard::ResultsCard() {
 }
 
 void ResultsCard::setImages(bool images) {
+    m_images = images;
     setTitle(images ? u"First pictures"_s : u"First answers"_s);
     m_nothing->setText(images ? u"The first two pictures appear here while the rest are being drawn."_s
                               : u"The first two answers appear here while the rest is being written."_s);
@@ -103,6 +105,8 @@ void ResultsCard::begin(const std::string& run) {
     m_seen = 0;
     m_kept.clear();
     m_table->model()->reset(0);
+    setImages(m_images);
+    m_first->show();
     for (int i = 0; i < 2; ++i) {
         m_pane[i]->hide();
         m_picture[i]->hide();
@@ -194,6 +198,8 @@ void ResultsCard::showKept(const desk::RunInfo& info) {
     m_table->model()->changed(std::max(0, before - 1), rows - 1);
     m_table->show();
     m_nothing->hide();
+    m_first->hide(); // nothing that was scored is shown: the scores have the place
+    setTitle(u"What was kept"_s);
     size_t kept = 0;
     for (const KeptRow& row : m_kept)
         kept += row.scores.size();

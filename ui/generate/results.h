@@ -55,6 +55,8 @@ private:
     TextPane* m_pane[2];
     QLabel* m_picture[2];
     QString m_picturePath[2], m_pictureModel[2];
+    QWidget* m_first; ///< the first two answers or pictures
+    bool m_images = false;
     DetailTable* m_table;
     std::vector<KeptRow> m_kept;
     ImageLoader m_loader{this};
