@@ -76,7 +76,7 @@ inline void writeImageModel(const std::string& dir, bool reward = false) {
 /// The manifests of this tree, with what the build would fill in.
 inline std::string pluginsIn(const std::string& dir) {
     for (const char* id : {"sft", "reward_model", "dpo", "grpo", "generate_text", "evaluate", "image_sft",
-                           "image_reward_model", "image_dpo", "generate_image"}) {
+                           "image_reward_model", "image_dpo", "image_grpo", "generate_image"}) {
         QString text = QString::fromStdString(
             check(os::readFile(std::string(PAIRLAB_SOURCE_DIR) + "/plugins/" + id + "/manifest.json")));
         text.replace(QStringLiteral("@PAIRLAB_MANIFEST_BUILD_TAG@"), QStringLiteral("test"));

@@ -2,6 +2,7 @@
 // ctest: label=slow processors=2 timeout=1500
 // The window over the real worker and the real starter model: a person trains, watches, pauses, resumes,
 // leaves and comes back, talks to the models and has pairs written. Needs the built worker and plugins.
+#include "tests/ui/find.h"
 #include "tests/ui/page_fixture.h"
 
 #include <cmath>
@@ -274,7 +275,7 @@ private Q_SLOTS:
         QVERIFY(target);
         QTRY_VERIFY(lab.button(page, u"Write them"_s) && lab.button(page, u"Write them"_s)->isEnabled());
         Lab::type(target, QString::number(before + 5));
-        auto* keep = page->findChild<QCheckBox*>();
+        auto* keep = fixture::button<QCheckBox>(*page, u"Keep"_s); // "the best of" is another
         QVERIFY(keep && !keep->isChecked());
         keep->setFocus();
         QTest::keyClick(keep, Qt::Key_Space);

@@ -8,6 +8,7 @@
 
 #include "core/base/bundle.h"
 #include "core/base/os/files.h"
+#include "tests/ui/bundles.h"
 #include "ui/evaluate/evaluate_page.h"
 #include "ui/models/model_facts.h"
 #include "ui/runs/report.h"
@@ -186,6 +187,28 @@ private Q_SLOTS:
         QCOMPARE(lines.size(), size_t{3});
         QCOMPARE(lines[0], std::string("300 pairs to train on, 40 held out"));
         QCOMPARE(lines[1], std::string("1 tie: soft labels of one half"));
+    }
+
+    void factsOfAnImageRewardModelSayWhatItSeesWith() {
+        QTemporaryDir folder;
+        const std::string dir = folder.path().toStdString();
+        bundles::writeImageModel(dir, true);
+        const auto row = [&] {
+            const auto facts = readModelFacts(dir);
+            if (!facts)
+                return facts.error().toString();
+            for (const auto& [name, value] : factRows(*facts))
+                if (name == "Parameters")
+                    return value;
+            return std::string();
+        };
+        QVERIFY2(row().ends_with("(convolutions, width 32, 64, 96)"), row().c_str());
+        Json config = bundles::check(readJsonFile(dir + "/config.json"));
+        config.erase("channels");
+        config["features"] = "generator";
+        config["generator"] = {{"denoiser", {{"width", 64}, {"deep_width", 128}}}};
+        bundles::check(os::writeFileAtomic(dir + "/config.json", dumpJson(config)));
+        QVERIFY2(row().ends_with("(on a frozen U-Net, width 64, 128)"), row().c_str());
     }
 
     void factsComeFromHeadersAlone() {

@@ -128,9 +128,19 @@ std::optional<ImageFacts> imageFacts(const Json& config, const std::string& fami
     out.flow = family == "pairlab_image_flow";
     out.noise = family == "pairlab_image_epsilon";
     out.reward = family == "pairlab_image_reward";
+    const auto takeWidths = [&out](const Json& unet) {
+        for (const char* key : {"width", "deep_width"})
+            if (const int64_t width = integer(unet, key); width > 0)
+                out.widths.push_back(width);
+    };
     if (out.reward) {
         out.slots = static_cast<int64_t>(integers(config.value("slots", Json())).size());
-        out.widths = integers(config.value("channels", Json()));
+        const Json generator = object("generator");
+        out.onGenerator = !generator.empty();
+        if (out.onGenerator && generator.contains("denoiser") && generator["denoiser"].is_object())
+            takeWidths(generator["denoiser"]);
+        else
+            out.widths = integers(config.value("channels", Json()));
         const Json calibration = object("calibration");
         out.scoredImages = integer(calibration, "images");
         out.scoredPairs = integer(calibration, "pairs");
@@ -138,10 +148,7 @@ std::optional<ImageFacts> imageFacts(const Json& config, const std::string& fami
             out.temperature = t->get<double>();
     } else {
         out.slots = static_cast<int64_t>(integers(object("text_encoder").value("slots", Json())).size());
-        const Json denoiser = object("denoiser");
-        for (const char* key : {"width", "deep_width"})
-            if (const int64_t width = integer(denoiser, key); width > 0)
-                out.widths.push_back(width);
+        takeWidths(object("denoiser"));
     }
     return out;
 }
@@ -171,7 +178,7 @@ std::vector<std::pair<std::string, std::string>> factRows(const ModelFacts& f) {
     if (!f.image)
         shape = fmt::format(" ({} layers, width {})", f.layers, f.hidden);
     else if (!f.image->widths.empty())
-        shape = fmt::format(" ({}, width {})", f.image->reward ? "convolutions" : "U-Net", fmt::join(f.image->widths, ", "));
+        shape = fmt::format(" ({}, width {})", f.image->onGenerator ? "on a frozen U-Net" : f.image->reward ? "convolutions" : "U-Net", fmt::join(f.image->widths, ", "));
     rows.emplace_back("Parameters", shortCount(static_cast<double>(f.parameters)) + shape);
     rows.emplace_back("Type", orUnknown(f.dtype));
     if (f.image) {

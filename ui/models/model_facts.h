@@ -16,6 +16,7 @@ struct ImageFacts {
     int64_t size = 0;                    ///< pixels a side
     bool flow = false, noise = false;    ///< predicts the velocity of a flow, or the noise of a discrete schedule
     bool reward = false;                 ///< scores images instead
+    bool onGenerator = false;            ///< of a reward model: what it sees is a frozen generator's, whose widths these are
     int64_t slots = 0;                   ///< of a caption, that its prompts are read into
     std::vector<int64_t> widths;         ///< channels, from the full resolution down
     /// Of a reward model: its scores are in standard deviations of so many images; so many pairs set the temperature.
