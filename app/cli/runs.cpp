@@ -30,6 +30,7 @@ void addJobOptions(CLI::App* sub, JobArguments& a) {
     sub->add_option("--set", a.set, "NAME=VALUE of a parameter (see `plugins describe`)");
     sub->add_option("--seed", a.seed, "Random seed")->check(seedNumber());
     sub->add_option("--device", a.device, "Where it runs")->check(deviceName());
+    sub->add_option("--threads", a.threads, "Processor threads; 0: all")->check(wholeNumber(0, 1024));
     sub->add_flag("--wait", a.wait, "Until it has ended");
     sub->add_flag("--json", a.json, "JSON");
 }
@@ -162,6 +163,7 @@ Result<int> generate(const GenerateArguments& a) {
     request.judge = a.judge;
     request.seed = a.seed;
     request.device = a.device;
+    request.threads = a.threads;
     request.acrossModels = a.models.size() > 1;
     request.makePairs = !a.noPairs;
     PL_TRY(const desk::GenerateEstimate cost, costOf(*desk, request));
@@ -309,6 +311,7 @@ Result<int> evaluate(const EvaluateArguments& a) {
     PL_TRY(request.parameters, parametersOf(*desk, "evaluate", a.set));
     request.seed = a.seed;
     request.device = a.device;
+    request.threads = a.threads;
     PL_TRY(std::string run, desk::startEvaluate(desk->project(), desk->supervisor(), request));
     if (!a.wait) {
         PL_TRY(const Left left, letGo(*desk, run));
@@ -485,7 +488,6 @@ void addRunCommands(Commands& commands) {
                     "*WEIGHT");
     sub->add_option("--kind", t->kind, "grpo: prompts of this kind (chat, verify, scene, all); auto: what the model is for");
     sub->add_option("--limit", t->limit, "grpo: at most so many prompts; 0: all")->check(wholeNumber(0, kMostAsked));
-    sub->add_option("--threads", t->threads, "Processor threads; 0: all")->check(wholeNumber(0, 1024));
 
     auto e = std::make_shared<EvaluateArguments>();
     sub = commands.add("evaluate", "Measure a model on held-out prompts", [e] { return evaluate(*e); });

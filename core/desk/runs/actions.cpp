@@ -114,6 +114,7 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
     run.parameters = request.parameters;
     run.parameters["n"] = request.n;
     run.seed = request.seed;
+    run.threads = request.threads;
     run.device = request.device;
     run.shortJob = request.shortJob;
     PL_CHECK(addJudge(project, request, image, run));

@@ -57,6 +57,7 @@ struct GenerateRequest {
     int64_t n = 2;              ///< answers per prompt and model
     Json parameters = Json::object();
     uint64_t seed = 1;
+    int threads = 0;            ///< 0: all
     std::string device = "cpu";
     bool acrossModels = false;  ///< pair one answer of each of two models
     bool makePairs = true;
@@ -87,7 +88,7 @@ struct TrainRequest {
     int64_t prompts = 0;
     Json parameters = Json::object();
     uint64_t seed = 1;
-    int threads = 0;
+    int threads = 0;             ///< 0: all
     std::string device = "cpu";
 };
 Result<std::string> startTrain(Project& project, Supervisor& supervisor, const TrainRequest& request);
@@ -100,6 +101,7 @@ struct EvaluateRequest {
     int64_t prompts = 0;
     Json parameters = Json::object();
     uint64_t seed = 1;
+    int threads = 0;            ///< 0: all
     std::string device = "cpu";
 };
 /// A reward model under test is measured by its ranking accuracy on the split's pairs labelled by the noiseless rule (pairs

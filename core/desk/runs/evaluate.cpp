@@ -117,6 +117,7 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
     run.plugin = manifest->id;
     run.parameters = request.parameters;
     run.seed = request.seed;
+    run.threads = request.threads;
     run.device = request.device;
     run.shortJob = true;
     PL_TRY(ModelSpec model, resolveModel(project, request.model, "policy"));

@@ -484,10 +484,11 @@ struct LivePlot::Private {
         if (!(pad > 0))
             pad = std::max(std::abs(y.upper) * 0.1, 1e-6);
         double low = y.lower - pad, high = y.upper + pad;
+        // What cannot be is not drawn, but for the half of a point or line that lies on the bound.
         if (std::isfinite(boundLow) && y.lower >= boundLow)
-            low = std::max(low, boundLow);
+            low = std::max(low, boundLow - pad / 3);
         if (std::isfinite(boundHigh) && y.upper <= boundHigh)
-            high = std::min(high, boundHigh);
+            high = std::min(high, boundHigh + pad / 3);
         plot->yAxis->setRange(low, high);
     }
 
