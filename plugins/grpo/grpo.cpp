@@ -24,6 +24,7 @@ using learn::Rollout;
 /// A token's recorded log-probability may differ this much from the trainer's before it is an alarm.
 constexpr double kRatioAlarm = 1e-3;
 constexpr size_t kShownPrompts = 8, kShownRollouts = 4;
+constexpr const char* kRecordedFile = "rollouts.jsonl";
 
 struct Parameters {
     int64_t generations = 0, promptsPerStep = 0, iterations = 0, evalPrompts = 0;
@@ -31,7 +32,7 @@ struct Parameters {
     learn::RewardScale scale = learn::RewardScale::Group;
     learn::GroupLossOptions loss;
     learn::SamplingOptions sampling;
-    bool maskTruncated = false, monitorKl = false;
+    bool maskTruncated = false, monitorKl = false, recorded = false;
     std::optional<rules::Taste> taste;
     LoopOptions loop;
 
@@ -69,6 +70,8 @@ struct Parameters {
         PL_TRY(out.loss.klBeta, field<double>(p, "beta", what));
         PL_TRY(out.maskTruncated, field<bool>(p, "mask_truncated", what));
         PL_TRY(out.monitorKl, field<bool>(p, "monitor_kl", what));
+        PL_TRY(const auto answers, field<std::string>(p, "answers", what));
+        out.recorded = answers == "recorded";
         PL_TRY(out.evalPrompts, field<int64_t>(p, "eval_prompts", what));
         PL_TRY(const auto taste, field<std::string>(p, "monitor_taste", what));
         if (!taste.empty()) {
@@ -82,6 +85,7 @@ struct Parameters {
         return out;
     }
     bool needsReference() const { return loss.klBeta != 0 || monitorKl; }
+    int64_t rowsPerRound() const { return promptsPerStep * generations; }
 };
 
 /// The answers that one or more (num_iterations) updates learn from.
@@ -180,7 +184,12 @@ Status validate(learn::Job& job) {
     if (prompts.empty())
         return fail(Code::NotFound, "the run has no prompts to answer",
                     "Import prompts, or choose another kind of prompt.");
-    PL_CHECK(Parameters::of(job.parameters(), prompts.size()));
+    PL_TRY(const auto parameters, Parameters::of(job.parameters(), prompts.size()));
+    if (parameters.recorded && dataFile(job, kRecordedFile).empty())
+        return fail(Code::NotFound, fmt::format("answers is recorded, but the run has no data/{}", kRecordedFile),
+                    "Put the answers there, one a line, or set answers to sampled.");
+    if (parameters.recorded && job.parameters().value("rewards", Json::array()).empty())
+        return {}; // the rewards are recorded, too
     return checkTerms(job, prompts);
 }
 
@@ -223,7 +232,11 @@ public:
             PL_TRY(const auto spec, modelFor(m_job, "ref:" + ref));
             return spec.path;
         };
-        PL_TRY(m_composer, learn::RewardComposer::make(m_job.parameters().at("rewards"), context));
+        if (m_p.recorded)
+            PL_CHECK(readRecorded());
+        if (!m_p.recorded || !m_job.parameters().at("rewards").empty()) {
+            PL_TRY(m_composer, learn::RewardComposer::make(m_job.parameters().at("rewards"), context));
+        }
         if (m_p.needsReference()) {
             PL_TRY(const auto spec,
                    modelFor(m_job, m_job.spec().model("reference") ? "reference" : "policy"));
@@ -292,16 +305,86 @@ private:
                               [this] { return !m_job.mustLeave(); });
     }
 
-    /// Samples and scores the next group of answers.
-    Status collect(learn::Decoder& policy, const std::vector<size_t>& batch, int64_t round) {
+    /// Answers written elsewhere: enough for every step, group after group.
+    Status readRecorded() {
+        const auto path = dataFile(m_job, kRecordedFile);
+        PL_TRY(m_recorded, learn::readRollouts(path, m_setup->encoder, m_prompts, m_setup->loaded.config));
+        const int64_t rounds = (m_p.loop.steps + m_p.iterations - 1) / m_p.iterations;
+        const int64_t needed = rounds * m_p.rowsPerRound();
+        if (static_cast<int64_t>(m_recorded.size()) < needed)
+            return fail(Code::InvalidInput,
+                        fmt::format("{} holds {} answers, but {} steps need {}: {} prompts with {} answers, {} times", path,
+                                    m_recorded.size(), m_p.loop.steps, needed, m_p.promptsPerStep, m_p.generations, rounds),
+                        "Lower steps, or record more answers.");
+        const bool scored = m_job.parameters().at("rewards").empty();
+        for (size_t i = 0; i < m_recorded.size(); ++i) {
+            const auto& first = m_recorded[i - i % static_cast<size_t>(m_p.generations)];
+            if (m_recorded[i].rollout.prompt != first.rollout.prompt)
+                return fail(Code::InvalidInput, fmt::format("{}, line {}: another prompt than the rest of its group of {}", path,
+                                                            i + 1, m_p.generations),
+                            "Write the num_generations answers to one prompt below each other.");
+            if (scored && std::isnan(m_recorded[i].reward))
+                return fail(Code::InvalidInput, fmt::format("{}, line {} has no reward, and the run has no reward terms", path, i + 1),
+                            "Record a reward with every answer, or choose reward terms.");
+        }
+        return {};
+    }
+
+    /// The next answers: sampled, or the recorded ones in their order. Log-probabilities that were not recorded are those of
+    /// the policy as it is now.
+    Result<std::vector<Rollout>> answers(learn::Decoder& policy, const std::vector<size_t>& batch, int64_t round) {
+        if (m_p.recorded) {
+            std::vector<Rollout> out;
+            const int64_t begin = round * m_p.rowsPerRound();
+            for (int64_t i = begin; i < begin + m_p.rowsPerRound(); ++i)
+                out.push_back(m_recorded[static_cast<size_t>(i)].rollout);
+            fillLogps(policy, out);
+            return out;
+        }
         std::vector<size_t> which;
         for (const size_t prompt : batch)
             which.insert(which.end(), static_cast<size_t>(m_p.generations), prompt);
+        return sample(policy, m_prompts, which, mix64(m_job.spec().seed ^ mix64(static_cast<uint64_t>(round) + 1)));
+    }
+
+    void fillLogps(learn::Decoder& policy, std::vector<Rollout>& rollouts) {
+        torch::NoGradGuard noGrad;
+        std::vector<size_t> rows;
+        std::vector<int64_t> lengths;
+        for (size_t i = 0; i < rollouts.size(); ++i)
+            if (rollouts[i].logps.empty()) {
+                rows.push_back(i);
+                lengths.push_back(rollouts[i].tokens.length());
+            }
+        for (const auto& micro : learn::microBatches(rows, lengths, m_p.loop.microBatchTokens)) {
+            std::vector<const learn::TokenizedRow*> pointers;
+            for (const size_t i : micro)
+                pointers.push_back(&rollouts[i].tokens);
+            const auto batch = learn::rowBatch(pointers, m_setup->device);
+            const auto logps =
+                learn::completionLogps(policy, batch.tokens, batch.starts, false, m_p.sampling.temperature).logps.cpu();
+            for (size_t k = 0; k < micro.size(); ++k) {
+                const float* row = logps.const_data_ptr<float>() + static_cast<int64_t>(k) * logps.size(1);
+                rollouts[micro[k]].logps.assign(row, row + rollouts[micro[k]].tokens.completionLength());
+            }
+        }
+    }
+
+    Result<learn::Rewards> rewardsOf(const std::vector<Rollout>& rollouts, int64_t round) {
+        if (m_composer)
+            return m_composer->score(learn::rewardInputs(m_prompts, rollouts));
+        learn::TermScores recorded{"recorded", 1, {}};
+        for (size_t i = 0; i < rollouts.size(); ++i)
+            recorded.raw.push_back(m_recorded[static_cast<size_t>(round * m_p.rowsPerRound()) + i].reward);
+        return learn::combineRewards({std::move(recorded)}, rollouts.size());
+    }
+
+    /// Collects and scores the next group of answers.
+    Status collect(learn::Decoder& policy, const std::vector<size_t>& batch, int64_t round) {
         Group group;
         group.firstStep = m_loop->step();
-        const uint64_t seed = mix64(m_job.spec().seed ^ mix64(static_cast<uint64_t>(round) + 1));
-        PL_TRY(group.rollouts, sample(policy, m_prompts, which, seed));
-        PL_TRY(const auto rewards, m_composer->score(learn::rewardInputs(m_prompts, group.rollouts)));
+        PL_TRY(group.rollouts, answers(policy, batch, round));
+        PL_TRY(const auto rewards, rewardsOf(group.rollouts, round));
         group.rewards = rewards.total;
         computeAdvantages(group, m_p);
         if (rewards.nonFinite)
@@ -413,7 +496,7 @@ private:
 
     /// Held-out rewards on the same dev prompts with the same seed, and some answers to look at.
     Status observe() {
-        if (m_loop->evaluationDue() && !m_devPrompts.empty()) {
+        if (m_loop->evaluationDue() && !m_devPrompts.empty() && m_composer) {
             auto done = evaluate();
             if (!done && done.error().code != Code::Cancelled)
                 return done;
@@ -478,6 +561,7 @@ private:
     learn::Decoder m_reference{nullptr};
     std::optional<learn::RewardComposer> m_composer;
     std::vector<learn::RolloutPrompt> m_prompts, m_devPrompts;
+    std::vector<learn::RecordedRollout> m_recorded;
     std::unique_ptr<TrainLoop> m_loop;
     Group m_group;
 };

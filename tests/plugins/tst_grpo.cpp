@@ -252,6 +252,76 @@ private Q_SLOTS:
             QVERIFY(std::isfinite(value));
     }
 
+    /// Two groups of two answers to the first two prompts, ids of letters, rewarded.
+    static std::vector<Json> recorded() {
+        std::vector<Json> rows;
+        for (int i = 0; i < 4; ++i)
+            rows.push_back({{"prompt_id", i < 2 ? "train0" : "train1"}, {"ids", {97 + i, 98, 257}}, {"reward", i % 2}});
+        return rows;
+    }
+    Outcome runRecorded(const std::string& name, const std::vector<Json>& rows, const Json& more = Json::object()) {
+        Json given = {{"answers", "recorded"}, {"rewards", Json::array()}, {"num_generations", 2}, {"prompts_per_step", 1}, {"steps", 2}};
+        given.update(more);
+        const auto made = bundle(name, given);
+        writeFile(made.dataPath("rollouts.jsonl"), jsonLines(rows));
+        return runPlugin(made.dir());
+    }
+
+    void learnsFromAnswersWrittenElsewhere() {
+        const auto out = runRecorded("recorded", recorded(), {{"learning_rate", 0.01}, {"warmup", 0.0}});
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        const auto dir = path("recorded");
+        QCOMPARE(metric(dir, "reward").at(1), 0.5);
+        QCOMPARE(metric(dir, "completions/mean_length").at(2), 3.0);
+        QVERIFY(metric(dir, "grad_norm").at(1) > 0);
+        QVERIFY(metric(dir, "sampling/sampling_logp_difference/max").at(1) < 1e-5); // not recorded: the policy's own
+        // Reward terms come before recorded rewards; all answers are equally far from the target here.
+        const auto scored = runRecorded("scored", recorded(), {{"rewards", shortAnswers()}});
+        QVERIFY2(scored.status == PL_OK, scored.message.c_str());
+        QCOMPARE(metric(path("scored"), "reward").at(1), -1.0 / 16);
+        // Of another policy than this one: said, and trained on with its ratio.
+        auto rows = recorded();
+        for (Json& row : rows)
+            row["logps"] = {-1.0, -1.0, -1.0};
+        QCOMPARE(runRecorded("other", rows).status, static_cast<int>(PL_OK));
+        QVERIFY(metric(path("other"), "sampling/sampling_logp_difference/max").at(1) > 1e-3);
+    }
+
+    void refusesRecordedAnswersThatDoNotFit_data() {
+        QTest::addColumn<int>("line");
+        QTest::addColumn<QString>("key");
+        QTest::addColumn<QString>("value");
+        QTest::addColumn<QString>("word");
+        QTest::newRow("prompt") << 1 << "prompt_id" << "\"train99\"" << "line 2: prompts.jsonl has no prompt 'train99'";
+        QTest::newRow("group") << 1 << "prompt_id" << "\"train3\"" << "line 2: another prompt";
+        QTest::newRow("id") << 2 << "ids" << "[5, 260]" << "line 3: 260 is not a token id";
+        QTest::newRow("negative") << 2 << "ids" << "[-1]" << "line 3: -1 is not a token id";
+        QTest::newRow("fraction") << 0 << "ids" << "[1.5]" << "line 1: \"ids\" must be a list of token ids";
+        QTest::newRow("empty") << 3 << "ids" << "[]" << "line 4: an answer of 0 tokens";
+        QTest::newRow("logps") << 3 << "logps" << "[-1.0]" << "line 4: 1 log-probabilities for 3 tokens";
+        QTest::newRow("reward") << 3 << "reward" << "\"high\"" << "line 4";
+        QTest::newRow("no reward") << 3 << "reward" << "" << "line 4 has no reward";
+        QTest::newRow("few") << 3 << "" << "" << "holds 3 answers, but 2 steps need 4";
+    }
+    void refusesRecordedAnswersThatDoNotFit() {
+        QFETCH(int, line);
+        QFETCH(QString, key);
+        QFETCH(QString, value);
+        QFETCH(QString, word);
+        auto rows = recorded();
+        if (key.isEmpty())
+            rows.pop_back();
+        else if (value.isEmpty())
+            rows[static_cast<size_t>(line)].erase(key.toStdString());
+        else
+            rows[static_cast<size_t>(line)][key.toStdString()] = must(parseJson(value.toStdString(), "a test"));
+        const auto out = runRecorded(std::string("bad-") + QTest::currentDataTag(), rows);
+        QVERIFY(out.status != PL_OK);
+        QVERIFY2(QString::fromStdString(out.message).contains(word), out.message.c_str());
+    }
+
+    void refusesRecordedAnswersThatAreNotThere() { refuses("no-file", {{"answers", "recorded"}}, "rollouts.jsonl"); }
+
     void refusesSamplersThatTruncate() {
         refuses("topk", {{"top_k", 20}}, "samplers that truncate the distribution are refused in GRPO");
         refuses("topp", {{"top_p", 0.9}}, "samplers that truncate the distribution are refused in GRPO");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -54,6 +55,62 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
         rollout.finished = one.finished;
         out.push_back(std::move(rollout));
     }
+    return out;
+}
+
+namespace {
+
+template<class T>
+Result<std::vector<T>> numbersOf(const Json& row, const char* key, const std::string& where) {
+    const auto at = row.find(key);
+    const auto sound = [](const Json& value) { return std::is_integral_v<T> ? value.is_number_integer() : value.is_number(); };
+    if (at == row.end() || !at->is_array() || !std::all_of(at->begin(), at->end(), sound))
+        return fail(Code::InvalidInput, fmt::format("{}: \"{}\" must be a list of {}", where, key,
+                                                    std::is_integral_v<T> ? "token ids" : "numbers"));
+    return at->template get<std::vector<T>>();
+}
+
+} // namespace
+
+Result<std::vector<RecordedRollout>> readRollouts(const std::string& path, const TextEncoder& encoder,
+                                                  const std::vector<RolloutPrompt>& prompts, const ModelConfig& config) {
+    std::map<std::string, size_t> known;
+    for (size_t i = 0; i < prompts.size(); ++i)
+        known.emplace(prompts[i].row.id, i);
+    std::vector<RecordedRollout> out;
+    PL_CHECK(forEachJsonLine(path, [&](const Json& row, size_t line) -> Status {
+        const std::string where = fmt::format("{}, line {}", path, line);
+        PL_TRY(const auto prompt, field<std::string>(row, "prompt_id", where));
+        const auto at = known.find(prompt);
+        if (at == known.end())
+            return fail(Code::InvalidInput, fmt::format("{}: prompts.jsonl has no prompt '{}' that fits the model", where, prompt),
+                        "Record answers to the run's own prompts.");
+        PL_TRY(const auto ids, numbersOf<int64_t>(row, "ids", where));
+        RecordedRollout one;
+        Rollout& r = one.rollout;
+        r.prompt = at->second;
+        r.tokens.ids = prompts[r.prompt].ids;
+        r.tokens.start = static_cast<int64_t>(r.tokens.ids.size());
+        r.tokens.ids.insert(r.tokens.ids.end(), ids.begin(), ids.end());
+        if (ids.empty() || (config.maxPositions > 0 && r.tokens.length() > config.maxPositions))
+            return fail(Code::InvalidInput, fmt::format("{}: an answer of {} tokens after a prompt of {} does not fit the model's {} "
+                                                        "positions",
+                                                        where, ids.size(), r.tokens.start, config.maxPositions));
+        for (const int64_t id : ids)
+            if (id < 0 || id >= config.vocabSize)
+                return fail(Code::InvalidInput, fmt::format("{}: {} is not a token id of the model", where, id));
+        PL_TRY(r.finished, fieldOr<bool>(row, "finished", true, where));
+        if (row.contains("logps")) {
+            PL_TRY(r.logps, numbersOf<float>(row, "logps", where));
+            if (r.logps.size() != ids.size())
+                return fail(Code::InvalidInput,
+                            fmt::format("{}: {} log-probabilities for {} tokens", where, r.logps.size(), ids.size()));
+        }
+        PL_TRY(one.reward, fieldOr<double>(row, "reward", std::nan(""), where));
+        r.text = encoder.tokenizer.decode(ids);
+        out.push_back(std::move(one));
+        return {};
+    }));
     return out;
 }
 

@@ -39,6 +39,17 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
                                      const std::function<bool()>& keepGoing = {},
                                      const std::function<void()>& done = {});
 
+/// An answer that was written elsewhere.
+struct RecordedRollout {
+    Rollout rollout; ///< logps empty: not recorded
+    double reward;   ///< NaN: not recorded
+};
+/// Rows {"prompt_id","ids","finished"?,"reward"?,"logps"?} in the order they are trained on: `ids` are the response's tokens,
+/// the end token included when finished (default true); `logps`, one a token, are of the policy that wrote them, at the sampling
+/// temperature. Fails with file and line where a prompt is unknown, an id is none of the model's or the counts do not fit.
+Result<std::vector<RecordedRollout>> readRollouts(const std::string& path, const TextEncoder& encoder,
+                                                  const std::vector<RolloutPrompt>& prompts, const ModelConfig& config);
+
 std::vector<RewardInput> rewardInputs(const std::vector<RolloutPrompt>& prompts,
                                       const std::vector<Rollout>& rollouts);
 
