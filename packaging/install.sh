@@ -35,6 +35,7 @@ PACKAGES=(
     "nlohmann-json3-dev:JSON"
     "libcli11-dev:command line"
     "libpcre2-dev:tokenizers"
+    "libicu-dev:Unicode normalization for tokenizers"
     "libexpected-dev:errors as values"
     "zlib1g-dev:reads .gz data"
     "libpng-dev:reads and writes images"

@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/text/marked_text.h"
+
 namespace pl::text {
 
 struct AddedToken {
@@ -17,18 +19,22 @@ struct AddedToken {
     bool special = false;
     bool lstrip = false; ///< takes the white space before it along
     bool rstrip = false;
-    bool normalized = false;
+    bool singleWord = false; ///< only where no word character touches it
+    bool normalized = false; ///< looked for in the normalized text
 };
 
 /// Finds added tokens in a text: leftmost, then longest, as the `tokenizers` library does.
 class AddedTokenFinder {
 public:
-    void add(const AddedToken& token);
+    /// `spelling`: what is looked for, not empty: the content, normalized where the token is. Of two tokens with
+    /// one spelling the first counts.
+    void add(const AddedToken& token, std::string_view spelling);
     bool empty() const { return m_tokens.empty(); }
-    /// Calls piece(text, -1) for what lies between tokens and piece(token text, id) for tokens, in order.
-    /// Special tokens count only with parseSpecial; a special one that is passed over hides what lies inside
+    bool hasSpecial() const { return m_hasSpecial; }
+    /// Calls piece(text, -1) for what lies between tokens and piece(token text, id) for tokens, in order. Special
+    /// tokens count only where they touch no byte of `plain`; one that lies in it as a whole hides what lies inside
     /// it, as it does in `tokenizers`.
-    void split(std::string_view text, bool parseSpecial,
+    void split(std::string_view text, const std::vector<MarkedText::Span>& plain,
                const std::function<void(std::string_view, int64_t)>& piece) const;
 
 private:
@@ -39,6 +45,7 @@ private:
     std::vector<Node> m_nodes{Node{}};
     std::unordered_map<uint64_t, uint32_t> m_edges; ///< (node << 8 | byte) -> node
     std::array<bool, 256> m_first{};
+    bool m_hasSpecial = false;
 };
 
 } // namespace pl::text

@@ -12,6 +12,17 @@ namespace {
 constexpr size_t kCachedWordBytes = 32;
 constexpr size_t kCachedWords = 1 << 16;
 
+uint64_t pairOf(uint64_t left, uint64_t right) {
+    return (left << 32) | right;
+}
+
+char32_t lastCharacter(std::string_view text) {
+    size_t at = text.size() - 1;
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80)
+        --at;
+    return nextCodePoint(text, at);
+}
+
 bool standsForItself(int byte) {
     return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || (byte >= 0xAE && byte <= 0xFF);
 }
@@ -60,12 +71,30 @@ std::string spellingOfBytes(std::string_view bytes) {
     return out;
 }
 
-void BpeMerger::addMerge(int64_t left, int64_t right, uint32_t rank, int64_t merged) {
-    m_merges[(static_cast<uint64_t>(left) << 32) | static_cast<uint64_t>(right)] = {rank, merged};
+int byteOfToken(std::string_view spelling) {
+    if (spelling.size() != 6 || spelling.substr(0, 3) != "<0x" || spelling[5] != '>')
+        return -1;
+    int value = 0;
+    for (const char c : spelling.substr(3, 2)) {
+        if (c >= '0' && c <= '9')
+            value = value * 16 + (c - '0');
+        else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+            value = value * 16 + ((c | 0x20) - 'a' + 10);
+        else
+            return -1;
+    }
+    return value;
+}
+
+void BpeMerger::addMerge(int64_t leftId, std::string_view left, int64_t rightId, std::string_view right, uint32_t rank,
+                         int64_t merged) {
+    m_merges[pairOf(static_cast<uint64_t>(leftId), static_cast<uint64_t>(rightId))] = {rank, merged};
+    size_t start = 0;
+    m_joins.insert(pairOf(lastCharacter(left), nextCodePoint(right, start)));
 }
 
 const BpeMerger::Merge* BpeMerger::find(int64_t left, int64_t right) const {
-    const auto found = m_merges.find((static_cast<uint64_t>(left) << 32) | static_cast<uint64_t>(right));
+    const auto found = m_merges.find(pairOf(static_cast<uint64_t>(left), static_cast<uint64_t>(right)));
     return found == m_merges.end() ? nullptr : &found->second;
 }
 
@@ -78,9 +107,29 @@ void BpeMerger::encodeWord(std::string_view word, std::vector<int64_t>& out) con
             return;
         }
     }
-    if (word.size() > kCachedWordBytes)
-        return mergeWord(word, out);
-    const std::string key(word);
+    if (!byCharacter)
+        return encodePart(word, out);
+    size_t begin = 0;
+    char32_t previous = 0;
+    bool previousKnown = false;
+    for (size_t at = 0; at < word.size();) {
+        const size_t here = at;
+        const char32_t c = nextCodePoint(word, at);
+        const bool known = characterIds.count(c) > 0;
+        if (known && previousKnown && m_joins.count(pairOf(previous, c)) == 0) {
+            encodePart(word.substr(begin, here - begin), out);
+            begin = here;
+        }
+        previous = c;
+        previousKnown = known;
+    }
+    encodePart(word.substr(begin), out);
+}
+
+void BpeMerger::encodePart(std::string_view part, std::vector<int64_t>& out) const {
+    if (part.size() > kCachedWordBytes)
+        return mergeWord(part, out);
+    const std::string key(part);
     {
         const std::shared_lock lock(m_cacheLock);
         if (const auto found = m_cache.find(key); found != m_cache.end()) {
@@ -89,11 +138,57 @@ void BpeMerger::encodeWord(std::string_view word, std::vector<int64_t>& out) con
         }
     }
     std::vector<int64_t> ids;
-    mergeWord(word, ids);
+    mergeWord(part, ids);
     out.insert(out.end(), ids.begin(), ids.end());
     const std::unique_lock lock(m_cacheLock);
     if (m_cache.size() < kCachedWords)
         m_cache.emplace(key, std::move(ids));
+}
+
+std::vector<int64_t> BpeMerger::bytesOf(std::string_view word) const {
+    std::vector<int64_t> ids;
+    ids.reserve(word.size());
+    bool lastUnknown = false;
+    for (const char c : word) {
+        const int64_t id = byteIds[static_cast<unsigned char>(c)];
+        const bool unknown = id == kNone;
+        if (!unknown)
+            ids.push_back(id);
+        else if (unkId != kNone && !(fuseUnk && lastUnknown))
+            ids.push_back(unkId);
+        lastUnknown = unknown;
+    }
+    return ids;
+}
+
+std::vector<int64_t> BpeMerger::charactersOf(std::string_view word) const {
+    std::vector<int64_t> ids;
+    ids.reserve(word.size());
+    bool pending = false; // an unknown character is written when the next known one comes: bytes overtake it
+    for (size_t at = 0; at < word.size();) {
+        const size_t begin = at;
+        const char32_t c = nextCodePoint(word, at);
+        if (const auto found = characterIds.find(c); found != characterIds.end()) {
+            if (pending)
+                ids.push_back(unkId);
+            pending = false;
+            ids.push_back(found->second);
+            continue;
+        }
+        const std::string_view bytes = word.substr(begin, at - begin);
+        const auto idOf = [&](char byte) { return byteIds[static_cast<unsigned char>(byte)]; };
+        if (std::none_of(bytes.begin(), bytes.end(), [&](char byte) { return idOf(byte) == kNone; })) {
+            for (const char byte : bytes)
+                ids.push_back(idOf(byte));
+        } else if (unkId != kNone) {
+            if (pending && !fuseUnk)
+                ids.push_back(unkId);
+            pending = true;
+        }
+    }
+    if (pending)
+        ids.push_back(unkId);
+    return ids;
 }
 
 void BpeMerger::mergeWord(std::string_view word, std::vector<int64_t>& out) const {
@@ -103,18 +198,7 @@ void BpeMerger::mergeWord(std::string_view word, std::vector<int64_t>& out) cons
         int64_t next;
     };
     std::vector<Symbol> symbols;
-    symbols.reserve(word.size());
-    bool lastUnknown = false;
-    for (const char c : word) {
-        int64_t id = byteIds[static_cast<unsigned char>(c)];
-        const bool unknown = id == kNone;
-        if (unknown && (unkId == kNone || (fuseUnk && lastUnknown))) {
-            lastUnknown = unkId != kNone;
-            continue;
-        }
-        if (unknown)
-            id = unkId;
-        lastUnknown = unknown;
+    for (const int64_t id : byCharacter ? charactersOf(word) : bytesOf(word)) {
         const auto index = static_cast<int64_t>(symbols.size());
         symbols.push_back({id, index - 1, index + 1});
     }

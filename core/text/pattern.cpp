@@ -61,8 +61,8 @@ struct MatchData {
     }
 };
 
-bool splitWith(const pcre2_code* code, uint32_t limit, std::string_view text, bool onlyMatches,
-               std::vector<std::string_view>& out, std::string_view& rest) {
+bool splitWith(const pcre2_code* code, uint32_t limit, std::string_view text, std::vector<Cut>& out,
+               std::string_view& rest) {
     MatchData match(code, limit);
     size_t done = 0; // everything before is in out
     size_t from = 0;
@@ -80,8 +80,8 @@ bool splitWith(const pcre2_code* code, uint32_t limit, std::string_view text, bo
         if (end <= begin) { // an empty match cuts, and the search goes on behind the next character
             if (begin >= text.size())
                 break;
-            if (begin > done && begin >= from && !onlyMatches)
-                out.push_back(text.substr(done, begin - done));
+            if (begin > done && begin >= from)
+                out.push_back({text.substr(done, begin - done), false});
             done = std::max(done, begin);
             from = begin;
             nextCodePoint(text, from);
@@ -91,14 +91,14 @@ bool splitWith(const pcre2_code* code, uint32_t limit, std::string_view text, bo
             rest = text.substr(done);
             return false;
         }
-        if (begin > done && !onlyMatches)
-            out.push_back(text.substr(done, begin - done));
-        out.push_back(text.substr(begin, end - begin));
+        if (begin > done)
+            out.push_back({text.substr(done, begin - done), false});
+        out.push_back({text.substr(begin, end - begin), true});
         done = end;
         from = end;
     }
-    if (done < text.size() && !onlyMatches)
-        out.push_back(text.substr(done));
+    if (done < text.size())
+        out.push_back({text.substr(done), false});
     return true;
 }
 
@@ -215,9 +215,9 @@ Result<Pattern> Pattern::compile(std::string_view pattern, const std::string& wh
                                   std::string(400, '!'),      std::string(399, 'a') + "!",
                                   std::string(399, ' ') + "a"};
     for (const std::string& probe : probes) {
-        std::vector<std::string_view> pieces;
+        std::vector<Cut> pieces;
         std::string_view rest;
-        if (!splitWith(code, kProbeLimit, probe, false, pieces, rest))
+        if (!splitWith(code, kProbeLimit, probe, pieces, rest))
             return fail(Code::InvalidInput,
                         fmt::format("{}: the pattern '{}' takes too many steps on a text of 400 characters",
                                     what, shown()));
@@ -233,27 +233,33 @@ Pattern Pattern::literal(std::string text) {
     return out;
 }
 
-bool Pattern::split(std::string_view text, bool onlyMatches, std::vector<std::string_view>& out,
-                    std::string_view& rest) const {
+bool Pattern::split(std::string_view text, std::vector<Cut>& out, std::string_view& rest) const {
     if (m_code) {
         // A run of white space may be given back one character at a time: steps in proportion to the text are
         // normal.
         const auto limit = static_cast<uint32_t>(std::min<size_t>(1'000'000 + 16 * text.size(), 0x7FFFFFFF));
-        return splitWith(static_cast<const pcre2_code*>(m_code.get()), limit, text, onlyMatches, out, rest);
+        return splitWith(static_cast<const pcre2_code*>(m_code.get()), limit, text, out, rest);
     }
     size_t done = 0;
     while (!m_literal.empty()) {
         const size_t begin = text.find(m_literal, done);
         if (begin == std::string_view::npos)
             break;
-        if (begin > done && !onlyMatches)
-            out.push_back(text.substr(done, begin - done));
-        out.push_back(text.substr(begin, m_literal.size()));
+        if (begin > done)
+            out.push_back({text.substr(done, begin - done), false});
+        out.push_back({text.substr(begin, m_literal.size()), true});
         done = begin + m_literal.size();
     }
-    if (done < text.size() && !onlyMatches)
-        out.push_back(text.substr(done));
+    if (done < text.size())
+        out.push_back({text.substr(done), false});
     return true;
+}
+
+bool Pattern::matchesNothing() const {
+    if (!m_code)
+        return m_literal.empty();
+    const auto* code = static_cast<const pcre2_code*>(m_code.get());
+    return MatchData(code, kProbeLimit).match(code, "", 0) >= 0;
 }
 
 } // namespace pl::text

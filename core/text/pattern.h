@@ -10,6 +10,12 @@
 
 namespace pl::text {
 
+/// A part of a text that was cut at the matches of a pattern.
+struct Cut {
+    std::string_view text;
+    bool match = false;
+};
+
 /// A regular expression as tokenizer files write it (Oniguruma, Ruby syntax, Unicode), run by PCRE2 with
 /// bounded work. What the two engines read differently is rewritten (\s, \S, \w, \W) or refused (\h, class
 /// intersections and nested classes).
@@ -21,11 +27,11 @@ public:
     /// Matches exactly this text.
     static Pattern literal(std::string text);
 
-    /// Cuts text at the matches: matches and what lies between them, in order, without empty pieces. With
-    /// onlyMatches the rest is dropped. Appends to out; false when the matching limit was exceeded (then
-    /// `rest` is the part not cut).
-    bool split(std::string_view text, bool onlyMatches, std::vector<std::string_view>& out,
-               std::string_view& rest) const;
+    /// Cuts text at the matches: matches and what lies between them, in order, without empty pieces. Appends to
+    /// out; false when the matching limit was exceeded (then `rest` is the part not cut).
+    bool split(std::string_view text, std::vector<Cut>& out, std::string_view& rest) const;
+    /// Whether it matches the empty text.
+    bool matchesNothing() const;
 
 private:
     std::shared_ptr<const void> m_code; ///< pcre2_code

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/text/tokenizer.h"
 
-#include <algorithm>
+#include <deque>
 
 #include <fmt/format.h>
 
@@ -14,44 +14,15 @@ namespace pl::text {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = uint64_t{256} << 20;
-constexpr size_t kEmergencyPiece = 256;
+
+/// The spans that keep the special tokens of a text plain, or do not.
+std::vector<MarkedText::Span> plainSpans(std::string_view text, bool parseSpecial) {
+    if (parseSpecial || text.empty())
+        return {};
+    return {{0, text.size()}};
+}
 
 } // namespace
-
-bool Tokenizer::Data::preTokenize(std::string_view text, std::deque<std::string>& store,
-                                  std::vector<std::string_view>& out) const {
-    bool ok = true;
-    std::vector<std::string_view> pieces{text};
-    for (const PreStep& step : steps) {
-        std::vector<std::string_view> next;
-        next.reserve(pieces.size());
-        for (const std::string_view piece : pieces) {
-            if (step.kind == PreStep::Prefix) {
-                if (piece.empty() || piece[0] == ' ') {
-                    next.push_back(piece);
-                } else {
-                    store.push_back(" " + std::string(piece));
-                    next.push_back(store.back());
-                }
-                continue;
-            }
-            std::string_view rest;
-            if (step.pattern.split(piece, step.onlyMatches, next, rest))
-                continue;
-            ok = false;
-            while (!rest.empty()) {
-                size_t cut = std::min(kEmergencyPiece, rest.size());
-                while (cut < rest.size() && (static_cast<unsigned char>(rest[cut]) & 0xC0) == 0x80)
-                    --cut;
-                next.push_back(rest.substr(0, cut));
-                rest.remove_prefix(cut);
-            }
-        }
-        pieces = std::move(next);
-    }
-    out.insert(out.end(), pieces.begin(), pieces.end());
-    return ok;
-}
 
 Tokenizer::Tokenizer(std::shared_ptr<const Data> data)
     : m_data(std::move(data)) {}
@@ -61,7 +32,7 @@ Result<Tokenizer> Tokenizer::load(const std::string& modelDir) {
     if (!os::exists(path))
         return fail(Code::NotFound,
                     fmt::format("{} does not exist: the model folder has no tokenizer.json", path),
-                    "Only byte-level BPE tokenizers in Hugging Face's tokenizer.json can be read.");
+                    "BPE tokenizers in Hugging Face's tokenizer.json can be read.");
     PL_TRY(const std::string json, os::readFile(path, kMaxFileBytes));
     std::string config;
     const std::string configPath = os::joinPath(modelDir, "tokenizer_config.json");
@@ -88,70 +59,118 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json, std::string_view confi
     return Tokenizer(std::move(data));
 }
 
-bool Tokenizer::Data::encode(std::string_view text, bool parseSpecial, std::vector<int64_t>& ids) const {
+bool Tokenizer::Data::encode(std::string_view text, const std::vector<MarkedText::Span>& plain,
+                             std::vector<int64_t>& ids) const {
     bool ok = true;
-    std::string repaired;
-    if (!isValidUtf8(text)) {
-        repaired = repairUtf8(text);
-        text = repaired;
-    }
-    const auto plain = [&](std::string_view piece) {
+    const auto merge = [&](std::string_view piece, bool atStart) {
         std::deque<std::string> store;
         std::vector<std::string_view> words;
-        ok = preTokenize(piece, store, words) && ok;
+        ok = preTokenizer.cut(piece, atStart, store, words) && ok;
         for (const std::string_view word : words)
             merger.encodeWord(word, ids);
     };
-    raw.split(text, parseSpecial, [&](std::string_view piece, int64_t id) {
+    raw.split(text, plain, [&](std::string_view piece, int64_t id) {
         if (id >= 0) {
             ids.push_back(id);
-        } else if (normalized.empty()) {
-            plain(piece);
-        } else {
-            normalized.split(piece, parseSpecial, [&](std::string_view inner, int64_t innerId) {
-                if (innerId >= 0)
-                    ids.push_back(innerId);
-                else
-                    plain(inner);
-            });
+            return;
         }
+        bool atStart = piece.data() == text.data();
+        std::string kept;
+        std::vector<MarkedText::Span> marks;
+        if (!normalized.empty()) {
+            const auto begin = static_cast<size_t>(piece.data() - text.data());
+            marks = clipSpans(plain, begin, begin + piece.size());
+        }
+        if (!normalizer.empty()) {
+            if (normalized.hasSpecial() && !marks.empty())
+                marks = normalizer.apply(MarkedText{std::string(piece), std::move(marks)}).content;
+            kept = normalizer.apply(piece, atStart);
+            piece = kept;
+        }
+        if (normalized.empty())
+            return merge(piece, atStart);
+        normalized.split(piece, marks, [&](std::string_view inner, int64_t innerId) {
+            if (innerId >= 0)
+                ids.push_back(innerId);
+            else
+                merge(inner, atStart && inner.data() == piece.data());
+        });
     });
     return ok;
 }
 
 Result<std::vector<int64_t>> Tokenizer::tryEncode(std::string_view text, bool parseSpecial) const {
+    const std::string repaired = isValidUtf8(text) ? std::string() : repairUtf8(text);
+    if (!repaired.empty())
+        text = repaired;
     std::vector<int64_t> ids;
-    if (!m_data->encode(text, parseSpecial, ids))
+    if (!m_data->encode(text, plainSpans(text, parseSpecial), ids))
         return fail(Code::InvalidInput, "the tokenizer's pattern takes too many steps on this text",
                     "Shorten the text, or use a model with another tokenizer.");
     return ids;
 }
 
 std::vector<int64_t> Tokenizer::encode(std::string_view text, bool parseSpecial) const {
+    const std::string repaired = isValidUtf8(text) ? std::string() : repairUtf8(text);
+    if (!repaired.empty())
+        text = repaired;
     std::vector<int64_t> ids;
-    m_data->encode(text, parseSpecial, ids);
+    m_data->encode(text, plainSpans(text, parseSpecial), ids);
     return ids;
 }
 
-std::string Tokenizer::decodeBytes(const std::vector<int64_t>& ids, bool skipSpecial) const {
-    std::string out;
-    for (const int64_t id : ids) {
-        const Data::Token* token = m_data->find(id);
-        if (token && !(skipSpecial && token->special))
-            out += token->bytes;
+std::vector<int64_t> Tokenizer::encode(const MarkedText& text) const {
+    std::vector<int64_t> ids;
+    if (isValidUtf8(text.text)) {
+        m_data->encode(text.text, text.content, ids);
+        return ids;
     }
-    return out;
+    MarkedText repaired;
+    size_t done = 0;
+    const auto part = [&](size_t end, bool isContent) {
+        repaired.append(repairUtf8(std::string_view(text.text).substr(done, end - done)), isContent);
+        done = end;
+    };
+    for (const auto& span : text.content) {
+        part(span.begin, false);
+        part(span.end, true);
+    }
+    part(text.text.size(), false);
+    m_data->encode(repaired.text, repaired.content, ids);
+    return ids;
+}
+
+std::string Tokenizer::Data::decode(const std::vector<int64_t>& ids, bool skipSpecial, bool rawBytes) const {
+    std::string out;
+    std::vector<std::string> spellings;
+    for (const int64_t id : ids) {
+        const Data::Token* token = find(id);
+        if (!token || (skipSpecial && token->special))
+            continue;
+        if (decoder.isByteLevel())
+            out += token->bytes;
+        else
+            spellings.push_back(token->spelling);
+    }
+    if (decoder.isByteLevel())
+        return rawBytes ? out : repairUtf8(out);
+    return decoder.decode(std::move(spellings), rawBytes);
+}
+
+std::string Tokenizer::decodeBytes(const std::vector<int64_t>& ids, bool skipSpecial) const {
+    return m_data->decode(ids, skipSpecial, true);
 }
 
 std::string Tokenizer::decode(const std::vector<int64_t>& ids, bool skipSpecial) const {
-    return repairUtf8(decodeBytes(ids, skipSpecial));
+    return m_data->decode(ids, skipSpecial, false);
 }
 
 std::vector<std::string> Tokenizer::pieces(std::string_view text) const {
-    const std::string repaired = repairUtf8(text);
+    bool atStart = true;
+    const std::string normal = m_data->normalizer.apply(repairUtf8(text), atStart);
     std::deque<std::string> store;
     std::vector<std::string_view> words;
-    m_data->preTokenize(repaired, store, words);
+    m_data->preTokenizer.cut(normal, atStart, store, words);
     return {words.begin(), words.end()};
 }
 
@@ -178,11 +197,20 @@ std::vector<int64_t> Tokenizer::specialIds() const {
     return ids;
 }
 
+std::optional<int64_t> Tokenizer::bosId() const {
+    return m_data->bosId;
+}
 std::optional<int64_t> Tokenizer::eosId() const {
     return m_data->eosId;
 }
 std::optional<int64_t> Tokenizer::padId() const {
     return m_data->padId;
+}
+const std::vector<int64_t>& Tokenizer::prefixIds() const {
+    return m_data->prefix;
+}
+const std::vector<int64_t>& Tokenizer::suffixIds() const {
+    return m_data->suffix;
 }
 int64_t Tokenizer::vocabSize() const {
     return static_cast<int64_t>(m_data->tokens.size());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -10,17 +9,12 @@
 #include "core/base/json.h"
 #include "core/text/added_tokens.h"
 #include "core/text/bpe.h"
-#include "core/text/pattern.h"
+#include "core/text/normalizer.h"
+#include "core/text/pre_tokenizer.h"
+#include "core/text/token_decoder.h"
 #include "core/text/tokenizer.h"
 
 namespace pl::text {
-
-/// One cut of the pre-tokenizer; the byte-level mapping itself is implied at the end.
-struct PreStep {
-    enum Kind { Prefix, Split } kind = Split; ///< Prefix: a space in front where there is none
-    Pattern pattern;
-    bool onlyMatches = false;
-};
 
 struct Tokenizer::Data {
     struct Token {
@@ -33,9 +27,14 @@ struct Tokenizer::Data {
     std::vector<Token> tokens; ///< by id
     std::unordered_map<std::string, int64_t> idOf;
     BpeMerger merger;
-    std::vector<PreStep> steps;
-    AddedTokenFinder raw;        ///< tokens with normalized=false are found first
-    AddedTokenFinder normalized; ///< the others in what is left; without a normalizer the text is the same
+    AddedTokenFinder raw; ///< tokens with normalized=false are found first
+    Normalizer normalizer;
+    AddedTokenFinder normalized; ///< the others in what is left, once it is normalized
+    PreTokenizer preTokenizer;
+    TokenDecoder decoder;
+    std::vector<int64_t> prefix; ///< what the post-processor puts around a text
+    std::vector<int64_t> suffix;
+    std::optional<int64_t> bosId;
     std::optional<int64_t> eosId;
     std::optional<int64_t> padId;
     std::string hash;
@@ -45,12 +44,10 @@ struct Tokenizer::Data {
             return nullptr;
         return &tokens[static_cast<size_t>(id)];
     }
-    /// The words the merger works on; false (and fixed lengths for the rest) when a pattern exceeded its
-    /// limit.
-    bool preTokenize(std::string_view text, std::deque<std::string>& store,
-                     std::vector<std::string_view>& out) const;
-    /// False as above.
-    bool encode(std::string_view text, bool parseSpecial, std::vector<int64_t>& ids) const;
+    /// Special tokens count only where they touch no byte of `plain`. False when a pattern exceeded its limit
+    /// (the rest is then cut at fixed lengths).
+    bool encode(std::string_view text, const std::vector<MarkedText::Span>& plain, std::vector<int64_t>& ids) const;
+    std::string decode(const std::vector<int64_t>& ids, bool skipSpecial, bool rawBytes) const;
 };
 
 /// tokenizer.json and tokenizer_config.json to data (tokenizer_file.cpp).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokenizer.json: whatever is accepted gives valid ids and, with no special tokens around, the text back.
+// tokenizer.json: whatever is accepted gives valid ids.
 #include "core/base/os/files.h"
 #include "core/text/tokenizer.h"
 #include "core/text/utf8.h"
@@ -19,6 +19,18 @@ const std::vector<std::string>& fuzz::seeds() {
 "behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})" + tail,
             std::string(head) + R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},
 {"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})" + tail,
+            // SentencePiece-style, with every kind of step
+            R"({"version":"1.0","added_tokens":[{"id":0,"content":"<unk>","single_word":false,"lstrip":false,"rstrip":false,
+"normalized":true,"special":true},{"id":1,"content":"<|end|>","single_word":true,"lstrip":true,"rstrip":true,"normalized":false,
+"special":true}],"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":"_"},
+{"type":"Replace","pattern":{"String":" "},"content":"_"},{"type":"Replace","pattern":{"Regex":"b{2,}"},"content":"b"},
+{"type":"Strip","strip_left":true,"strip_right":true}]},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split",
+"pattern":{"String":"c"},"behavior":"MergedWithNext","invert":false},{"type":"Metaspace","replacement":"_","prepend_scheme":"first",
+"split":true}]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|end|>","type_id":0}},{"Sequence":
+{"id":"A","type_id":0}}]},"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"_"},"content":" "},
+{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1},{"type":"Metaspace","replacement":"x",
+"add_prefix_space":true}]},"model":{"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,
+"<|end|>":1,"a":2,"b":3,"_":4,"_a":5,"<0xC3>":6,"<0xA9>":7,"ab":8},"merges":["_ a",["a","b"]]}})",
         };
     }();
     return all;
@@ -36,9 +48,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             for (const int64_t id : tokenizer->encode(text, special))
                 fuzz::expect(id >= 0 && id < tokenizer->vocabSize());
         (void)tokenizer->pieces(text);
+        MarkedText marked;
+        marked.append(text, true);
+        const auto before = tokenizer->encode(marked);
+        for (const int64_t id : before)
+            fuzz::expect(id >= 0 && id < tokenizer->vocabSize());
+        marked.append(text);
+        (void)tokenizer->encode(marked);
+        (void)tokenizer->decodeBytes(before);
+        (void)tokenizer->decode(before);
     }
     for (int64_t id = -2; id < 10; ++id)
         (void)tokenizer->tokenText(id);
-    (void)tokenizer->decode({-1, 0, 3, 6, 5, int64_t{1} << 40});
+    (void)tokenizer->decode({-1, 0, 3, 6, 5, 7, 6, 2, int64_t{1} << 40});
     return 0;
 }

@@ -10,14 +10,18 @@
 #include "core/base/os/files.h"
 #include "core/text/pattern.h"
 #include "core/text/tokenizer.h"
+#include "core/text/tokenizer_reader.h"
 #include "core/text/utf8.h"
+#include "tests/text/generated_strings.h"
+#include "tests/text/small_tokenizer.h"
 
 using namespace pl;
 using namespace pl::text;
+using namespace pl::test;
 
 namespace {
 
-const std::string kGolden = PAIRLAB_SOURCE_DIR "/tests/golden/tokenizers/";
+const char* const kTypes[] = {"gpt2", "llama3", "llama3_ignore_merges", "qwen", "llama2", "mistral", "metaspace"};
 const std::string kStarter = PAIRLAB_SOURCE_DIR "/resources/starter/model";
 
 Tokenizer loaded(const std::string& folder) {
@@ -25,10 +29,6 @@ Tokenizer loaded(const std::string& folder) {
     if (!tokenizer)
         qFatal("%s", tokenizer.error().toString().c_str());
     return *tokenizer;
-}
-
-Json goldenFile(const char* name) {
-    return *readJsonFile(kGolden + name + "/tokenizer.json");
 }
 
 /// Compares every case; returns how many, or -1 after saying which differs.
@@ -58,49 +58,38 @@ int compareCases(const Tokenizer& tokenizer, const Json& golden) {
     return count;
 }
 
-/// A small valid file: the byte alphabet, three merges, two special tokens.
-Json smallFile() {
-    Json vocab = Json::object();
-    const Json gpt2 = goldenFile("gpt2");
-    for (const auto& [spelling, id] : gpt2["model"]["vocab"].items())
-        if (id.get<int>() >= 4 && id.get<int>() < 260)
-            vocab[spelling] = id.get<int>() - 4;
-    vocab["ab"] = 256;
-    vocab["abc"] = 257;
-    vocab["\u0120a"] = 258;
-    const auto special = [](int id, const char* content) {
-        return Json{{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
-                    {"rstrip", false}, {"normalized", false}, {"special", true}};
-    };
-    return {{"version", "1.0"},
-            {"truncation", nullptr},
-            {"padding", nullptr},
-            {"added_tokens", Json::array({special(259, "<end>"), special(260, "<pad>")})},
-            {"normalizer", nullptr},
-            {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}}},
-            {"post_processor", nullptr},
-            {"decoder", {{"type", "ByteLevel"}}},
-            {"model",
-             {{"type", "BPE"},
-              {"dropout", nullptr},
-              {"unk_token", nullptr},
-              {"byte_fallback", false},
-              {"ignore_merges", false},
-              {"vocab", vocab},
-              {"merges", Json::array({"a b", "ab c", "\u0120 a"})}}}};
+/// The 10,000 strings of the script: ids of the first ones in full, of the others as a hash a block.
+bool compareGenerated(const Tokenizer& tokenizer, const Json& golden, const std::vector<std::string>& texts, size_t block) {
+    const size_t full = golden["ids"].size();
+    size_t blocks = 0;
+    std::string lines;
+    for (size_t i = 0; i < texts.size(); ++i) {
+        const auto ids = tokenizer.encode(texts[i], true);
+        if (i < full) {
+            if (ids == golden["ids"][i].get<std::vector<int64_t>>())
+                continue;
+            qWarning("differs: %s\n got %s\nwant %s", Json(texts[i]).dump().c_str(), Json(ids).dump().c_str(),
+                     golden["ids"][i].dump().c_str());
+            return false;
+        }
+        std::string line;
+        for (const int64_t id : ids)
+            line.append(line.empty() ? "" : " ").append(std::to_string(id));
+        line += "\t";
+        for (const char c : tokenizer.decode(ids, false))
+            line += c == '\n' ? std::string("\\n") : std::string(1, c);
+        lines.append((i - full) % block == 0 ? "" : "\n").append(line);
+        if ((i - full) % block + 1 == block) {
+            if (golden["sha256"].at(blocks) != sha256Hex(lines)) {
+                qWarning("one of the strings up to %zu differs", i);
+                return false;
+            }
+            ++blocks;
+            lines.clear();
+        }
+    }
+    return full >= 500 && blocks == golden["sha256"].size() && full + blocks * block == texts.size();
 }
-
-Result<Tokenizer> parse(const Json& file, const std::string& config = {}) {
-    return Tokenizer::parse(dumpJson(file), config, "tokenizer.json of X");
-}
-
-struct Mutation {
-    const char* name;
-    const char* pointer; ///< JSON pointer
-    Json value;          ///< discarded: the entry is removed
-    Code code;
-    const char* says;
-};
 
 } // namespace
 
@@ -109,7 +98,7 @@ class TestTokenizer : public QObject {
 private Q_SLOTS:
     void equalsHuggingFace_data() {
         QTest::addColumn<QString>("name");
-        for (const char* name : {"gpt2", "llama3", "llama3_ignore_merges"})
+        for (const char* name : kTypes)
             QTest::newRow(name) << name;
     }
     void equalsHuggingFace() {
@@ -120,6 +109,113 @@ private Q_SLOTS:
         QCOMPARE(tokenizer.vocabSize(), golden["vocab_size"].get<int64_t>());
         QCOMPARE(tokenizer.hash(), golden["tokenizer_sha256"].get<std::string>());
         QVERIFY(compareCases(tokenizer, golden) > 400);
+        // What add_special_tokens=True would put around each text is known, though never written by encode.
+        for (const Json& item : golden["cases"]) {
+            auto with = tokenizer.prefixIds();
+            for (const auto* part : {&item["ids"]})
+                for (const Json& id : *part)
+                    with.push_back(id);
+            with.insert(with.end(), tokenizer.suffixIds().begin(), tokenizer.suffixIds().end());
+            QCOMPARE(with, item.value("ids_with_special", item["ids"]).get<std::vector<int64_t>>());
+        }
+    }
+    void equalsHuggingFaceOnTenThousandStrings_data() { equalsHuggingFace_data(); }
+    void equalsHuggingFaceOnTenThousandStrings() {
+        QFETCH(QString, name);
+        static const Json generator = *readJsonFile(kGolden + "generator.json");
+        static const std::vector<std::string> texts = generatedStrings(generator);
+        QCOMPARE(texts.size(), size_t(10000));
+        for (size_t i = 0; i < generator["texts"].size(); ++i)
+            QCOMPARE(texts[i], generator["texts"][i].get<std::string>());
+        const std::string folder = kGolden + name.toStdString();
+        const Json golden = *readJsonFile(folder + "/cases.json");
+        QVERIFY(compareGenerated(loaded(folder), golden["generated"], texts, generator["block"]));
+    }
+    void stepsEqualHuggingFace() {
+        const Json golden = *readJsonFile(kGolden + "steps.json");
+        const TokenizerEntries entries("steps.json");
+        int compared = 0;
+        for (const Json& row : golden["normalizers"]) {
+            const auto normalizer = readNormalizer(entries, row);
+            QVERIFY2(normalizer, normalizer ? "" : normalizer.error().toString().c_str());
+            for (const Json& item : row["cases"]) {
+                bool keepsStart = true;
+                const std::string got = normalizer->apply(item[0].get<std::string>(), keepsStart);
+                QVERIFY2(got == item[1].get<std::string>(), (row["normalizer"].dump() + item.dump() + Json(got).dump()).c_str());
+                ++compared;
+            }
+        }
+        for (const Json& row : golden["pre_tokenizers"]) {
+            const auto pre = readPreTokenizer(entries, row);
+            QVERIFY2(pre, pre ? "" : pre.error().toString().c_str());
+            for (const Json& item : row["cases"]) {
+                std::deque<std::string> store;
+                std::vector<std::string_view> words;
+                const auto text = item[0].get<std::string>();
+                QVERIFY(pre->cut(text, true, store, words));
+                QVERIFY2(Json(words) == item[1], (row["pre_tokenizer"].dump() + item.dump() + Json(words).dump()).c_str());
+                ++compared;
+            }
+        }
+        for (const Json& row : golden["decoders"]) {
+            const auto decoder = readDecoder(entries, row);
+            QVERIFY2(decoder, decoder ? "" : decoder.error().toString().c_str());
+            for (const Json& item : row["cases"]) {
+                const std::string got = decoder->decode(item[0].get<std::vector<std::string>>(), false);
+                QVERIFY2(got == item[1].get<std::string>(), (row["decoder"].dump() + item.dump() + Json(got).dump()).c_str());
+                ++compared;
+            }
+        }
+        QVERIFY2(compared > 500, std::to_string(compared).c_str());
+    }
+    void bytesOfMoreIdsOnlyAppend() {
+        for (const char* name : kTypes) {
+            const Tokenizer tokenizer = loaded(kGolden + name);
+            const auto ids = tokenizer.encode(" caf\u00e9 \u4e16\u754c\U0001f642 x  y \u0e44\n<|im_end|>");
+            std::string before;
+            for (size_t n = 0; n <= ids.size(); ++n) {
+                const std::string bytes = tokenizer.decodeBytes({ids.begin(), ids.begin() + long(n)});
+                QVERIFY(bytes.compare(0, before.size(), before) == 0);
+                before = bytes;
+            }
+            QCOMPARE(before, tokenizer.decode(ids));
+        }
+        const Tokenizer mistral = loaded(kGolden + "mistral"); // a cut character: its bytes, and U+FFFD for each
+        const std::vector<int64_t> cut{*mistral.tokenId("<0xE4>"), *mistral.tokenId("<0xB8>")};
+        QCOMPARE(mistral.decodeBytes(cut), std::string("\xE4\xB8"));
+        QCOMPARE(mistral.decode(cut), std::string("\uFFFD\uFFFD"));
+    }
+    void contentCannotSpellASpecialToken() {
+        for (const char* name : kTypes) {
+            const Tokenizer tokenizer = loaded(kGolden + name);
+            for (const int64_t special : tokenizer.specialIds()) {
+                const std::string spelled = tokenizer.tokenText(special);
+                if (spelled == "<unk>")
+                    continue; // what "a" and "b" may become
+                const auto times = [&](const MarkedText& text) {
+                    const auto ids = tokenizer.encode(text);
+                    return std::count(ids.begin(), ids.end(), special);
+                };
+                MarkedText text;
+                text.append("a " + spelled + " b ");
+                QCOMPARE(times(text), 1L);
+                text.append(spelled, true);
+                text.append(" c");
+                QCOMPARE(times(text), 1L);
+                text.append(spelled.substr(0, 2), true); // half content, half literal
+                text.append(spelled.substr(2));
+                text.append(" " + spelled.substr(0, 2)); // and the other way round
+                text.append(spelled.substr(2), true);
+                QCOMPARE(times(text), 1L);
+                text.append(spelled); // the next one counts
+                QCOMPARE(times(text), 2L);
+                MarkedText all;
+                all.append(text.text, true);
+                QCOMPARE(tokenizer.encode(all), tokenizer.encode(text.text));
+                all.content.clear();
+                QCOMPARE(tokenizer.encode(all), tokenizer.encode(text.text, true));
+            }
+        }
     }
     void cutsWordsAsHuggingFace_data() {
         QTest::addColumn<QString>("name");
@@ -147,6 +243,8 @@ private Q_SLOTS:
         if (golden["tokenizer_sha256"] != tokenizer.hash())
             QFAIL("starter_cases.json is of another starter tokenizer: run tests/golden/make_tokenizers.py");
         QVERIFY(compareCases(tokenizer, golden) > 400);
+        const Json generator = *readJsonFile(kGolden + "generator.json");
+        QVERIFY(compareGenerated(tokenizer, golden["generated"], generatedStrings(generator), generator["block"]));
     }
     void keepsSpecialTokensOfAPersonAsText() {
         const Tokenizer tokenizer = loaded(kGolden + "gpt2");
@@ -199,14 +297,36 @@ private Q_SLOTS:
     }
     void isQuickOnHostileText() {
         QFETCH(QByteArray, text);
-        static const Tokenizer tokenizers[] = {loaded(kGolden + "gpt2"), loaded(kGolden + "llama3")};
+        static const Tokenizer tokenizers[] = {loaded(kGolden + "gpt2"), loaded(kGolden + "llama3"), loaded(kGolden + "qwen"),
+                                               loaded(kGolden + "llama2"), loaded(kGolden + "mistral")};
         for (const Tokenizer& tokenizer : tokenizers) {
             QElapsedTimer timer;
             timer.start();
             const auto ids = tokenizer.tryEncode(text.toStdString());
             QVERIFY2(ids, ids ? "" : ids.error().toString().c_str());
             QVERIFY2(timer.elapsed() < 60000, qPrintable(QString::number(timer.elapsed())));
-            QCOMPARE(tokenizer.decode(*ids), repairUtf8(text.toStdString()));
+            const std::string back = tokenizer.decode(*ids);
+            const std::string whole = repairUtf8(text.toStdString());
+            if (whole.front() == ' ' && back != whole) // Strip takes one space of a text that Metaspace put none before
+                QCOMPARE(std::string(" ").append(back), whole);
+            else
+                QCOMPARE(back, whole);
+        }
+    }
+    void encodesAMegabyteQuickly() {
+        std::string text;
+        const auto strings = generatedStrings(*readJsonFile(kGolden + "generator.json"));
+        for (size_t i = 0; text.size() < (1 << 20); ++i)
+            text += strings[i % strings.size()];
+        for (const char* name : kTypes) {
+            const Tokenizer tokenizer = loaded(kGolden + name);
+            QElapsedTimer timer;
+            timer.start();
+            const auto ids = tokenizer.tryEncode(text);
+            const qint64 took = timer.elapsed();
+            qInfo("%s: %lld ms for %zu bytes, %zu ids", name, static_cast<long long>(took), text.size(), ids ? ids->size() : 0);
+            QVERIFY(ids && ids->size() > 100000);
+            QVERIFY2(took < 10000, name); // a loaded machine with sanitizers; well under a second otherwise
         }
     }
     void mergesTheLowestRankFirstAndLeftmost() {
@@ -264,83 +384,6 @@ private Q_SLOTS:
         QCOMPARE(tokenizer->encode("a \n<end>\u3000\t<end>a", true), (std::vector<int64_t>{a, 259, 259, a}));
         QCOMPARE(tokenizer->decode(tokenizer->encode(" <end> ")), std::string(" <end> ")); // as text
     }
-    void namesEndAndPaddingTokens() {
-        const Json file = smallFile();
-        QVERIFY(!parse(file)->eosId());
-        const auto both = parse(file, R"({"eos_token": {"content": "<end>"}, "pad_token": "<pad>"})");
-        QCOMPARE(*both->eosId(), int64_t(259));
-        QCOMPARE(*both->padId(), int64_t(260));
-        QVERIFY(!parse(file, R"({"eos_token": null})")->eosId());
-        const auto unknown = parse(file, R"({"eos_token": "<stop>"})");
-        QVERIFY(!unknown);
-        QVERIFY(unknown.error().message.find("'<stop>'") != std::string::npos);
-        QVERIFY(!parse(file, R"({"eos_token": 7})"));
-        QVERIFY(!parse(file, "[1]"));
-        QVERIFY(!parse(file, "{\"eos_token\""));
-    }
-    void refusesMutatedFiles_data() {
-        QTest::addColumn<int>("row");
-        const auto& rows = mutations();
-        QVERIFY(rows.size() >= 25);
-        for (size_t i = 0; i < rows.size(); ++i)
-            QTest::newRow(rows[i].name) << int(i);
-    }
-    void refusesMutatedFiles() {
-        QFETCH(int, row);
-        const Mutation& mutation = mutations()[size_t(row)];
-        Json file = smallFile();
-        QVERIFY(parse(file));
-        const Json::json_pointer pointer(mutation.pointer);
-        if (mutation.value.is_discarded())
-            file[pointer.parent_pointer()].erase(pointer.back());
-        else
-            file[pointer] = mutation.value;
-        const auto tokenizer = parse(file);
-        QVERIFY(!tokenizer);
-        const Error& error = tokenizer.error();
-        QVERIFY2(error.message.rfind("tokenizer.json of X: ", 0) == 0, error.message.c_str());
-        QVERIFY2(error.message.find(mutation.says) != std::string::npos, error.message.c_str());
-        QCOMPARE(codeName(error.code), codeName(mutation.code));
-        QVERIFY2(isValidUtf8(error.message) && error.message.size() < 400, error.message.c_str());
-    }
-    void refusesTextThatIsNoFile() {
-        std::string text = dumpJson(smallFile());
-        for (size_t cut = 0; cut < text.size(); cut += 97)
-            QVERIFY(!Tokenizer::parse(text.substr(0, cut), "", "x"));
-        QVERIFY(!Tokenizer::parse(std::string(200000, '['), "", "x"));
-        std::string deep;
-        for (int i = 0; i < 100000; ++i)
-            deep += "{\"a\":";
-        QVERIFY(!Tokenizer::parse(deep, "", "x"));
-        QVERIFY(!Tokenizer::parse(text + "x", "", "x"));
-        std::string twice = text;
-        twice.replace(twice.find("\"abc\":257"), 9, "\"abc\":257,\"abc\":256");
-        QVERIFY(!Tokenizer::parse(twice, "", "x"));
-        std::string bad = text;
-        bad[bad.find("abc")] = '\xFF';
-        QVERIFY(!Tokenizer::parse(bad, "", "x"));
-    }
-    void survivesRandomDamage() {
-        const std::string text = dumpJson(smallFile());
-        uint32_t state = 5;
-        const auto next = [&](uint32_t n) { return (state = state * 1664525 + 1013904223) / 65536 % n; };
-        for (int round = 0; round < 300; ++round) {
-            std::string damaged = text;
-            for (uint32_t i = 1 + next(3); i > 0; --i)
-                damaged[next(uint32_t(damaged.size()))] = "\"{}[]:,0-9ae\\"[next(12)];
-            if (const auto tokenizer = Tokenizer::parse(damaged, "", "x"))
-                QVERIFY(tokenizer->encode("ab abc <end>", true).size() <= 12);
-            else
-                QVERIFY(!tokenizer.error().message.empty());
-        }
-    }
-    void namesTheMissingFile() {
-        QTemporaryDir dir;
-        const auto tokenizer = Tokenizer::load(dir.path().toStdString());
-        QVERIFY(!tokenizer);
-        QCOMPARE(tokenizer.error().code, Code::NotFound);
-        QVERIFY(tokenizer.error().message.find("tokenizer.json") != std::string::npos);
-    }
     void reportsATextOnWhichThePatternRunsAway() {
         // Harmless on the probes, quadratic to the power of three on this text.
         Json file = smallFile();
@@ -367,11 +410,14 @@ private Q_SLOTS:
         QVERIFY(!rewritePattern("a\\"));
         const auto cut = [](const char* pattern, const std::string& text) {
             const auto compiled = Pattern::compile(pattern, "x");
-            std::vector<std::string_view> pieces;
+            std::vector<Cut> cuts;
             std::string_view rest;
-            if (!compiled || !compiled->split(text, false, pieces, rest))
+            if (!compiled || !compiled->split(text, cuts, rest))
                 return std::vector<std::string>{"failed"};
-            return std::vector<std::string>(pieces.begin(), pieces.end());
+            std::vector<std::string> pieces;
+            for (const Cut& one : cuts)
+                pieces.emplace_back(one.text);
+            return pieces;
         };
         using Pieces = std::vector<std::string>;
         QCOMPARE(cut("\\s", "a\u180Eb\u3000c"), (Pieces{"a\u180Eb", "\u3000", "c"}));
@@ -397,96 +443,6 @@ private Q_SLOTS:
         for (std::thread& thread : threads)
             thread.join();
         QCOMPARE(wrong.load(), 0);
-    }
-
-private:
-    static const std::vector<Mutation>& mutations() {
-        static const Json removed = Json(Json::value_t::discarded);
-        static const std::vector<Mutation> rows = {
-            {"newer version", "/version", "2.0", Code::NewerFormat, "version"},
-            {"normalizer NFC", "/normalizer", {{"type", "NFC"}}, Code::Unsupported, "'NFC'"},
-            {"normalizer without type", "/normalizer", Json::object(), Code::Corrupt, "no type"},
-            {"no model", "/model", removed, Code::Corrupt, "\"model\""},
-            {"model is a list", "/model", Json::array(), Code::Corrupt, "\"model\""},
-            {"WordPiece", "/model/type", "WordPiece", Code::Unsupported, "WordPiece"},
-            {"dropout", "/model/dropout", 0.1, Code::Unsupported, "dropout"},
-            {"byte fallback", "/model/byte_fallback", true, Code::Unsupported, "byte_fallback"},
-            {"byte fallback is a number", "/model/byte_fallback", 1, Code::Corrupt, "byte_fallback"},
-            {"subword prefix", "/model/continuing_subword_prefix", "##", Code::Unsupported,
-             "continuing_subword_prefix"},
-            {"word suffix", "/model/end_of_word_suffix", "</w>", Code::Unsupported, "end_of_word_suffix"},
-            {"unknown unk_token", "/model/unk_token", "<unk>", Code::Corrupt, "'<unk>'"},
-            {"no vocabulary", "/model/vocab", removed, Code::Corrupt, "\"vocab\""},
-            {"empty vocabulary", "/model/vocab", Json::object(), Code::Corrupt, "\"vocab\""},
-            {"vocabulary is a list", "/model/vocab", Json::array({"a"}), Code::Corrupt, "\"vocab\""},
-            {"id is a text", "/model/vocab/ab", "256", Code::Corrupt, "'ab'"},
-            {"id is a fraction", "/model/vocab/ab", 256.5, Code::Corrupt, "'ab'"},
-            {"id is negative", "/model/vocab/ab", -1, Code::Corrupt, "-1"},
-            {"id is huge", "/model/vocab/ab", uint64_t(18446744073709551615u), Code::Corrupt, "'ab'"},
-            {"id beyond the limit", "/model/vocab/ab", 2000000, Code::Corrupt, "2000000"},
-            {"ids with a great gap", "/model/vocab/ab", 1900000, Code::Corrupt, "1900000"},
-            {"id of another token", "/model/vocab/ab", 257, Code::Corrupt, "belongs to both"},
-            {"token too long", "/added_tokens/0/content", std::string(70000, 'x'), Code::Corrupt,
-             "70000 bytes"},
-            {"no merges", "/model/merges", removed, Code::Corrupt, "\"merges\""},
-            {"merges are text", "/model/merges", "a b", Code::Corrupt, "\"merges\""},
-            {"merge of one", "/model/merges/0", "ab", Code::Corrupt, "merge 0"},
-            {"merge of three", "/model/merges/1", "a b c", Code::Corrupt, "merge 1"},
-            {"merge with an empty side", "/model/merges/1", " ab", Code::Corrupt, "merge 1"},
-            {"merge is a number", "/model/merges/2", 5, Code::Corrupt, "merge 2"},
-            {"merge list of three", "/model/merges/2", Json::array({"a", "b", "c"}), Code::Corrupt,
-             "merge 2"},
-            {"merge of numbers", "/model/merges/2", Json::array({1, 2}), Code::Corrupt, "merge 2"},
-            {"merge of an unknown token", "/model/merges/0", "a bb", Code::Corrupt, "'bb'"},
-            {"merge to an unknown token", "/model/merges/0", "b a", Code::Corrupt, "'ba'"},
-            {"added tokens are an object", "/added_tokens", Json::object(), Code::Corrupt,
-             "\"added_tokens\""},
-            {"added token without content", "/added_tokens/0/content", removed, Code::Corrupt, "no content"},
-            {"added token is empty", "/added_tokens/0/content", "", Code::Corrupt, "no content"},
-            {"added token without id", "/added_tokens/0/id", removed, Code::Corrupt, "no id"},
-            {"added token twice", "/added_tokens/0/content", "<pad>", Code::Corrupt, "'<pad>'"},
-            {"added token takes an id", "/added_tokens/0/id", 256, Code::Corrupt, "belongs to both"},
-            {"added token with two ids", "/added_tokens/0/content", "ab", Code::Corrupt, "'ab'"},
-            {"added token single_word", "/added_tokens/0/single_word", true, Code::Unsupported,
-             "single_word"},
-            {"special is a text", "/added_tokens/0/special", "yes", Code::Corrupt, "\"special\""},
-            {"no pre-tokenizer", "/pre_tokenizer", nullptr, Code::Unsupported, "no pre_tokenizer"},
-            {"Whitespace", "/pre_tokenizer/type", "Whitespace", Code::Unsupported, "'Whitespace'"},
-            {"empty sequence",
-             "/pre_tokenizer",
-             {{"type", "Sequence"}, {"pretokenizers", Json::array()}},
-             Code::Corrupt,
-             "1 to 16"},
-            {"Split without end", "/pre_tokenizer", splitOnly("a", "Isolated"), Code::Unsupported, "'Split'"},
-            {"broken pattern", "/pre_tokenizer", split("a(", "Isolated"), Code::InvalidInput, "'a('"},
-            {"runaway pattern", "/pre_tokenizer", split("(?:a|aa)+[bc]", "Isolated"), Code::InvalidInput,
-             "too many steps"},
-            {"empty pattern", "/pre_tokenizer", split("", "Isolated"), Code::InvalidInput, "empty"},
-            {"class intersection", "/pre_tokenizer", split("[\\p{L}&&[^a]]", "Isolated"), Code::Unsupported,
-             "&&"},
-            {"Split that drops text", "/pre_tokenizer", split("a", "Removed"), Code::Unsupported, "Removed"},
-            {"Split merged", "/pre_tokenizer", split("a", "MergedWithNext"), Code::Unsupported,
-             "MergedWithNext"},
-            {"no decoder", "/decoder", nullptr, Code::Unsupported, "no decoder"},
-            {"decoder Metaspace", "/decoder/type", "Metaspace", Code::Unsupported, "'Metaspace'"},
-            {"post-processor Bert",
-             "/post_processor",
-             {{"type", "BertProcessing"}},
-             Code::Unsupported,
-             "'BertProcessing'"},
-        };
-        return rows;
-    }
-    static Json splitStep(const char* pattern, const char* behaviour) {
-        return {
-            {"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", behaviour}, {"invert", false}};
-    }
-    static Json split(const char* pattern, const char* behaviour) {
-        return {{"type", "Sequence"},
-                {"pretokenizers", Json::array({splitStep(pattern, behaviour), {{"type", "ByteLevel"}}})}};
-    }
-    static Json splitOnly(const char* pattern, const char* behaviour) {
-        return {{"type", "Sequence"}, {"pretokenizers", Json::array({splitStep(pattern, behaviour)})}};
     }
 };
 QTEST_APPLESS_MAIN(TestTokenizer)
