@@ -32,7 +32,7 @@ using namespace pl::sdk;
 using namespace pl::image_grpo;
 
 /// The reward has risen by this many standard deviations of the start while obedience fell by so much: it is being gamed.
-constexpr double kHackedRise = 0.25, kHackedFall = 0.10;
+constexpr double kHackedRise = 0.25, kHackedFall = 0.07; // three of forty pictures
 constexpr size_t kShownRollouts = 4, kHeldOutGroups = 32;
 constexpr const char* kOldPrefix = "old.";
 

@@ -13,7 +13,7 @@ namespace {
 
 /// Where nothing else is asked for: what suits models of a few million parameters.
 constexpr double kNftRate = 1e-4, kStepRate = 2e-4;
-constexpr double kLessonRate = 6e-4;
+constexpr double kNftLessonRate = 3e-4, kStepLessonRate = 6e-4; // nft learns nothing at 6e-4: its four updates a rollout overshoot
 
 Status readRollout(const Json& p, std::string_view what, Parameters& out) {
     PL_TRY(out.groupSize, field<int64_t>(p, "group_size", what));
@@ -92,7 +92,7 @@ Result<Parameters> Parameters::of(const Json& p, size_t prompts) {
     if (preset == "over_optimise") {
         out.lesson = true;
         out.klWeight = out.nft.klWeight = 0;
-        loop["learning_rate"] = kLessonRate;
+        loop["learning_rate"] = out.isNft() ? kNftLessonRate : kStepLessonRate;
     }
     // Epochs and batches of the shared loop: a rollout reads prompts_per_step prompts.
     loop["batch_size"] = out.promptsPerStep;

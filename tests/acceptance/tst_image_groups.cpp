@@ -70,6 +70,28 @@ private Q_SLOTS:
         QVERIFY2(number(r, "gold_delta_sd") >= 0.5, dumpJson(r).c_str());
     }
 
+    void theLessonOfTheGroupMethodsIsRewardHacking() {
+        QVERIFY(!m_rewardModel.empty());
+        const Json t = trainOnPictures(project(), "image_grpo", 1,
+                                       {"--reward", rewardModel(), "--set", "method=flow_grpo", "--set", "preset=over_optimise"});
+        QCOMPARE(t.value("status", ""), std::string("finished"));
+        const Json m = t.value("metrics", Json::object());
+        const auto events = readEvents(t.value("dir", std::string()) + "/events.jsonl");
+        QVERIFY(events.has_value());
+        double first = NAN;
+        bool warned = false;
+        for (const Event& event : *events) {
+            if (event.type == event::kMetrics && std::isnan(first))
+                first = number(event.body.value("values", Json::object()), "eval_reward");
+            warned = warned || (event.type == event::kAlert && event.body.value("name", "") == "reward_hacking");
+        }
+        qInfo("lesson: held-out reward %+.2f to %+.2f, obedience fell by %.1f points", first, number(m, "eval_reward"),
+              100 * number(m, "eval_obedience_fall"));
+        QVERIFY2(number(m, "eval_reward") > first + 0.3, dumpJson(m).c_str());
+        QVERIFY2(number(m, "eval_obedience_fall") > 0.05, dumpJson(m).c_str());
+        QVERIFY2(warned, "nobody was told");
+    }
+
     void theBestOfEightIsBetterWithoutTraining() {
         const std::string p = project();
         QVERIFY(!m_rewardModel.empty());

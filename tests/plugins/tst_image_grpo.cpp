@@ -356,12 +356,14 @@ private Q_SLOTS:
     }
 
     void theLessonChoosesNoCheckpoint() {
-        const auto dir = runs("lesson", {{"preset", "over_optimise"}, {"warmup", 0.0}});
-        QVERIFY(std::abs(metric(dir, "learning_rate").at(4) - 6e-4) < 1e-9);
-        QVERIFY(metric(dir, "kl_div").empty());
-        for (const auto& event : must(readEvents(dir + "/events.jsonl")))
-            if (event.type == event::kCheckpoint)
-                QCOMPARE(event.body["best"], Json(false));
+        for (const auto& [method, rate] : std::map<std::string, double>{{"nft", 3e-4}, {"flow_grpo", 6e-4}}) {
+            const auto dir = runs("lesson-" + method, {{"method", method}, {"preset", "over_optimise"}, {"warmup", 0.0}});
+            QVERIFY(std::abs(metric(dir, "learning_rate").at(4) - rate) < 1e-9);
+            QVERIFY(metric(dir, "kl_div").empty());
+            for (const auto& event : must(readEvents(dir + "/events.jsonl")))
+                if (event.type == event::kCheckpoint)
+                    QCOMPARE(event.body["best"], Json(false));
+        }
     }
 
 private:
