@@ -7,6 +7,8 @@
 #include <numeric>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "app/cli/desk.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
@@ -100,6 +102,7 @@ Result<int> label(const LabelArguments& a) {
     std::map<std::string, std::vector<desk::LabelItem>> ready;
     std::map<std::string, std::vector<desk::Id>> unfit; // pairs that a person has no taste for or cannot see
     int64_t unread = 0;
+    bool otherKind = false; // texts where pictures are judged, or the other way round
     bool dry = false;
     // Each person draws from the queue in turn by share; the pair's identity decides the noise.
     size_t turn = 0;
@@ -136,6 +139,7 @@ Result<int> label(const LabelArguments& a) {
         const auto said = simulatedVote(project, rule, item, panel.seed);
         if (!said) {
             unfit[rule.name].push_back(item.comparison.id);
+            otherKind = otherKind || !judges(rule, item);
             if (judges(rule, item) && ++unread <= 5)
                 std::fprintf(stderr, "pairlab-cli: pair %lld left out: %s\n", static_cast<long long>(item.comparison.id),
                              said.error().toString().c_str());
@@ -154,6 +158,10 @@ Result<int> label(const LabelArguments& a) {
     for (auto& [name, person] : people)
         PL_CHECK(project.endSession(person.session));
     const auto counters = project.counters();
+    if (done == 0 && dry && otherKind)
+        return fail(Code::InvalidInput,
+                    fmt::format("the pairs that are left are not of the kind that {} judges", a.simulate),
+                    "Texts are judged by such as concise, pictures by such as larger: `pairlab-cli label --help`.");
     if (a.json) {
         printJson({{"labelled", done}, {"unreadable", unread}, {"ties", ties}, {"by_person", byPerson}, {"ran_out", dry}, {"stopped", os::stopSignalSeen()},
                    {"judgements", counters.events}, {"current", counters.current}});

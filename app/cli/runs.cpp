@@ -166,6 +166,7 @@ Result<int> generate(const GenerateArguments& a) {
     request.threads = a.threads;
     request.acrossModels = a.models.size() > 1;
     request.makePairs = !a.noPairs;
+    PL_CHECK(desk::checkBestOf(desk->project(), request)); // before anything is drawn to know the cost
     PL_TRY(const desk::GenerateEstimate cost, costOf(*desk, request));
     if (a.estimate) {
         if (a.json)

@@ -178,6 +178,10 @@ bool staysInside(const std::string& relative) {
 }
 
 /// DONE, read and checked in form.
+tl::unexpected<Error> damaged(const std::string& dir, const std::string& file) {
+    return fail(Code::Corrupt, fmt::format("the checkpoint {} is damaged: {} differs from its hash", dir, file), "Use an earlier checkpoint.");
+}
+
 Result<Json> readDone(const std::string& dir) {
     PL_TRY(Json done, readJsonFile(os::joinPath(dir, kDone), kRunLimits));
     const std::string what = os::joinPath(dir, kDone);
@@ -292,6 +296,11 @@ const ModelSpec* RunSpec::model(std::string_view role) const {
 
 Result<std::string> modelHash(const std::string& modelDir) {
     PL_TRY(const auto names, os::listDir(modelDir));
+    Json saved = Json::object(); // what a checkpoint's files were when it was made
+    if (os::exists(os::joinPath(modelDir, kDone))) {
+        PL_TRY(const Json done, readDone(modelDir));
+        saved = done["files"];
+    }
     Sha256 hash;
     bool weights = false;
     for (const std::string& name : names) {
@@ -300,6 +309,8 @@ Result<std::string> modelHash(const std::string& modelDir) {
             continue;
         weights = weights || isWeights;
         PL_TRY(const std::string content, sha256File(os::joinPath(modelDir, name)));
+        if (const auto was = saved.find(name); was != saved.end() && *was != Json(content))
+            return damaged(modelDir, name);
         hash.update(name + "\n" + content + "\n");
     }
     if (!weights)
@@ -540,9 +551,7 @@ Result<Json> verifyCheckpoint(const std::string& checkpointDir) {
             return fail(Code::Corrupt, fmt::format("the checkpoint {} lacks {}", checkpointDir, name),
                         "Use an earlier checkpoint.");
         if (*actual != hash.get_ref<const std::string&>())
-            return fail(Code::Corrupt,
-                        fmt::format("the checkpoint {} is damaged: {} differs from its hash", checkpointDir, name),
-                        "Use an earlier checkpoint.");
+            return damaged(checkpointDir, name);
     }
     return done;
 }

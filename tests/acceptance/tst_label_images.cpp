@@ -38,6 +38,13 @@ private Q_SLOTS:
         QCOMPARE(cli({"new", "--starter"}).code, 2);
     }
 
+    void aTasteOfTheOtherKindIsRefused() {
+        QCOMPARE(cli({"new", path("texts"), "--starter"}).code, 0);
+        const auto said = cli({"label", path("texts"), "--simulate", "larger", "--count", "5"});
+        QCOMPARE(said.code, 10);
+        QVERIFY2(said.out.find("not of the kind") != std::string::npos, said.out.c_str());
+    }
+
     void drawingsAreJudgedAndGoOutAndIn() {
         for (const char* size : {"small", "large"})
             for (int seed = 1; seed <= 20; ++seed) {
@@ -52,7 +59,7 @@ private Q_SLOTS:
         QCOMPARE(cli({"new", project}).code, 0);
         QCOMPARE(cliJson({"import", project, path("drawings"), "--json", "--dry-run"})["pairs"], Json(20));
         QCOMPARE(cliJson({"import", project, path("drawings"), "--json", "--split", "train"})["pairs"], Json(20));
-        QCOMPARE(cliJson({"label", project, "--simulate", "concise", "--json"})["labelled"], Json(0)); // a taste of texts
+        QCOMPARE(cli({"label", project, "--simulate", "concise"}).code, 10); // a taste of texts
         const Json labelled = cliJson({"label", project, "--simulate", "larger", "--json"});
         QCOMPARE(labelled["labelled"], Json(20));
         QVERIFY(labelled.value("ties", 99) < 5); // small against large

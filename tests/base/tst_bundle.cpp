@@ -291,6 +291,11 @@ private Q_SLOTS:
 
         dir.write("checkpoints/step-1000000/adapter/a.bin", "y"); // one byte, same size
         PL_REFUSED(verifyCheckpoint(dir.path("checkpoints/step-1000000")), "adapter/a.bin differs");
+        // Weights that are not those that were saved are no model.
+        PL_GOOD(modelHash(dir.path("checkpoints/step-000020")));
+        dir.write("checkpoints/step-000020/model.safetensors", "step-000021");
+        PL_REFUSED(modelHash(dir.path("checkpoints/step-000020")), "model.safetensors differs");
+        dir.write("checkpoints/step-000020/model.safetensors", "step-000020");
         QCOMPARE(newestCheckpoint(dir.path()), std::string("checkpoints/step-000100"));
         PL_GOOD(os::removeTree(dir.path("checkpoints/step-000100/model.safetensors")));
         PL_REFUSED(verifyCheckpoint(dir.path("checkpoints/step-000100")), "lacks model.safetensors");

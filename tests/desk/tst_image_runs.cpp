@@ -83,9 +83,10 @@ class TestImageRuns : public QObject {
             }
             must(project->addCandidates(all));
         }
-        void voted() {
+        void voted(bool dev = true) {
             drawings(prompt("a red circle", Split::Train), "a red circle");
-            drawings(prompt("a blue star", Split::Dev), "a blue star");
+            if (dev)
+                drawings(prompt("a blue star", Split::Dev), "a blue star");
             must(project->makePairs({}));
             for (const auto& item : next(9))
                 must(vote(item, Winner::A));
@@ -261,6 +262,37 @@ private Q_SLOTS:
         request.judge = "votes";
         bundle = w.bundle(must(startEvaluate(*w.project, *w.supervisor, request)));
         QVERIFY(os::exists(bundle.dataPath(must(readPairs(bundle.dataPath("pairs.jsonl")))[0].chosen)));
+        // Votes of other splits measure nothing, and the test prompts stay closed.
+        request.split = Split::Test;
+        const auto sealed = startEvaluate(*w.project, *w.supervisor, request);
+        QVERIFY(!sealed && sealed.error().hint.find("--split dev") != std::string::npos);
+        QCOMPARE(must(w.project->testOpenings()), int64_t{0});
+    }
+
+    void whatBestOfNCannotBeIsSaidBeforeAnythingIsDrawn() {
+        World w;
+        GenerateRequest request;
+        request.bestOf = 8;
+        request.n = 1;
+        request.judge = "concise"; // a taste of texts
+        QVERIFY(!checkBestOf(*w.project, request));
+        request.judge = "larger";
+        OK(checkBestOf(*w.project, request));
+        request.n = 9;
+        QVERIFY(!checkBestOf(*w.project, request));
+        request.models = {"words"};
+        request.n = 1;
+        QVERIFY(!checkBestOf(*w.project, request));
+    }
+
+    void supervisedTrainingNeedsNoDecidedDevPair() {
+        World w;
+        w.voted(false);
+        TrainRequest request;
+        request.plugin = "image_sft";
+        const auto bundle = w.bundle(must(startTrain(*w.project, *w.supervisor, request)));
+        QVERIFY(os::exists(bundle.dataPath("train.jsonl")));
+        QVERIFY(!os::exists(bundle.dataPath("dev.jsonl")));
     }
 
     void pairsOfImagesAreKeptReady() {

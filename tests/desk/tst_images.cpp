@@ -177,8 +177,12 @@ private Q_SLOTS:
         const auto set = must(desk.project->freezeDataset(spec));
         QCOMPARE(set.counts.unusable, int64_t{2});
         QCOMPARE(set.counts.train, int64_t{0});
+        // What a killed program left half copied goes when the project is opened.
+        const std::string half = desk.dir() + "/media/.partial-1";
+        must(os::writeFileAtomic(half, "half"));
         desk.reopen();
         QCOMPARE(desk.project->counters().candidates, int64_t{4});
+        QVERIFY(!os::exists(half));
     }
 
     void datasetsHoldTheirImages() {

@@ -124,6 +124,14 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
     return submitAndRecord(project, supervisor, std::move(run), *manifest);
 }
 
+Status checkBestOf(Project& project, const GenerateRequest& request) {
+    if (request.models.empty())
+        return fail(Code::InvalidInput, "no model is to write", "Name one: start, run:ID or a folder.");
+    PL_TRY(const ModelSpec first, locateModel(project, request.models.front(), "policy"));
+    RunRequest unused;
+    return addJudge(project, request, isImageModelDir(first.path), unused);
+}
+
 Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateRequest& request) {
     std::vector<ModelSpec> models;
     for (const std::string& name : request.models) {
@@ -227,6 +235,8 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
                 run.dataTexts[file] = text;
             }
             PL_CHECK(addBestOfRankings(dataset, run));
+            if (const auto dev = run.dataTexts.find("dev.jsonl"); dev != run.dataTexts.end() && dev->second.empty())
+                run.dataTexts.erase(dev); // every dev pair is a tie, or none is judged yet
         }
     }
     if (manifest->needsData("prompts", request.parameters)) {

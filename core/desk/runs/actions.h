@@ -77,6 +77,8 @@ struct GenerateEstimate {
     std::string basis;                ///< that run's name
     double seconds() const { return secondsEach < 0 ? -1 : secondsEach * static_cast<double>(samples); }
 };
+/// Whether the request's best of N can be: its judge, how many are kept.
+Status checkBestOf(Project& project, const GenerateRequest& request);
 Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateRequest& request);
 
 struct TrainRequest {

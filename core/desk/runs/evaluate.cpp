@@ -141,7 +141,15 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
         } else if (textTaste) {
             PL_TRY(run.dataTexts["pairs.jsonl"], goldTexts(project, request.split, *textTaste));
         } else if (request.judge.empty() || request.judge == "votes") {
+            if (request.split != Split::Dev)
+                return fail(Code::InvalidInput,
+                            fmt::format("votes on {} prompts cannot measure a reward model: those of train it has learnt from, those of test "
+                                        "stay sealed", splitName(request.split)),
+                            "Use --split dev, or --judge TASTE on the test prompts.");
             PL_TRY(const DatasetInfo dataset, datasetFor(project, "", image));
+            if (dataset.counts.dev == 0)
+                return fail(Code::NotFound, "no pair of the dev prompts is decided: there is nothing to measure by",
+                            "Label some pairs of dev prompts, or use --judge TASTE.");
             run.dataFiles["pairs.jsonl"] = os::joinPath(dataset.dir, "dev.jsonl");
             PL_CHECK(addImages(dataset, run));
             run.datasetHash = dataset.sha;

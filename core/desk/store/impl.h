@@ -22,6 +22,9 @@
 
 namespace pl::desk {
 
+/// How a file in media/ is called until it is whole.
+inline const std::string kPartialMedia = ".partial-";
+
 /// What is recorded about a judgement besides the judgement itself.
 struct EventDraft {
     Id task = 0, comparison = 0, annotator = 0;

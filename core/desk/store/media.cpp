@@ -20,7 +20,7 @@ Result<std::string> Project::Impl::storeMedia(const std::string& path, const std
                                               ImageInfo* info) {
     PL_CHECK(inspectImageFile(path)); // a link or another kind of file is not even copied
     // Aside, then looked at and renamed: what has a hash as its name is whole, whoever writes to the original meanwhile.
-    const std::string aside = os::joinPath(os::joinPath(dir, "media"), ".partial-" + newUuid());
+    const std::string aside = os::joinPath(os::joinPath(dir, "media"), kPartialMedia + newUuid());
     const auto stored = [&]() -> Result<std::string> {
         PL_CHECK(take == Take::Link ? os::linkOrCopy(path, aside) : os::copyFile(path, aside));
         PL_TRY(ImageInfo found, inspectImageFile(aside));

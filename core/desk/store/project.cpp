@@ -26,6 +26,15 @@ Status makeFolders(const std::string& dir) {
     return {};
 }
 
+Status removePartialMedia(const std::string& dir) {
+    const std::string media = os::joinPath(dir, "media");
+    PL_TRY(const auto names, os::listDir(media));
+    for (const std::string& name : names)
+        if (name.rfind(kPartialMedia, 0) == 0)
+            PL_CHECK(os::removeTree(os::joinPath(media, name)));
+    return {};
+}
+
 std::string newestBackup(const std::string& dir) {
     const auto names = os::listDir(os::joinPath(dir, "backups"));
     std::string newest;
@@ -372,6 +381,7 @@ Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
     impl->lock = std::move(*lock);
     PL_CHECK(impl->connect(false));
     PL_CHECK(makeFolders(path));
+    PL_CHECK(removePartialMedia(path)); // of a program that was killed; nobody else has the lock
     PL_CHECK(impl->load());
     if (impl->options.maxPages > 0)
         PL_CHECK(impl->guarded("limiting project " + path, [&]() -> Status {
