@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -125,24 +126,28 @@ def python_of(folder):
     return python
 
 
-def timed(command, cores=None, **more):
-    """Runs a program; returns (begin in seconds since the epoch, peak RSS in bytes, stdout). `cores`: pinned to them."""
-    begin = time.time()
-    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-    with subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=pin,
-                          **more) as child:
-        import threading
-        errors = []
-        reader = threading.Thread(target=lambda: errors.append(child.stderr.read()))
-        reader.start()
-        out = child.stdout.read()
-        reader.join()
-        _, status, usage = os.wait4(child.pid, 0)
+def timed(command, cores, watch=None):
+    """Runs a program pinned to `cores`; returns (begin in seconds since the epoch, peak RSS in bytes, stdout, [(size of the file
+    `watch`, processor seconds used so far)] whenever the file had grown)."""
+    begin, seen = time.time(), []
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen([str(c) for c in command], stdout=out, stderr=subprocess.STDOUT,
+                                 preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        while True:
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG if watch else 0)
+            if pid:
+                break
+            if watch.exists() and (size := watch.stat().st_size) != (seen[-1][0] if seen else 0):
+                with open(f"/proc/{child.pid}/schedstat", encoding="ascii") as file:
+                    seen.append((size, int(file.read().split()[0]) * 1e-9))
+            time.sleep(0.002)
         child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
     if child.returncode != 0:
-        tell(f"{' '.join(map(str, command))} ended with {child.returncode}:\n{(out + errors[0])[-3000:]}")
+        tell(f"{' '.join(map(str, command))} ended with {child.returncode}:\n{text[-3000:]}")
         raise SystemExit(70)
-    return begin, usage.ru_maxrss * 1024, out
+    return begin, usage.ru_maxrss * 1024, text, seen
 
 
 def make_bundle(folder, plugin, models, parameters, files, seed, threads):
@@ -166,6 +171,12 @@ def make_bundle(folder, plugin, models, parameters, files, seed, threads):
 
 
 def metrics_of(folder):
-    """[(time in seconds, step, values)] of the metrics events."""
-    with open(folder / "events.jsonl", encoding="utf-8") as file:
-        return [(e["t"] / 1000, e["step"], e["values"]) for e in map(json.loads, file) if e["type"] == "metrics"]
+    """[(time in seconds, step, values, where its line ends in the file)] of the metrics events."""
+    out, end = [], 0
+    with open(folder / "events.jsonl", "rb") as file:
+        for line in file:
+            end += len(line)
+            event = json.loads(line)
+            if event["type"] == "metrics":
+                out.append((event["t"] / 1000, event["step"], event["values"], end))
+    return out

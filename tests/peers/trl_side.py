@@ -36,13 +36,14 @@ rows = [job["rows"][i] for batch in job["order"] for i in batch]
 
 
 class Clock(TrainerCallback):
-    """When each step ended, and the gradient norms that were logged."""
+    """When each step ended, with the processor time used until then, and the gradient norms that were logged."""
 
     def __init__(self):
-        self.ends, self.norms = [], []
+        self.ends, self.used, self.norms = [], [], []
 
     def on_step_end(self, *_, **__):
         self.ends.append(time.time())
+        self.used.append(time.process_time())
 
     def on_log(self, args, state, control, logs=None, **__):
         if logs and "grad_norm" in logs:
@@ -136,7 +137,7 @@ else:
                        processing_class=tokenizer, callbacks=[clock])
 
 trainer.train()
-out = {"ends": clock.ends, "losses": [float(x) for x in losses], "tokens": [int(n) for n in counts], "grad_norms": clock.norms}
+out = {"ends": clock.ends, "used": clock.used, "losses": [float(x) for x in losses], "tokens": [int(n) for n in counts], "grad_norms": clock.norms}
 if method == "grpo":
     out["rewards"] = [sum(r) / len(r) for r in rewards]
     out["answers"] = answers
