@@ -191,7 +191,7 @@ private Q_SLOTS:
         QVERIFY(damaged(weights, swap("[128,8,8]", "[8,8,128]"), "has the shape [8, 8, 128]"));
         QVERIFY(damaged(weights, [](std::string& bytes) { bytes.replace(bytes.size() - 100, 2, std::string("\x00\x7e", 2)); },
                         "not finite")); // a NaN of 16 bits
-        QVERIFY(damaged(weights, [](std::string& bytes) { bytes.pop_back(); }, "not a whole safetensors file"));
+        QVERIFY(damaged(weights, [](std::string& bytes) { bytes.pop_back(); }, "not a valid safetensors file"));
         const std::string scores = judge + "/config.json";
         QVERIFY(damaged(scores, swap("calibration", "kalibration"), "has no calibration"));
         QVERIFY(damaged(scores, swap("\"std\":2.0", "\"std\":0.0"), "std 0"));
@@ -235,9 +235,9 @@ private Q_SLOTS:
             const char *what, *file, *from, *to, *said;
         } damages[] = {
             {"config", "config.json", "{", "", "config.json"},
-            {"layers", "config.json", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5", "model.layers.4.input_layernorm.weight and 8 more"},
-            {"tensor", "model.safetensors", "model.norm.weight", "model.nxrm.weight", "lacks the tensor model.norm.weight"},
-            {"dtype", "model.safetensors", "\"F32\"", "\"F99\"", "has no known type"},
+            {"layers", "config.json", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5", "model.layers.4.input_layernorm.weight"},
+            {"tensor", "model.safetensors", "model.norm.weight", "model.nxrm.weight", "lacks the tensors model.norm.weight"},
+            {"dtype", "model.safetensors", "\"F32\"", "\"F99\"", "the data type 'F99'"},
             {"shape", "model.safetensors", "[2048,128]", "[2048,129]", "needs"},
             {"tokenizer", "tokenizer.json", "\"BPE\"", "\"XYZ\"", "tokenizer.json"},
         };
@@ -260,6 +260,31 @@ private Q_SLOTS:
         const auto lock = os::FileLock::tryAcquire(run + "/lock");
         QVERIFY(lock.has_value());
         QVERIFY(problems().isEmpty()); // its worker is writing it
+    }
+
+    /// Config, shards and weights of every family are looked at; these folders have no tokenizer, which comes last.
+    void modelsOfEveryFamilyAreLookedAt() {
+        const std::string families = std::string(PAIRLAB_SOURCE_DIR) + "/tests/golden/families";
+        const auto names = must(os::listDir(families));
+        QCOMPARE(names.size(), size_t{12});
+        for (const std::string& name : names) {
+            const auto sound = checkModelFolder(families + "/" + name);
+            QVERIFY(!sound.has_value());
+            QVERIFY2(sound.error().message.find("it has no tokenizer.json") != std::string::npos, sound.error().toString().c_str());
+        }
+        QTemporaryDir folder;
+        const std::string copy = folder.path().toStdString() + "/copy", shard = copy + "/model-00003-of-00003.safetensors";
+        must(os::copyTree(families + "/qwen2_window", copy));
+        std::string bytes = must(os::readFile(shard));
+        bytes.replace(bytes.size() - 2, 2, "\xff\x7f"); // NaN as BF16
+        must(os::writeFileAtomic(shard, bytes));
+        QVERIFY(checkModelFolder(copy).error().message.find("00003-of-00003.safetensors: tensor") != std::string::npos);
+        must(os::removeTree(shard));
+        QVERIFY(checkModelFolder(copy).error().message.find("has no model-00003-of-00003.safetensors") != std::string::npos);
+        Json config = must(readJsonFile(copy + "/config.json"));
+        config["attn_logit_softcapping"] = 50.0;
+        must(os::writeFileAtomic(copy + "/config.json", dumpJson(config)));
+        QVERIFY(checkModelFolder(copy).error().message.find("'attn_logit_softcapping'") != std::string::npos);
     }
 
     void everyRunIsListed() {

@@ -16,10 +16,15 @@ namespace {
 const std::string kGolden = PAIRLAB_SOURCE_DIR "/tests/golden/llama/";
 using Change = std::function<void(Json&)>;
 using TensorChange = std::function<void(TensorMap&)>;
+using FolderChange = std::function<void(const std::string&)>;
+constexpr const char* kFirst = "model-00001-of-00002.safetensors";
+constexpr const char* kSecond = "model-00002-of-00002.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
 
 } // namespace
 Q_DECLARE_METATYPE(Change)
 Q_DECLARE_METATYPE(TensorChange)
+Q_DECLARE_METATYPE(FolderChange)
 
 class TestModelIo : public QObject {
     Q_OBJECT
@@ -39,6 +44,24 @@ class TestModelIo : public QObject {
         if (tensors)
             tensors(map);
         (void)writeSafetensors(dir + "/model.safetensors", map);
+        return dir;
+    }
+
+    /// The model "gqa" in two files with their index.
+    std::string sharded() {
+        const std::string dir = variant("gqa", {}, {});
+        TensorMap parts[2];
+        Json names = Json::object();
+        int i = 0;
+        const auto all = readSafetensors(dir + "/model.safetensors").value();
+        for (const auto& [name, tensor] : all) {
+            names[name] = i % 2 == 0 ? kFirst : kSecond;
+            parts[i++ % 2][name] = tensor;
+        }
+        (void)writeSafetensors(dir + "/" + kFirst, parts[0]);
+        (void)writeSafetensors(dir + "/" + kSecond, parts[1]);
+        (void)os::removeTree(dir + "/model.safetensors");
+        (void)os::writeFileAtomic(dir + "/" + kIndex, dumpJson({{"metadata", {{"total_size", 1}}}, {"weight_map", names}}));
         return dir;
     }
 
@@ -80,15 +103,31 @@ private Q_SLOTS:
         QTest::addColumn<Change>("change");
         QTest::addColumn<QString>("says");
         const auto row = [](const char* name, Change change, const char* says) { QTest::newRow(name) << change << QString(says); };
-        row("another family", [](Json& j) { j["model_type"] = "gpt2"; }, "gpt2");
+        row("another family", [](Json& j) { j["model_type"] = "gemma2"; }, "gemma2");
+        row("a family that wants other keys", [](Json& j) { j["model_type"] = "gpt2"; j.erase("architectures"); }, "n_embd");
+        row("the architecture of another family", [](Json& j) { j["model_type"] = "qwen2"; }, "LlamaForCausalLM");
         row("no family", [](Json& j) { j.erase("model_type"); }, "model_type");
         row("another architecture", [](Json& j) { j["architectures"] = {"LlamaForTokenClassification"}; }, "TokenClassification");
-        row("rope scaling", [](Json& j) { j["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8}}; }, "rope_scaling");
+        row("rope scaling without its numbers", [](Json& j) { j["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8}}; }, "low_freq_factor");
+        row("a negative rope factor", [](Json& j) { j["rope_scaling"] = {{"type", "linear"}, {"factor", -2.0}}; }, "factor");
+        row("an unknown rope setting", [](Json& j) { j["rope_parameters"]["mrope_section"] = {1, 2}; }, "mrope_section");
+        row("rope by kind of layer", [](Json& j) { j["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}}}}; }, "full_attention");
+        row("long rope", [](Json& j) { j["rope_scaling"] = {{"type", "longrope"}, {"factor", 2.0}}; }, "longrope");
         row("rope type", [](Json& j) { j["rope_parameters"]["rope_type"] = "yarn"; }, "yarn");
         row("partial rotary", [](Json& j) { j["partial_rotary_factor"] = 0.5; }, "partial_rotary_factor");
         row("sliding window", [](Json& j) { j["sliding_window"] = 4096; }, "sliding_window");
         row("quantised", [](Json& j) { j["quantization_config"] = {{"bits", 4}}; }, "quantization_config");
-        row("another activation", [](Json& j) { j["hidden_act"] = "gelu"; }, "gelu");
+        row("another activation", [](Json& j) { j["hidden_act"] = "xielu"; }, "xielu");
+        row("layers of another kind", [](Json& j) { j["layer_types"] = {"full_attention", "linear_attention"}; }, "linear_attention");
+        row("too few layer types", [](Json& j) { j["layer_types"] = {"full_attention"}; }, "layer_types");
+        row("capped logits", [](Json& j) { j["final_logit_softcapping"] = 30.0; }, "final_logit_softcapping");
+        row("scaled logits", [](Json& j) { j["logits_scaling"] = 8.0; }, "logits_scaling");
+        row("experts", [](Json& j) { j["num_local_experts"] = 8; }, "num_local_experts");
+        row("remote code", [](Json& j) { j["auto_map"] = {{"AutoModelForCausalLM", "modeling_x.X"}}; }, "auto_map");
+        row("a vision tower", [](Json& j) { j["vision_config"] = {{"hidden_size", 4}}; }, "vision_config");
+        row("an absurd vocabulary", [](Json& j) { j["vocab_size"] = int64_t{1} << 60; }, "vocab_size");
+        row("an absurd width", [](Json& j) { j["hidden_size"] = 1e300; }, "hidden_size");
+        row("a list", [](Json& j) { j = Json::array({j}); }, "object");
         row("ten million layers", [](Json& j) { j["num_hidden_layers"] = 10000000; }, "num_hidden_layers");
         row("no layers", [](Json& j) { j["num_hidden_layers"] = 0; }, "num_hidden_layers");
         row("size as text", [](Json& j) { j["hidden_size"] = "32"; }, "hidden_size");
@@ -145,29 +184,143 @@ private Q_SLOTS:
         QVERIFY(half->model->parameters()[0].scalar_type() == torch::kFloat32);
     }
 
-    void readsShardsAndRefusesAnIndexThatLeavesTheFolder() {
-        const std::string dir = variant("gqa", {}, {});
-        const auto tensors = readSafetensors(dir + "/model.safetensors").value();
-        TensorMap parts[2];
-        Json map = Json::object();
-        int i = 0;
-        for (const auto& [name, tensor] : tensors) {
-            map[name] = fmt::format("model-0000{}-of-00002.safetensors", i % 2 + 1);
-            parts[i++ % 2][name] = tensor;
-        }
-        for (int part = 0; part < 2; ++part)
-            QVERIFY(writeSafetensors(fmt::format("{}/model-0000{}-of-00002.safetensors", dir, part + 1), parts[part]).has_value());
-        QVERIFY(os::removeTree(dir + "/model.safetensors").has_value());
-        const std::string index = dir + "/model.safetensors.index.json";
-        QVERIFY(os::writeFileAtomic(index, dumpJson({{"weight_map", map}})).has_value());
-        const auto loaded = loadModel(dir, torch::kCPU);
+    void readsShards() {
+        const auto loaded = loadModel(sharded(), torch::kCPU);
         QVERIFY2(loaded.has_value(), loaded ? "" : loaded.error().toString().c_str());
-        for (const char* bad : {"../model.safetensors", "/etc/passwd.safetensors", "", "model.bin"}) {
-            map["model.norm.weight"] = bad;
-            QVERIFY(os::writeFileAtomic(index, dumpJson({{"weight_map", map}})).has_value());
-            const auto refused = loadModel(dir, torch::kCPU);
-            QVERIFY(!refused.has_value());
-            QVERIFY(QString::fromStdString(refused.error().message).contains("model.norm.weight"));
+        const auto whole = loadModel(kGolden + "gqa", torch::kCPU).value();
+        for (const auto& item : whole.model->named_parameters())
+            QVERIFY(torch::equal(item.value(), *loaded->model->named_parameters().find(item.key())));
+    }
+
+    void refusesFolders_data() {
+        QTest::addColumn<FolderChange>("change");
+        QTest::addColumn<QString>("says");
+        const auto row = [](const char* name, FolderChange change, const char* says) { QTest::newRow(name) << change << QString(says); };
+        const auto index = [](const std::function<void(Json&)>& edit) -> FolderChange {
+            return [edit](const std::string& dir) {
+                Json json = readJsonFile(dir + "/" + kIndex).value();
+                edit(json);
+                (void)os::writeFileAtomic(dir + "/" + kIndex, dumpJson(json));
+            };
+        };
+        const auto text = [](const std::string& file, const std::string& bytes) -> FolderChange {
+            return [=](const std::string& dir) { (void)os::writeFileAtomic(dir + "/" + file, bytes); };
+        };
+        const auto shard = [](const std::function<void(std::string&)>& edit) -> FolderChange {
+            return [edit](const std::string& dir) {
+                std::string bytes = os::readFile(dir + "/" + kFirst).value();
+                edit(bytes);
+                (void)os::writeFileAtomic(dir + "/" + kFirst, bytes);
+            };
+        };
+        const auto tensors = [](const std::function<void(TensorMap&)>& edit) -> FolderChange {
+            return [edit](const std::string& dir) {
+                TensorMap map = readSafetensors(dir + "/" + kFirst).value();
+                edit(map);
+                (void)writeSafetensors(dir + "/" + kFirst, map);
+            };
+        };
+        for (const char* bad : {"../model.safetensors", "/etc/passwd.safetensors", "a/b.safetensors", "a\\b.safetensors", "", "..",
+                                "model.bin", "x\n.safetensors"})
+            row(qPrintable(QString("index names '%1'").arg(bad)), index([bad](Json& j) { j["weight_map"]["model.norm.weight"] = bad; }),
+                "model.norm.weight");
+        row("index names a number", index([](Json& j) { j["weight_map"]["model.norm.weight"] = 7; }), "model.norm.weight");
+        row("index names a file that is not there", index([](Json& j) { j["weight_map"]["x"] = "absent.safetensors"; }),
+            "has no absent.safetensors");
+        row("no weight_map", index([](Json& j) { j.erase("weight_map"); }), "weight_map");
+        row("an empty weight_map", index([](Json& j) { j["weight_map"] = Json::object(); }), "weight_map");
+        row("weight_map is a list", index([](Json& j) { j["weight_map"] = {1, 2}; }), "weight_map");
+        row("index is a list", text(kIndex, "[]"), "weight_map");
+        row("index is cut", text(kIndex, "{\"weight_map\": {\"a\": "), kIndex);
+        row("index names one tensor twice", text(kIndex, "{\"weight_map\":{\"a\":\"b\",\"a\":\"c\"}}"), kIndex);
+        row("index is deep", text(kIndex, "{\"weight_map\":" + std::string(100000, '[') + std::string(100000, ']') + "}"), kIndex);
+        row("index names ten thousand files", index([](Json& j) {
+                for (int i = 0; i < 10'100; ++i)
+                    j["weight_map"][fmt::format("t{}", i)] = fmt::format("f{}.safetensors", i);
+            }), "10000");
+        row("config is deep", text("config.json", std::string(100000, '[') + std::string(100000, ']')), "config.json");
+        row("config is huge", text("config.json", "{\"model_type\":\"llama\",\"x\":\"" + std::string(5 << 20, 'x') + "\"}"), "config.json");
+        row("config is cut", text("config.json", "{\"model_type\""), "config.json");
+        row("config says a thing twice", text("config.json", "{\"model_type\":\"llama\",\"model_type\":\"gpt2\"}"), "config.json");
+        row("config has a NUL", text("config.json", std::string("{}\0", 3)), "config.json");
+        row("config has broken UTF-8", text("config.json", "{\"model_type\":\"\xff\"}"), "config.json");
+        row("config is empty", text("config.json", ""), "config.json");
+        row("shard is cut", shard([](std::string& b) { b.resize(b.size() - 5); }), "data_offsets");
+        row("shard has bytes too many", shard([](std::string& b) { b += "12345"; }), "cover");
+        row("shard is empty", shard([](std::string& b) { b.clear(); }), "0 bytes");
+        row("shard claims a header of an exabyte", shard([](std::string& b) { b.replace(0, 8, std::string(7, '\xff') + '\x0f'); }), "claims");
+        row("shard is a pickle", shard([](std::string& b) { b = std::string("\x80\2}q\0.", 6) + b; }), "pickle");
+        row("shard has overlapping tensors", shard([](std::string& b) { // every tensor begins at 0
+                for (size_t at = b.find("[", b.find("data_offsets")); at != std::string::npos && at < 4000;
+                     at = b.find("[", b.find("data_offsets", at)))
+                    for (++at; b[at] != ','; ++at)
+                        b[at] = b[at - 1] == '[' ? '0' : ' ';
+            }), kFirst);
+        row("a tensor in both shards", [](const std::string& dir) {
+                TensorMap a = readSafetensors(dir + "/" + kFirst).value();
+                const TensorMap b = readSafetensors(dir + "/" + kSecond).value();
+                a.insert(*b.begin());
+                (void)writeSafetensors(dir + "/" + kFirst, a);
+            }, "twice");
+        row("a tensor less", tensors([](TensorMap& m) { m.erase(m.begin()); }), "lacks the tensors");
+        row("a tensor too many", tensors([](TensorMap& m) { m["model.layers.9.mlp.up_proj.weight"] = torch::ones({64, 32}); }), "model.layers.9");
+        row("another width", tensors([](TensorMap& m) { m.begin()->second = m.begin()->second.narrow(0, 0, 1).clone(); }), "shape");
+        row("whole numbers", tensors([](TensorMap& m) { m.begin()->second = m.begin()->second.to(torch::kInt32); }), "I32");
+        row("NaN", tensors([](TensorMap& m) { m.begin()->second.view({-1})[0] = NAN; }), "not finite");
+        row("infinity", tensors([](TensorMap& m) { m.begin()->second.view({-1})[1] = -INFINITY; }), "not finite");
+        row("half of NaN", tensors([](TensorMap& m) { auto& t = m.begin()->second; t = t.to(torch::kFloat16); t.view({-1})[2] = NAN; }), "not finite");
+        row("a link out of the folder", [](const std::string& dir) {
+                (void)os::renamePath(dir + "/" + kFirst, os::parentDir(dir) + "/away.safetensors");
+                QVERIFY(QFile::link("../away.safetensors", QString::fromStdString(dir + "/" + kFirst)));
+            }, "link that leaves");
+        row("a config that is a link to a device", [](const std::string& dir) {
+                (void)os::removeTree(dir + "/config.json");
+                QVERIFY(QFile::link("/dev/zero", QString::fromStdString(dir + "/config.json")));
+            }, "link that leaves");
+        row("a shard that is a folder", [](const std::string& dir) {
+                (void)os::removeTree(dir + "/" + kFirst);
+                (void)os::makeDirs(dir + "/" + kFirst);
+            }, "no file");
+    }
+    void refusesFolders() {
+        QFETCH(FolderChange, change);
+        QFETCH(QString, says);
+        const std::string dir = sharded();
+        change(dir);
+        const uint64_t before = os::peakMemory();
+        const auto loaded = loadModel(dir, torch::kCPU);
+        QVERIFY(!loaded.has_value());
+        const auto message = QString::fromStdString(loaded.error().message);
+        QVERIFY2(message.contains(says), qPrintable(message));
+        QVERIFY2(loaded.error().code != Code::Internal && !loaded.error().hint.empty(), qPrintable(message));
+        // Nothing that a file claims is taken on trust: the folder has 0.2 MB, its largest replacement 5 MB.
+        const uint64_t grown = os::peakMemory() - before;
+        QVERIFY2(grown < 64 << 20, qPrintable(QString("%1 MB").arg(grown >> 20)));
+    }
+
+    /// snapshots/REVISION/file -> ../../blobs/HASH of the same repository, and no other way out.
+    void followsTheLinksOfTheHuggingFaceCache() {
+        const std::string repository = path("models--some--one"), snapshot = repository + "/snapshots/abc", blobs = repository + "/blobs";
+        QVERIFY(os::makeDirs(snapshot) && os::makeDirs(blobs) && os::makeDirs(path("models--other--one/blobs")));
+        const std::string from = sharded();
+        int i = 0;
+        const auto names = os::listDir(from).value();
+        for (const std::string& name : names) {
+            const std::string blob = fmt::format("{:040x}", ++i);
+            QVERIFY(os::copyFile(from + "/" + name, blobs + "/" + blob).has_value());
+            QVERIFY(QFile::link(QString::fromStdString("../../blobs/" + blob), QString::fromStdString(snapshot + "/" + name)));
+        }
+        const auto loaded = loadModel(snapshot, torch::kCPU);
+        QVERIFY2(loaded.has_value(), loaded ? "" : loaded.error().toString().c_str());
+        for (const char* elsewhere : {"../../../models--other--one/blobs/x", "../../x", "/proc/self/environ"}) {
+            const std::string file = snapshot + "/" + kFirst;
+            (void)os::removeTree(file);
+            for (const char* target : {"models--other--one/blobs/x", "models--some--one/x"})
+                QVERIFY(os::copyFile(from + "/" + kFirst, path(target)).has_value());
+            QVERIFY(QFile::link(elsewhere, QString::fromStdString(file)));
+            const auto refused = loadModel(snapshot, torch::kCPU);
+            QVERIFY(!refused.has_value() && refused.error().code == Code::Unsupported);
+            QVERIFY(QString::fromStdString(refused.error().message).contains(kFirst));
         }
     }
 

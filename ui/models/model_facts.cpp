@@ -3,59 +3,22 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "core/base/json.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
 
 namespace {
-constexpr uint64_t kMaxHeader = uint64_t{100} << 20;
-constexpr int kMaxShards = 1000;
-
 int64_t integer(const Json& json, const char* key) {
     const auto it = json.find(key);
     return it != json.end() && it->is_number_integer() && *it >= 0 ? it->get<int64_t>() : 0;
-}
-
-/// Adds the parameters of one safetensors file by type, from its header alone.
-Status countWeights(const std::string& path, std::map<std::string, int64_t>& byType) {
-    PL_TRY(const uint64_t size, os::fileSize(path));
-    PL_TRY(const std::string head, os::readFrom(path, 0, 8));
-    uint64_t length = 0;
-    if (head.size() == 8)
-        for (int i = 7; i >= 0; --i)
-            length = (length << 8) | static_cast<unsigned char>(head[static_cast<size_t>(i)]);
-    if (head.size() != 8 || length < 2 || length > kMaxHeader || length > size - 8)
-        return fail(Code::Corrupt, fmt::format("{} is not a safetensors file: its header length is impossible", path));
-    PL_TRY(const std::string text, os::readFrom(path, 8, length));
-    PL_TRY(const Json header, parseJson(text, path));
-    if (!header.is_object())
-        return fail(Code::Corrupt, fmt::format("{}: the header is not an object", path));
-    for (const auto& [name, tensor] : header.items()) {
-        if (name == "__metadata__" || !tensor.is_object())
-            continue;
-        const auto shape = tensor.find("shape");
-        const auto dtype = tensor.find("dtype");
-        if (shape == tensor.end() || !shape->is_array() || dtype == tensor.end() || !dtype->is_string())
-            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' has no shape or type", path, name.substr(0, 100)));
-        double count = 1;
-        for (const Json& side : *shape) {
-            if (!side.is_number_integer() || side < 0)
-                return fail(Code::Corrupt, fmt::format("{}: tensor '{}' has an impossible shape", path, name.substr(0, 100)));
-            count *= side.get<double>();
-        }
-        if (count > 8.0 * static_cast<double>(size))
-            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' is larger than its file", path, name.substr(0, 100)));
-        byType[dtype->get<std::string>()] += static_cast<int64_t>(count);
-    }
-    return {};
 }
 
 std::string firstLine(const std::string& text) {
@@ -173,7 +136,7 @@ void imageRows(const ImageFacts& image, std::vector<std::pair<std::string, std::
 
 std::vector<std::pair<std::string, std::string>> factRows(const ModelFacts& f) {
     std::vector<std::pair<std::string, std::string>> rows;
-    rows.emplace_back("Family", orUnknown(f.family) + (f.rewardModel && !f.image ? ", reward head" : ""));
+    rows.emplace_back("Family", orUnknown(modelFamily(f.family)) + (f.rewardModel && !f.image ? ", reward head" : ""));
     std::string shape;
     if (!f.image)
         shape = fmt::format(" ({} layers, width {})", f.layers, f.hidden);
@@ -212,16 +175,14 @@ Result<ModelFacts> readModelFacts(const std::string& dir) {
         for (const Json& kind : *kinds)
             facts.rewardModel = facts.rewardModel || (kind.is_string() && kind.get<std::string>().find("SequenceClassification") !=
                                                                               std::string::npos);
-    PL_TRY(const auto files, os::listDir(dir));
+    PL_TRY(const auto files, weightFileNames(dir));
     std::map<std::string, int64_t> byType;
-    int shards = 0;
-    for (const std::string& file : files)
-        if (file.size() > 12 && file.compare(file.size() - 12, 12, ".safetensors") == 0 && file.rfind("optimizer", 0) != 0 &&
-            ++shards <= kMaxShards)
-            PL_CHECK(countWeights(os::joinPath(dir, file), byType));
-    if (byType.empty())
-        return fail(Code::NotFound, fmt::format("{} has no .safetensors weights", dir),
-                    "Only safetensors are opened: convert pickled weights first.");
+    for (const std::string& file : files) {
+        PL_TRY(const std::string path, modelFile(dir, file));
+        PL_TRY(const auto tensors, readSafetensorsEntries(path));
+        for (const TensorEntry& tensor : tensors)
+            byType[tensor.dtype] += static_cast<int64_t>((tensor.end - tensor.begin) / bytesOfDtype(tensor.dtype));
+    }
     int64_t most = 0;
     for (const auto& [type, count] : byType) {
         facts.parameters += count;

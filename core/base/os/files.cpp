@@ -380,6 +380,19 @@ std::string absolutePath(const std::string& path) {
     return text;
 }
 
+Result<std::string> canonicalPath(const std::string& path) {
+    std::error_code error;
+    const fs::path canonical = fs::canonical(path, error);
+    if (error)
+        return failure(error, "find", path);
+    return canonical.string();
+}
+
+bool isRegularFile(const std::string& path) {
+    std::error_code error;
+    return fs::is_regular_file(path, error);
+}
+
 namespace {
 std::string withoutSlashes(const std::string& path) {
     std::string text = path;

@@ -44,6 +44,10 @@ uint64_t peakMemory();
 
 std::string joinPath(std::string_view a, std::string_view b);
 std::string absolutePath(const std::string& path);
+/// The absolute path without any link in it; fails when nothing is there.
+Result<std::string> canonicalPath(const std::string& path);
+/// An ordinary file (behind links): no folder, pipe or device.
+bool isRegularFile(const std::string& path);
 /// Last component, and everything before it.
 std::string baseName(const std::string& path);
 std::string parentDir(const std::string& path);

@@ -7,6 +7,7 @@
 
 #include "core/base/bundle.h"
 #include "core/base/json.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/desk/runs/controls.h"
 #include "core/desk/runs/shared.h"
@@ -64,6 +65,28 @@ Status markControl(const std::string& dir, const std::string& control) {
     }
     card[kControlKey] = control;
     return os::writeFileAtomic(path, dumpJsonPretty(card) + "\n");
+}
+
+/// Makes the folder and copies a model's files into it, what links lead to included.
+Status copyModel(const std::string& from, const std::string& to) {
+    PL_TRY(std::vector<std::string> files, weightFileNames(from));
+    if (files != std::vector<std::string>{"model.safetensors"})
+        files.push_back("model.safetensors.index.json");
+    for (const std::string& file : modelSideFiles())
+        if (os::exists(os::joinPath(from, file)))
+            files.push_back(file);
+    PL_CHECK(os::makeDirs(to));
+    const auto copy = [&]() -> Status {
+        for (const std::string& file : files) {
+            PL_TRY(const std::string source, modelFile(from, file));
+            PL_CHECK(os::copyFile(source, os::joinPath(to, file)));
+        }
+        return {};
+    };
+    auto copied = copy();
+    if (!copied)
+        (void)os::removeTree(to); // half a model helps nobody
+    return copied;
 }
 
 int64_t stepOfPath(const std::string& path) {
@@ -178,17 +201,7 @@ Status exportModel(Project& project, const std::string& model, const std::string
     PL_TRY(ModelSpec spec, resolveModel(project, model, "model"));
     if (os::exists(toDir))
         return fail(Code::InvalidInput, fmt::format("{} exists already", toDir), "Choose a folder that does not exist.");
-    PL_CHECK(os::makeDirs(toDir));
-    for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-                             "generation_config.json", "chat_template.jinja", "card.json"}) {
-        const std::string from = os::joinPath(spec.path, file);
-        if (!os::exists(from))
-            continue;
-        if (auto copied = os::copyFile(from, os::joinPath(toDir, file)); !copied) {
-            (void)os::removeTree(toDir);
-            return copied;
-        }
-    }
+    PL_CHECK(copyModel(spec.path, toDir));
     if (const std::string adapter = os::joinPath(spec.path, kAdapterFolder); os::isDir(adapter))
         PL_CHECK(os::copyTree(adapter, os::joinPath(toDir, kAdapterFolder)));
     PL_TRY(const std::string control, shared::controlOf(project, spec.path));
@@ -206,20 +219,7 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
     if (os::exists(target))
         return fail(Code::InvalidInput, fmt::format("the project already has a model '{}'", as),
                     "Give another --name.");
-    PL_CHECK(os::makeDirs(target));
-    PL_TRY(auto files, os::listDir(path));
-    for (const std::string& file : files) {
-        const bool wanted = file == "config.json" || file == "tokenizer.json" ||
-                            file == "tokenizer_config.json" || file == "generation_config.json" ||
-                            file == "chat_template.jinja" || file == "README.md" ||
-                            file == "model.safetensors" || file == "card.json";
-        if (!wanted)
-            continue;
-        if (auto copied = os::copyFile(os::joinPath(path, file), os::joinPath(target, file)); !copied) {
-            (void)os::removeTree(target); // half a model helps nobody
-            return tl::unexpected<Error>(std::move(copied).error());
-        }
-    }
+    PL_CHECK(copyModel(path, target));
     PL_TRY(const std::string control, shared::controlOf(project, os::absolutePath(path)));
     PL_CHECK(markControl(target, control));
     return as;

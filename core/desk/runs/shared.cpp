@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/base/hash.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 
@@ -124,7 +125,7 @@ bool isRewardModelDir(const std::string& dir) {
 }
 
 bool looksLikeModel(const std::string& dir) {
-    return os::exists(os::joinPath(dir, "config.json")) && os::exists(os::joinPath(dir, "model.safetensors"));
+    return os::exists(os::joinPath(dir, "config.json")) && hasWeights(dir);
 }
 
 Result<DatasetInfo> datasetFor(Project& project, const std::string& name, bool image) {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 
 #include "core/learn/models/flops.h"
 #include "core/learn/models/kernels.h"
@@ -12,34 +14,55 @@ namespace {
 
 using torch::Tensor;
 
-/// A weight and, when the config says so, a bias.
+/// A weight, when the config says so a bias, and what an adapter adds.
 struct Linear {
     Tensor weight, bias;
-    Tensor operator()(const Tensor& x) const { return at::linear(x, weight, bias); }
+    bool transposed = false; ///< [in, out]
+    std::shared_ptr<LowRank> update;
+    Tensor operator()(const Tensor& x) const { return adaptedLinear(x, transposed ? weight.t() : weight, bias, *update); }
+};
+
+/// RMSNorm, or LayerNorm where there is a bias.
+struct Scale {
+    Tensor weight, bias;
+    Tensor operator()(const Tensor& x, double eps) const {
+        return bias.defined() ? at::layer_norm(x, weight.sizes(), weight, bias, eps) : kernels::rmsNorm(x, weight, eps);
+    }
 };
 
 std::shared_ptr<torch::nn::Module> child(torch::nn::Module& parent, const std::string& name) {
     return parent.register_module(name, std::make_shared<torch::nn::Module>());
 }
 
-Linear linear(torch::nn::Module& parent, const std::string& name, int64_t out, int64_t in, bool bias) {
+Tensor table(torch::nn::Module& parent, const std::string& name, int64_t rows, int64_t width) {
+    return child(parent, name)->register_parameter("weight", torch::zeros({rows, width}));
+}
+
+Scale scale(torch::nn::Module& parent, const std::string& name, int64_t size, Norm norm) {
     const auto module = child(parent, name);
-    Linear result;
-    result.weight = module->register_parameter("weight", torch::zeros({out, in}));
-    if (bias)
-        result.bias = module->register_parameter("bias", torch::zeros({out}));
+    Scale result;
+    result.weight = module->register_parameter("weight", torch::ones({size}));
+    if (norm == Norm::Layer)
+        result.bias = module->register_parameter("bias", torch::zeros({size}));
     return result;
 }
 
-Tensor norm(torch::nn::Module& parent, const std::string& name, int64_t size) {
-    return child(parent, name)->register_parameter("weight", torch::ones({size}));
+Tensor activate(const Tensor& x, Activation activation) {
+    switch (activation) {
+    case Activation::Gelu: return at::gelu(x);
+    case Activation::GeluTanh: return at::gelu(x, "tanh");
+    case Activation::Relu: return at::relu(x);
+    case Activation::Silu: break;
+    }
+    return at::silu(x);
 }
 
-/// Counts a forward pass now, and its backward pass, twice as much, when a gradient does flow through `out`.
-Tensor counted(const Tensor& out, double flops) {
+/// Counts a forward pass now, and its backward pass when a gradient does flow through `out`: twice as much, or as much when the
+/// weights are frozen (below adapters) and only their inputs have one.
+Tensor counted(const Tensor& out, double flops, bool frozen) {
     countFlops(flops);
     if (out.requires_grad())
-        out.register_hook([flops](const Tensor&) { countFlops(2 * flops); });
+        out.register_hook([back = frozen ? flops : 2 * flops](const Tensor&) { countFlops(back); });
     return out;
 }
 
@@ -47,26 +70,91 @@ Tensor counted(const Tensor& out, double flops) {
 
 struct DecoderImpl::Layers {
     struct Layer {
-        Tensor inputNorm, postNorm;
-        Linear q, k, v, o, gate, up, down;
+        Scale inputNorm, postNorm;
+        Linear qkv, q, k, v, o, gate, up, down; ///< qkv, or q, k and v; gate or none
+        Scale qNorm, kNorm;
+        int64_t window = 0;
+        std::optional<double> scale; ///< of attention scores, where it is not 1 / sqrt(headDim)
     };
-    Tensor embedding, finalNorm;
+    Tensor embedding, positions;
+    Scale finalNorm;
     Linear lmHead, score;
     std::vector<Layer> layers;
+    std::vector<AdaptableLayer> adaptable;
     Tensor cos, sin; ///< [positions, headDim / 2], grown on demand
 
-    /// Makes the rotary tables cover `positions` on the device.
-    void prepareRotary(const ModelConfig& config, int64_t positions, torch::Device device) {
-        TORCH_CHECK(positions <= config.maxPositions, "the sequence has ", positions,
-                    " tokens, more than the model's max_position_embeddings of ", config.maxPositions);
-        if (cos.defined() && cos.device() == device && cos.size(0) >= positions)
+    /// A linear map `name` of the module `parent`, which lies at `path`.
+    Linear linear(torch::nn::Module& parent, const std::string& path, const std::string& name, int64_t out, int64_t in, bool bias,
+                  bool transposed) {
+        const auto module = child(parent, name);
+        Linear result;
+        result.transposed = transposed;
+        result.weight = module->register_parameter("weight", transposed ? torch::zeros({in, out}) : torch::zeros({out, in}));
+        if (bias)
+            result.bias = module->register_parameter("bias", torch::zeros({out}));
+        result.update = std::make_shared<LowRank>();
+        if (!path.empty())
+            adaptable.push_back({path + "." + name, result.weight, result.update, transposed});
+        return result;
+    }
+
+    void makeGpt2(torch::nn::Module& root, const ModelConfig& c) {
+        const auto body = child(root, "transformer");
+        embedding = table(*body, "wte", c.vocabSize, c.hiddenSize);
+        positions = table(*body, "wpe", c.maxPositions, c.hiddenSize);
+        const auto list = child(*body, "h");
+        for (auto& layer : layers) {
+            const std::string number = std::to_string(&layer - layers.data()), path = "transformer.h." + number;
+            const auto block = child(*list, number), attention = child(*block, "attn"), mlp = child(*block, "mlp");
+            layer.qkv = linear(*attention, path + ".attn", "c_attn", (c.heads + 2 * c.kvHeads) * c.headDim, c.hiddenSize, c.qkvBias, true);
+            layer.o = linear(*attention, path + ".attn", "c_proj", c.hiddenSize, c.heads * c.headDim, c.outputBias, true);
+            layer.up = linear(*mlp, path + ".mlp", "c_fc", c.intermediateSize, c.hiddenSize, c.mlpBias, true);
+            layer.down = linear(*mlp, path + ".mlp", "c_proj", c.hiddenSize, c.intermediateSize, c.mlpBias, true);
+            layer.inputNorm = scale(*block, "ln_1", c.hiddenSize, c.norm);
+            layer.postNorm = scale(*block, "ln_2", c.hiddenSize, c.norm);
+        }
+        finalNorm = scale(*body, "ln_f", c.hiddenSize, c.norm);
+    }
+
+    void makeLlama(torch::nn::Module& root, const ModelConfig& c) {
+        const auto body = child(root, "model");
+        embedding = table(*body, "embed_tokens", c.vocabSize, c.hiddenSize);
+        const auto list = child(*body, "layers");
+        for (auto& layer : layers) {
+            const std::string number = std::to_string(&layer - layers.data()), path = "model.layers." + number;
+            const auto block = child(*list, number), attention = child(*block, "self_attn"), mlp = child(*block, "mlp");
+            const auto project = [&](const char* name, int64_t out, int64_t in, bool bias) {
+                return linear(*attention, path + ".self_attn", name, out, in, bias, false);
+            };
+            layer.q = project("q_proj", c.heads * c.headDim, c.hiddenSize, c.qkvBias);
+            layer.k = project("k_proj", c.kvHeads * c.headDim, c.hiddenSize, c.qkvBias);
+            layer.v = project("v_proj", c.kvHeads * c.headDim, c.hiddenSize, c.qkvBias);
+            layer.o = project("o_proj", c.hiddenSize, c.heads * c.headDim, c.outputBias);
+            if (c.qkNorm) {
+                layer.qNorm = scale(*attention, "q_norm", c.headDim, Norm::Rms);
+                layer.kNorm = scale(*attention, "k_norm", c.headDim, Norm::Rms);
+            }
+            layer.gate = linear(*mlp, path + ".mlp", "gate_proj", c.intermediateSize, c.hiddenSize, c.mlpBias, false);
+            layer.up = linear(*mlp, path + ".mlp", "up_proj", c.intermediateSize, c.hiddenSize, c.mlpBias, false);
+            layer.down = linear(*mlp, path + ".mlp", "down_proj", c.hiddenSize, c.intermediateSize, c.mlpBias, false);
+            layer.inputNorm = scale(*block, "input_layernorm", c.hiddenSize, c.norm);
+            layer.postNorm = scale(*block, "post_attention_layernorm", c.hiddenSize, c.norm);
+        }
+        finalNorm = scale(*body, "norm", c.hiddenSize, c.norm);
+    }
+
+    /// Makes the rotary tables cover `length` positions on the device.
+    void prepareRotary(const ModelConfig& config, int64_t length, torch::Device device) {
+        if (cos.defined() && cos.device() == device && cos.size(0) >= length)
             return;
         torch::NoGradGuard noGrad;
         int64_t size = 256;
-        while (size < positions)
+        while (size < length)
             size *= 2;
         const auto index = torch::arange(0, config.headDim, 2, torch::kFloat32) / static_cast<double>(config.headDim);
-        const auto inverse = 1.0 / torch::pow(torch::full({}, config.ropeTheta, torch::kFloat32), index);
+        auto inverse = 1.0 / torch::pow(torch::full({}, config.ropeTheta, torch::kFloat32), index);
+        for (int64_t i = 0; i < inverse.size(0); ++i)
+            inverse[i] = config.ropeScaling.stretched(inverse[i].item<float>());
         const auto angles = torch::outer(torch::arange(size, torch::kFloat32), inverse);
         cos = angles.cos().contiguous().to(device);
         sin = angles.sin().contiguous().to(device);
@@ -75,32 +163,28 @@ struct DecoderImpl::Layers {
 
 DecoderImpl::DecoderImpl(const ModelConfig& config) : m_config(config), m_layers(std::make_shared<Layers>()) {
     const auto& c = m_config;
-    const auto body = child(*this, "model");
-    m_layers->embedding =
-        child(*body, "embed_tokens")->register_parameter("weight", torch::zeros({c.vocabSize, c.hiddenSize}));
-    const auto list = child(*body, "layers");
+    auto& m = *m_layers;
+    m.layers.resize(static_cast<size_t>(c.layers));
+    if (c.layout == Layout::Gpt2)
+        m.makeGpt2(*this, c);
+    else
+        m.makeLlama(*this, c);
     for (int64_t i = 0; i < c.layers; ++i) {
-        const auto block = child(*list, std::to_string(i));
-        const auto attention = child(*block, "self_attn");
-        const auto mlp = child(*block, "mlp");
-        Layers::Layer layer;
-        layer.q = linear(*attention, "q_proj", c.heads * c.headDim, c.hiddenSize, c.attentionBias);
-        layer.k = linear(*attention, "k_proj", c.kvHeads * c.headDim, c.hiddenSize, c.attentionBias);
-        layer.v = linear(*attention, "v_proj", c.kvHeads * c.headDim, c.hiddenSize, c.attentionBias);
-        layer.o = linear(*attention, "o_proj", c.hiddenSize, c.heads * c.headDim, c.attentionBias);
-        layer.gate = linear(*mlp, "gate_proj", c.intermediateSize, c.hiddenSize, c.mlpBias);
-        layer.up = linear(*mlp, "up_proj", c.intermediateSize, c.hiddenSize, c.mlpBias);
-        layer.down = linear(*mlp, "down_proj", c.hiddenSize, c.intermediateSize, c.mlpBias);
-        layer.inputNorm = norm(*block, "input_layernorm", c.hiddenSize);
-        layer.postNorm = norm(*block, "post_attention_layernorm", c.hiddenSize);
-        m_layers->layers.push_back(std::move(layer));
+        auto& layer = m.layers[static_cast<size_t>(i)];
+        layer.window = c.window(i);
+        if (!c.scaleAttention || c.scaleAttentionByLayer)
+            layer.scale = (c.scaleAttention ? 1 / std::sqrt(static_cast<double>(c.headDim)) : 1.0) /
+                          (c.scaleAttentionByLayer ? static_cast<double>(i + 1) : 1.0);
     }
-    m_layers->finalNorm = norm(*body, "norm", c.hiddenSize);
     if (c.rewardHead)
-        m_layers->score = linear(*this, "score", 1, c.hiddenSize, false);
+        m.score = m.linear(*this, {}, "score", 1, c.hiddenSize, false, false);
     else if (!c.tiedEmbeddings)
-        m_layers->lmHead = linear(*this, "lm_head", c.vocabSize, c.hiddenSize, false);
+        m.lmHead = m.linear(*this, {}, "lm_head", c.vocabSize, c.hiddenSize, false, false);
 }
+
+std::vector<AdaptableLayer> DecoderImpl::adaptable() const { return m_layers->adaptable; }
+
+const Tensor& DecoderImpl::inputEmbedding() const { return m_layers->embedding; }
 
 torch::Device DecoderImpl::device() const { return m_layers->embedding.device(); }
 
@@ -115,60 +199,104 @@ void DecoderImpl::initialise(uint64_t seed) {
             parameter.fill_(name.ends_with(".bias") ? 0.0 : 1.0);
             continue;
         }
-        const bool scaled = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+        const bool scaled =
+            name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight") || name.ends_with("c_proj.weight");
         parameter.copy_(torch::randn(parameter.sizes(), generator).mul_(scaled ? 0.02 * residual : 0.02));
     }
 }
+
+namespace {
+
+/// 0 where a position may look, -infinity elsewhere: itself and the window - 1 before it. [time, time]
+Tensor windowMask(int64_t time, int64_t window, const Tensor& like) {
+    const auto at = torch::arange(time, like.options().dtype(torch::kInt64));
+    const auto back = at.unsqueeze(1) - at.unsqueeze(0);
+    return torch::zeros({time, time}, like.options())
+        .masked_fill_((back < 0).logical_or(back >= window), -std::numeric_limits<double>::infinity());
+}
+
+/// The mask of the slots in use for the position that is decoded next, [batch, 1, 1, used + 1].
+Tensor slotMask(const KvCache& cache, int64_t window) {
+    auto mask = cache.mask.narrow(3, 0, cache.used + 1);
+    if (window == 0 || cache.used < window)
+        return mask;
+    const auto passed = cache.slots.narrow(1, 0, cache.used + 1) <= (cache.lengths - window).unsqueeze(1);
+    return mask.masked_fill(passed.unsqueeze(1).unsqueeze(1), -std::numeric_limits<double>::infinity());
+}
+
+} // namespace
 
 /// One pass over all layers. With `cache`, keys and values go to its slots: all of them (prefill) or the next (decode).
 Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
     auto& m = *m_layers;
     const auto& c = m_config;
-    const int64_t batch = ids.size(0), time = ids.size(1);
-    Tensor cos, sin;
-    if (decode) {
-        m.prepareRotary(c, cache->used + 1, device());
-        cos = m.cos.index_select(0, cache->lengths);
-        sin = m.sin.index_select(0, cache->lengths);
-    } else {
-        m.prepareRotary(c, time, device());
-        cos = m.cos.narrow(0, 0, time);
-        sin = m.sin.narrow(0, 0, time);
-    }
+    const int64_t batch = ids.size(0), time = ids.size(1), reach = decode ? cache->used + 1 : time;
+    TORCH_CHECK(reach <= c.maxPositions, "the sequence has ", reach, " tokens, more than the model's ", c.maxPositions, " positions");
+    const bool rotary = c.positions == Positions::Rotary;
+    if (rotary)
+        m.prepareRotary(c, reach, device());
+    const auto rows = [&](const Tensor& table) {
+        return decode ? table.index_select(0, cache->lengths) : table.narrow(0, 0, time);
+    };
+    const auto cos = rotary ? rows(m.cos) : Tensor(), sin = rotary ? rows(m.sin) : Tensor();
     const auto shared = [&](const Tensor& t) { // [batch, kvHeads, time, dim]: each serves heads / kvHeads query heads
         return c.kvHeads == c.heads ? t : t.repeat_interleave(c.heads / c.kvHeads, 1);
     };
     // As in transformers, the padding token's embedding takes no gradient from being read (a tied head still trains it).
-    auto x = at::embedding(m.embedding, ids, c.padTokenId);
+    auto x = at::embedding(m.embedding, ids, c.embeddingPadding());
+    if (!rotary)
+        x = x + (decode ? rows(m.positions).unsqueeze(1) : rows(m.positions));
+    std::map<int64_t, Tensor> masks; // by window
+    const auto masked = [&](int64_t window) -> const Tensor& {
+        auto& mask = masks[window];
+        if (!mask.defined())
+            mask = decode ? slotMask(*cache, window) : windowMask(time, window, x);
+        return mask;
+    };
     for (size_t i = 0; i < m.layers.size(); ++i) {
         const auto& layer = m.layers[i];
-        const auto n = kernels::rmsNorm(x, layer.inputNorm, c.rmsNormEps);
-        const auto q = kernels::rotate(layer.q(n).view({batch, time, c.heads, c.headDim}), cos, sin, decode).transpose(1, 2);
-        auto k = kernels::rotate(layer.k(n).view({batch, time, c.kvHeads, c.headDim}), cos, sin, decode).transpose(1, 2);
-        auto v = layer.v(n).view({batch, time, c.kvHeads, c.headDim}).transpose(1, 2);
+        const auto n = layer.inputNorm(x, c.normEps);
+        std::vector<Tensor> qkv;
+        if (layer.qkv.weight.defined())
+            qkv = layer.qkv(n).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
+        else
+            qkv = {layer.q(n), layer.k(n), layer.v(n)};
+        const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm) {
+            auto out = t.view({batch, time, count, c.headDim});
+            if (norm.weight.defined())
+                out = norm(out, c.normEps);
+            return (rotary ? kernels::rotate(out, cos, sin, decode) : out).transpose(1, 2);
+        };
+        const auto q = heads(qkv[0], c.heads, layer.qNorm);
+        auto k = heads(qkv[1], c.kvHeads, layer.kNorm);
+        auto v = qkv[2].view({batch, time, c.kvHeads, c.headDim}).transpose(1, 2);
         Tensor attended;
         if (decode) {
             cache->keys[i].narrow(2, cache->used, 1).copy_(k);
             cache->values[i].narrow(2, cache->used, 1).copy_(v);
             k = cache->keys[i].narrow(2, 0, cache->used + 1);
             v = cache->values[i].narrow(2, 0, cache->used + 1);
-            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), cache->mask.narrow(3, 0, cache->used + 1));
+            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), masked(layer.window), 0.0, false, layer.scale);
         } else {
             if (cache) {
                 cache->keys[i].narrow(2, 0, time).copy_(k);
                 cache->values[i].narrow(2, 0, time).copy_(v);
             }
             // Right padding: a real position never looks at a padding one.
-            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), {}, 0.0, true);
+            std::optional<Tensor> mask;
+            if (layer.window > 0 && layer.window < time)
+                mask = masked(layer.window);
+            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), mask, 0.0, !mask, layer.scale);
         }
         x = x + layer.o(attended.transpose(1, 2).reshape({batch, time, c.heads * c.headDim}));
-        const auto y = kernels::rmsNorm(x, layer.postNorm, c.rmsNormEps);
-        x = x + layer.down(at::silu(layer.gate(y)) * layer.up(y));
+        const auto y = layer.postNorm(x, c.normEps);
+        x = x + layer.down(c.mlp == Mlp::Gated ? activate(layer.gate(y), c.activation) * layer.up(y)
+                                               : activate(layer.up(y), c.activation));
     }
     // A decoded position looks at every slot in use, a row's own empty ones included: as the mean of 1 .. 2n - 1 is n.
     const double length = static_cast<double>(decode ? 2 * cache->used + 1 : time);
-    return counted(kernels::rmsNorm(x, m.finalNorm, c.rmsNormEps),
-                   c.forwardFlops(static_cast<double>(batch * time), length, 0));
+    return counted(m.finalNorm(x, c.normEps),
+                   c.forwardFlops(static_cast<double>(batch * time), length, 0), !m.embedding.requires_grad());
 }
 
 Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids, nullptr, false); }
@@ -182,7 +310,7 @@ const Tensor& DecoderImpl::headWeight() const {
 
 Tensor DecoderImpl::head(const Tensor& hiddenRows) {
     return counted(at::linear(hiddenRows, headWeight()).to(torch::kFloat32),
-                   m_config.forwardFlops(0, 0, static_cast<double>(hiddenRows.size(0))));
+                   m_config.forwardFlops(0, 0, static_cast<double>(hiddenRows.size(0))), !headWeight().requires_grad());
 }
 
 namespace {
@@ -199,7 +327,8 @@ Tensor lastRows(const Tensor& hidden, const Tensor& lengths) {
 Tensor DecoderImpl::scores(const TokenBatch& batch) {
     TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
     const auto last = lastRows(hidden(batch), batch.lengths);
-    return counted(m_layers->score(last).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(last.numel()));
+    return counted(m_layers->score(last).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(last.numel()),
+                   !m_layers->score.weight.requires_grad());
 }
 
 KvCache DecoderImpl::makeCache(int64_t batch, int64_t capacity) {
@@ -211,6 +340,8 @@ KvCache DecoderImpl::makeCache(int64_t batch, int64_t capacity) {
     }
     cache.lengths = torch::zeros({batch}, options.dtype(torch::kInt64));
     cache.mask = torch::zeros({batch, 1, 1, capacity}, options);
+    if (!m_config.windows.empty())
+        cache.slots = torch::zeros({batch, capacity}, cache.lengths.options());
     cache.capacity = capacity;
     return cache;
 }
@@ -225,6 +356,8 @@ void KvCache::selectRows(const Tensor& rows) {
         }
     lengths = lengths.index_select(0, rows);
     mask = mask.index_select(0, rows);
+    if (slots.defined())
+        slots = slots.index_select(0, rows);
 }
 
 Tensor DecoderImpl::prefill(const TokenBatch& batch, KvCache& cache) {
@@ -234,6 +367,10 @@ Tensor DecoderImpl::prefill(const TokenBatch& batch, KvCache& cache) {
     const auto hidden = forward(batch.ids, &cache, false);
     cache.used = time;
     cache.lengths.copy_(batch.lengths);
+    if (cache.slots.defined()) { // a row goes on after its own prompt, whatever slot that is
+        const auto slot = torch::arange(cache.capacity, cache.lengths.options()).unsqueeze(0);
+        cache.slots.copy_(torch::where(slot < time, slot, cache.lengths.unsqueeze(1) + slot - time));
+    }
     const auto empty = torch::arange(time, cache.lengths.options()).unsqueeze(0) >= cache.lengths.unsqueeze(1);
     cache.mask.narrow(3, 0, time)
         .squeeze(2)

@@ -7,10 +7,12 @@
 
 #include <torch/torch.h>
 
-#include "core/learn/models/model_config.h"
+#include "core/base/model_config.h"
+#include "core/learn/models/low_rank.h"
 #include "core/learn/weights/safetensors.h"
 
 namespace pl::learn {
+using pl::ModelConfig;
 
 /// Keys and values of past positions, preallocated: per layer [batch, kvHeads, capacity, headDim]. All rows write the same
 /// slot at a step; the slots between a short prompt's end and the longest prompt's end are masked, so no scatter is needed.
@@ -18,6 +20,7 @@ struct KvCache {
     std::vector<torch::Tensor> keys, values;
     torch::Tensor lengths; ///< [batch] int64 on the device: filled positions of each row
     torch::Tensor mask;    ///< [batch, 1, 1, capacity] added to the scores: 0, or -infinity for empty slots of the prompt
+    torch::Tensor slots;   ///< [batch, capacity] int64: the position in each slot; undefined when every layer sees all of them
     int64_t used = 0;      ///< slots in use, known on the host
     int64_t capacity = 0;
 
@@ -31,8 +34,9 @@ struct TokenBatch {
     torch::Tensor lengths; ///< [batch] int64
 };
 
-/// One decoder-only transformer (RMSNorm, rotary positions, grouped-query attention, SwiGLU), config-driven.
-/// Module parameter names are Hugging Face's ("model.layers.0.self_attn.q_proj.weight"), so state maps load both ways.
+/// One decoder-only transformer for all families: norms, positions, biases, activation and windows are what the config says.
+/// Names and shapes of its parameters are Hugging Face's ("model.layers.0.self_attn.q_proj.weight"; GPT-2's matrices lie
+/// transposed), so state maps load both ways.
 class DecoderImpl : public torch::nn::Module {
 public:
     explicit DecoderImpl(const ModelConfig& config);
@@ -51,8 +55,12 @@ public:
     torch::Tensor decodeStep(const torch::Tensor& ids, KvCache& cache);
 
     const ModelConfig& config() const { return m_config; }
+    /// The linear maps of attention and MLP, in order: where low-rank adapters can be put.
+    std::vector<AdaptableLayer> adaptable() const;
     /// [vocab, hidden]: lm_head, or the embedding when tied.
     const torch::Tensor& headWeight() const;
+    /// [vocab, hidden]
+    const torch::Tensor& inputEmbedding() const;
     torch::Device device() const;
     /// Random initialisation (normal 0.02, residual projections scaled by 1/sqrt(2 layers)), from the given seed.
     void initialise(uint64_t seed);
@@ -85,12 +93,13 @@ struct LoadedModel {
     std::string dir;
     std::string hash;
 };
-/// Checks every tensor's name, shape and finiteness; leftovers and missing tensors are named. Adds a freshly initialised
-/// reward head when `wantRewardHead` and the folder has none.
+/// Checks every tensor's name, shape and finiteness; leftovers and missing tensors are named (checkWeights). Weights become fp32.
+/// Adds a freshly initialised reward head when `wantRewardHead` and the folder has none.
 Result<LoadedModel> loadModel(const std::string& dir, const torch::Device& device, bool wantRewardHead = false,
                               uint64_t headSeed = 0);
-/// Writes config.json and model.safetensors, copies tokenizer files from tokenizerDir. transformers loads the result.
-Status saveModel(Decoder& model, const std::string& dir, const std::string& tokenizerDir);
+/// Writes config.json and model.safetensors (fp32), copies tokenizer files from tokenizerDir. transformers loads the result.
+/// Tensors in `instead` take the place of parameters of their names: weights with an adapter merged in.
+Status saveModel(const Decoder& model, const std::string& dir, const std::string& tokenizerDir, TensorMap instead = {});
 /// "cpu" | "cuda" | "cuda:N"; fails with the reason when there is no such device.
 Result<torch::Device> parseDevice(const std::string& name);
 

@@ -232,8 +232,9 @@ public:
         const auto &hidden = saved[0], &weight = saved[1], &targets = saved[2];
         const double temperature = ctx->saved_data["temperature"].toDouble();
         const auto g = grads[0] / temperature;
+        const bool weightToo = ctx->needs_input_grad(1); // not of a frozen head, below adapters
         auto dHidden = torch::empty_like(hidden);
-        auto dWeight = torch::zeros_like(weight);
+        auto dWeight = weightToo ? torch::zeros_like(weight) : torch::Tensor();
         const int64_t n = hidden.size(0), step = chunkRows(weight.size(0));
         for (int64_t begin = 0, chunk = 0; begin < n; begin += step, ++chunk) {
             const int64_t count = std::min(step, n - begin);
@@ -246,8 +247,9 @@ public:
             d = d.to(hidden.scalar_type());
             auto dRows = dHidden.narrow(0, begin, count);
             torch::mm_out(dRows, d, weight);
-            dWeight.addmm_(d.t(), rows);
-            countFlops(2 * headFlops(rows, weight));
+            if (weightToo)
+                dWeight.addmm_(d.t(), rows);
+            countFlops((weightToo ? 2 : 1) * headFlops(rows, weight));
         }
         return {dHidden, dWeight, torch::Tensor(), torch::Tensor(), torch::Tensor()};
     }

@@ -9,6 +9,7 @@
 #include <torch/torch.h>
 
 #include "core/base/json.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/learn/models/flops.h"
 
@@ -18,7 +19,6 @@ namespace {
 using torch::Tensor;
 
 constexpr const char* kPrefix = "base_model.model."; ///< PEFT's wrappers, in front of every module's name
-constexpr const char* kConfigFile = "adapter_config.json";
 constexpr JsonLimits kConfigLimits{.maxBytes = size_t{1} << 20, .maxDepth = 8};
 
 /// Does `name` fit a pattern whose * stands for any characters?
@@ -68,6 +68,67 @@ std::vector<std::string> patternsOf(std::string_view text) {
     return out;
 }
 
+/// W + s B A, as the weight lies.
+Tensor mergedWeight(const AdaptableLayer& layer) {
+    const auto& update = *layer.update;
+    const auto delta = update.b.flatten(1).matmul(update.a.flatten(1)) * update.scale;
+    return layer.weight + (layer.transposed ? delta.t() : delta.view(layer.weight.sizes()));
+}
+
+/// Settings that make an adapter something else than s B A beside a frozen layer, when they are neither null, false nor empty.
+constexpr const char* kOtherSettings[] = {"use_dora",        "lora_bias",          "rank_pattern",          "alpha_pattern",
+                                          "target_parameters", "layer_replication", "trainable_token_indices", "use_qalora",
+                                          "alora_invocation_tokens", "arrow_config", "megatron_config", "use_bdlora"};
+
+/// What adapter_config.json says, with everything refused that is not computed here.
+struct AdapterFile {
+    AdapterOptions options;
+    bool transposed = false; ///< fan_in_fan_out: the layers' weights are [in, out]
+};
+Result<AdapterFile> readAdapterConfig(const std::string& dir) {
+    PL_TRY(const std::string what, modelFile(dir, kAdapterConfig));
+    PL_TRY(const Json config, readJsonFile(what, kConfigLimits));
+    if (!config.is_object())
+        return fail(Code::InvalidInput, fmt::format("{} is not a JSON object", what));
+    PL_TRY(const auto type, field<std::string>(config, "peft_type", what));
+    if (type != "LORA")
+        return fail(Code::Unsupported, fmt::format("{}: adapters of type '{}' are not supported", what, type), "LORA ones are.");
+    for (const char* key : kOtherSettings)
+        if (const auto at = config.find(key); at != config.end() && !at->is_null() && *at != Json(false) && !at->empty())
+            return fail(Code::Unsupported, fmt::format("{}: {} is not supported", what, key), "Plain LoRA is.");
+    PL_TRY(const auto bias, fieldOr<std::string>(config, "bias", "none", what));
+    if (bias != "none")
+        return fail(Code::Unsupported, fmt::format("{}: the bias '{}' is not supported", what, bias), "Adapters with bias none are.");
+    if (const auto at = config.find("init_lora_weights"); at != config.end() && at->is_string())
+        for (const char* changing : {"pissa", "olora", "corda", "loftq", "lora_ga"}) // they change the weights below, too
+            if (at->get_ref<const std::string&>().starts_with(changing))
+                return fail(Code::Unsupported, fmt::format("{}: init_lora_weights '{}' is not supported", what, changing),
+                            "Convert the adapter to plain LoRA, as PEFT describes.");
+    AdapterFile out;
+    PL_TRY(out.options.rank, field<int64_t>(config, "r", what));
+    PL_TRY(out.options.alpha, field<double>(config, "lora_alpha", what));
+    PL_TRY(out.options.rankStabilised, fieldOr<bool>(config, "use_rslora", false, what));
+    PL_TRY(out.transposed, fieldOr<bool>(config, "fan_in_fan_out", false, what));
+    if (const auto at = config.find("modules_to_save"); at != config.end() && !at->is_null()) {
+        if (!at->is_array())
+            return fail(Code::InvalidInput, fmt::format("{}: modules_to_save is not a list", what));
+        for (const Json& name : *at)
+            if (name.is_string() && name != Json("classifier")) // PEFT names both heads; only one is there
+                out.options.whole.push_back(name.get<std::string>());
+    }
+    return out;
+}
+
+Status checkFits(const AdapterFile& file, const std::vector<AdaptableLayer>& layers, const std::string& dir) {
+    for (const auto& layer : layers)
+        if (layer.transposed != file.transposed)
+            return fail(Code::InvalidInput,
+                        fmt::format("{}: fan_in_fan_out is {}, which does not fit the weight of {}",
+                                    os::joinPath(dir, kAdapterConfig), file.transposed, layer.name),
+                        "Use the model the adapter was trained on.");
+    return {};
+}
+
 /// Scaled and added; two products of rank r at every output position are counted, and twice that when a gradient comes back.
 Tensor added(const Tensor& base, const Tensor& inner, const Tensor& outer, const LowRank& update) {
     const double flops = 2 * (static_cast<double>(inner.numel() * update.a[0].numel()) +
@@ -97,6 +158,30 @@ Tensor adaptedConv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, 
     return added(base, inner, at::conv2d(inner, update.b), update);
 }
 
+double AdapterOptions::scale() const {
+    const auto r = static_cast<double>(rank);
+    return alpha / (rankStabilised ? std::sqrt(r) : r);
+}
+
+Result<AdapterOptions> readAdapterOptions(const std::string& dir) {
+    PL_TRY(auto file, readAdapterConfig(dir));
+    return std::move(file.options);
+}
+
+AdaptersMerged::AdaptersMerged(const std::vector<AdaptableLayer>& layers) : m_layers(layers), m_off(layers) {
+    torch::NoGradGuard noGrad;
+    for (auto& layer : m_layers) {
+        m_weights.push_back(layer.weight.detach().clone());
+        layer.weight.copy_(mergedWeight(layer));
+    }
+}
+
+AdaptersMerged::~AdaptersMerged() {
+    torch::NoGradGuard noGrad;
+    for (size_t i = 0; i < m_layers.size(); ++i)
+        m_layers[i].weight.copy_(m_weights[i]);
+}
+
 AdaptersOff::AdaptersOff(const std::vector<AdaptableLayer>& layers) {
     for (const auto& layer : layers)
         if (layer.update->on) {
@@ -113,7 +198,8 @@ AdaptersOff::~AdaptersOff() {
 Result<Adapters> Adapters::attach(torch::nn::Module& model, const std::vector<AdaptableLayer>& layers,
                                   const AdapterOptions& options, uint64_t seed) {
     if (options.rank < 1)
-        return fail(Code::InvalidInput, fmt::format("the rank of adapters is {}, but must be 1 or more", options.rank));
+        return fail(Code::InvalidInput, fmt::format("the rank of adapters is {}, but must be 1 or more", options.rank),
+                    "Set adapter_rank to 4, 8 or 16.");
     const auto patterns = patternsOf(options.targets);
     std::vector<bool> used(patterns.size());
     Adapters out;
@@ -136,22 +222,38 @@ Result<Adapters> Adapters::attach(torch::nn::Module& model, const std::vector<Ad
                                                    patterns[static_cast<size_t>(unused - used.begin())]),
                     fmt::format("Its layers are {}.", fmt::join(names, ", ")));
     }
+    const auto all = model.named_parameters();
+    for (const auto& name : options.whole) {
+        bool found = false;
+        for (const char* part : {".weight", ".bias"})
+            if (const auto* parameter = all.find(name + part)) {
+                out.m_whole.emplace_back(name + part, *parameter);
+                found = true;
+            }
+        if (!found)
+            return fail(Code::InvalidInput, fmt::format("the model has no module '{}' to train beside its adapters", name),
+                        "Use the model the adapter was made for.");
+    }
     for (auto& parameter : model.parameters())
         parameter.requires_grad_(false);
+    for (auto& [name, parameter] : out.m_whole)
+        parameter.requires_grad_();
     torch::NoGradGuard noGrad;
     auto generator = at::detail::createCPUGenerator(seed);
     for (const auto& layer : out.m_layers) {
         const auto& weight = layer.weight;
         auto inner = weight.sizes().vec(), outer = std::vector<int64_t>(weight.sizes().size(), 1);
+        if (layer.transposed)
+            std::swap(inner[0], inner[1]);
+        outer[0] = inner[0];
         inner[0] = outer[1] = options.rank;
-        outer[0] = weight.size(0);
-        const double bound = 1 / std::sqrt(static_cast<double>(weight[0].numel()));
+        const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / outer[0]));
         auto& update = *layer.update;
         update.a = torch::rand(inner, generator).mul_(2 * bound).sub_(bound).to(weight.options());
         update.b = torch::zeros(outer, weight.options());
         update.a.requires_grad_();
         update.b.requires_grad_();
-        update.scale = options.alpha / static_cast<double>(options.rank);
+        update.scale = options.scale();
         update.on = true;
     }
     return out;
@@ -163,17 +265,16 @@ NamedParameters Adapters::parameters() const {
         out.emplace_back(kPrefix + layer.name + ".lora_A.weight", layer.update->a);
         out.emplace_back(kPrefix + layer.name + ".lora_B.weight", layer.update->b);
     }
+    for (const auto& [name, parameter] : m_whole)
+        out.emplace_back(kPrefix + name, parameter);
     return out;
 }
 
 TensorMap Adapters::merged() const {
     torch::NoGradGuard noGrad;
     TensorMap out;
-    for (const auto& layer : m_layers) {
-        const auto& update = *layer.update;
-        out[layer.name + ".weight"] =
-            layer.weight + (update.b.flatten(1).matmul(update.a.flatten(1)) * update.scale).view(layer.weight.sizes());
-    }
+    for (const auto& layer : m_layers)
+        out[layer.name + ".weight"] = mergedWeight(layer);
     return out;
 }
 
@@ -194,46 +295,67 @@ Status Adapters::save(const std::string& dir, const AdapterBase& base) const {
                          {"target_modules", names},
                          {"lora_dropout", 0.0},
                          {"bias", "none"},
-                         {"fan_in_fan_out", false},
-                         {"use_rslora", false},
+                         {"fan_in_fan_out", m_layers.front().transposed},
+                         {"use_rslora", m_options.rankStabilised},
+                         {"modules_to_save", m_options.whole.empty() ? Json() : Json(m_options.whole)},
                          {"use_dora", false},
                          {"init_lora_weights", true},
-                         {"task_type", nullptr},
+                         {"task_type", base.task.empty() ? Json() : Json(base.task)},
                          {"inference_mode", true}};
-    return os::writeFileAtomic(os::joinPath(dir, kConfigFile), dumpJsonPretty(config) + "\n");
+    return os::writeFileAtomic(os::joinPath(dir, kAdapterConfig), dumpJsonPretty(config) + "\n");
+}
+
+Result<Adapters> Adapters::open(torch::nn::Module& model, const std::vector<AdaptableLayer>& layers, const std::string& dir) {
+    PL_TRY(auto said, readAdapterConfig(dir));
+    PL_TRY(const std::string file, modelFile(dir, kAdapterWeights));
+    PL_TRY(const auto header, readSafetensorsHeader(file));
+    std::string& targets = said.options.targets; // by the tensors that are there: target_modules may be a pattern
+    for (const auto& [name, info] : header) {
+        constexpr std::string_view kInner = ".lora_A.weight", kOuter = ".lora_B.weight";
+        const bool prefixed = name.starts_with(kPrefix);
+        const std::string module = prefixed ? name.substr(std::string_view(kPrefix).size()) : name;
+        const bool inner = prefixed && module.ends_with(kInner);
+        const auto whole = [&](const std::string& each) { return module == each + ".weight" || module == each + ".bias"; };
+        if (!inner && !(prefixed && (module.ends_with(kOuter) || std::any_of(said.options.whole.begin(), said.options.whole.end(), whole))))
+            return fail(Code::Unsupported, fmt::format("{}: tensor '{}' is no matrix of a low-rank adapter", file, name),
+                        "Only adapters of linear layers are read.");
+        if (inner && (info.shape.empty() || info.shape[0] != said.options.rank)) // before anything of that rank is made
+            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' has the shape [{}], not of rank {}", file, name,
+                                                   fmt::join(info.shape, ", "), said.options.rank),
+                        "Copy the adapter again.");
+        if (inner)
+            targets.append(targets.empty() ? "" : ",").append(module, 0, module.size() - kInner.size());
+    }
+    if (targets.find('*') != std::string::npos)
+        return fail(Code::Corrupt, fmt::format("{} names a module with a *", file), "Copy the adapter again.");
+    PL_TRY(auto out, attach(model, layers, said.options, 0));
+    PL_CHECK(out.load(dir));
+    return out;
 }
 
 Status Adapters::load(const std::string& dir) {
-    const std::string what = os::joinPath(dir, kConfigFile), file = os::joinPath(dir, kAdapterWeights);
-    PL_TRY(const Json config, readJsonFile(what, kConfigLimits));
-    if (!config.is_object())
-        return fail(Code::InvalidInput, fmt::format("{} is not a JSON object", what));
-    PL_TRY(const auto type, field<std::string>(config, "peft_type", what));
-    if (type != "LORA")
-        return fail(Code::Unsupported, fmt::format("{}: adapters of type '{}' are not supported", what, type), "LORA ones are.");
-    for (const char* key : {"use_rslora", "use_dora", "fan_in_fan_out"}) {
-        PL_TRY(const bool other, fieldOr<bool>(config, key, false, what));
-        if (other)
-            return fail(Code::Unsupported, fmt::format("{}: {} is not supported", what, key));
-    }
-    PL_TRY(const auto rank, field<int64_t>(config, "r", what));
-    PL_TRY(const auto alpha, field<double>(config, "lora_alpha", what));
-    if (rank != m_options.rank || alpha != m_options.alpha)
-        return fail(Code::InvalidInput, fmt::format("{} has rank {} and alpha {}, not {} and {}", what, rank, alpha, m_options.rank,
-                                                    m_options.alpha));
-    PL_TRY(const auto tensors, readSafetensors(file));
+    PL_TRY(const auto said, readAdapterConfig(dir));
+    PL_CHECK(checkFits(said, m_layers, dir));
+    const auto& o = said.options;
+    if (o.rank != m_options.rank || o.scale() != m_options.scale())
+        return fail(Code::InvalidInput, fmt::format("{} has rank {} and alpha {}, not {} and {}", os::joinPath(dir, kAdapterConfig), o.rank,
+                                                    o.alpha, m_options.rank, m_options.alpha),
+                    "Use adapters of the same rank and alpha.");
+    PL_TRY(const std::string file, modelFile(dir, kAdapterWeights));
     const auto wanted = parameters();
-    for (const auto& [name, parameter] : wanted) {
-        const auto at = tensors.find(name);
-        if (at == tensors.end() || at->second.sizes() != parameter.sizes())
-            return fail(Code::Corrupt, fmt::format("{} has no fitting tensor '{}'", file, name));
-        if (!at->second.is_floating_point() || !torch::isfinite(at->second).all().item<bool>())
-            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' holds numbers that are not finite", file, name));
-    }
-    if (tensors.size() != wanted.size())
-        return fail(Code::InvalidInput, fmt::format("{} holds {} tensors, the adapted layers have {}", file, tensors.size(),
+    PL_TRY(const auto header, readSafetensorsHeader(file));
+    for (const auto& [name, parameter] : wanted)
+        if (const auto at = header.find(name); at == header.end() || at->second.shape != parameter.sizes().vec())
+            return fail(Code::Corrupt, fmt::format("{} has no fitting tensor '{}'", file, name), "Copy the adapter again.");
+    if (header.size() != wanted.size())
+        return fail(Code::InvalidInput, fmt::format("{} holds {} tensors, the adapted layers have {}", file, header.size(),
                                                     wanted.size()),
                     "Put adapters on the same layers.");
+    PL_TRY(const auto tensors, readSafetensors(file));
+    for (const auto& [name, tensor] : tensors)
+        if (!tensor.is_floating_point() || !torch::isfinite(tensor).all().item<bool>())
+            return fail(Code::Corrupt, fmt::format("{}: tensor '{}' holds numbers that are not finite", file, name),
+                        "Copy the adapter again, or use an earlier checkpoint.");
     torch::NoGradGuard noGrad;
     for (const auto& [name, parameter] : wanted) {
         auto into = parameter;

@@ -15,7 +15,7 @@ class Module;
 }
 
 /// Low-rank adapters (Hu et al. 2021, "LoRA: low-rank adaptation of large language models"): a frozen layer's weight W acts as
-/// W + (alpha / r) B A, and only A and B are trained. B begins at 0, so an adapted network is the one it was, bit for bit; with
+/// W + s B A, s = alpha / r, and only A and B are trained. B begins at 0, so an adapted network is the one it was, bit for bit; with
 /// its adapters off it always is, so that one network is both the policy and its reference. Names and shapes are PEFT's.
 namespace pl::learn {
 
@@ -23,7 +23,7 @@ namespace pl::learn {
 struct LowRank {
     torch::Tensor a; ///< [r, in] of a linear map; [r, in, k, k] of a convolution, with its stride and padding
     torch::Tensor b; ///< [out, r]; [out, r, 1, 1]
-    double scale = 0; ///< alpha / r
+    double scale = 0; ///< AdapterOptions::scale()
     bool on = true;
 };
 /// at::linear of the weight [out, in], and what the adapter adds. Counts the adapter's work (countFlops), not the layer's.
@@ -37,6 +37,7 @@ struct AdaptableLayer {
     std::string name;     ///< of the module: the weight's name without ".weight"
     torch::Tensor weight; ///< [out, in] or [out, in, k, k]
     std::shared_ptr<LowRank> update;
+    bool transposed = false; ///< the weight is [in, out]; the model hands its transpose to adaptedLinear
 };
 
 struct AdapterOptions {
@@ -44,11 +45,19 @@ struct AdapterOptions {
     double alpha = 16;
     /// Which layers: patterns joined by commas. One is a module's whole name or an end of it after a dot; * stands for anything.
     std::string targets;
+    bool rankStabilised = false; ///< s = alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732)
+    std::vector<std::string> whole; ///< modules that are trained beside the adapters as they are: a new reward head, "score"
+
+    double scale() const;
 };
+
+/// What the adapter_config.json of a folder says (untrusted input), without the targets, which its tensors name.
+Result<AdapterOptions> readAdapterOptions(const std::string& dir);
 
 /// The model below adapters, as their file names it.
 struct AdapterBase {
     std::string name, hash;
+    std::string task; ///< PEFT's task_type: "CAUSAL_LM", "SEQ_CLS"; empty: none
 };
 
 /// The adapters of one network are off while it lives; scopes may lie in one another.
@@ -66,19 +75,40 @@ private:
     std::vector<std::shared_ptr<LowRank>> m_layers; ///< those this scope switched
 };
 
+/// The weights of one network hold their adapters while it lives: one product a layer instead of three. Then they are what they
+/// were, bit for bit.
+class AdaptersMerged {
+public:
+    explicit AdaptersMerged(const std::vector<AdaptableLayer>& layers);
+    ~AdaptersMerged();
+    AdaptersMerged(const AdaptersMerged&) = delete;
+    AdaptersMerged& operator=(const AdaptersMerged&) = delete;
+
+private:
+    std::vector<AdaptableLayer> m_layers;
+    std::vector<torch::Tensor> m_weights; ///< before
+    AdaptersOff m_off;
+};
+
 class Adapters {
 public:
-    /// Freezes every parameter of the model and puts adapters on those of its layers that `targets` names: A uniform within
-    /// 1 / sqrt(inputs) (Kaiming with a = sqrt 5, as PEFT), drawn from the seed, and B 0. Fails naming a pattern that fits no layer.
+    /// Freezes every parameter of the model but the modules trained whole and puts adapters on those of its layers that `targets`
+    /// names: A uniform within 1 / sqrt(inputs) (Kaiming with a = sqrt 5, as PEFT), drawn from the seed, and B 0. Fails naming a
+    /// pattern that fits no layer.
     static Result<Adapters> attach(torch::nn::Module& model, const std::vector<AdaptableLayer>& layers,
                                    const AdapterOptions& options, uint64_t seed);
+    /// Puts the adapters of a folder that PEFT or save() wrote (untrusted input) on the layers they name. What LoRA does not
+    /// say by rank, alpha and rank stabilisation alone is refused by name.
+    static Result<Adapters> open(torch::nn::Module& model, const std::vector<AdaptableLayer>& layers, const std::string& dir);
 
-    /// What is trained, by the names it has in adapter_model.safetensors: "base_model.model.<module>.lora_A.weight", "lora_B".
+    /// What is trained, by the names it has in adapter_model.safetensors: "base_model.model.<module>.lora_A.weight", "lora_B", and
+    /// "base_model.model.<module>.weight" of modules trained whole.
     NamedParameters parameters() const;
-    /// W + (alpha / r) B A of every adapted layer by its weight's name. The model's own weights stay as they are.
+    /// W + s B A of every adapted layer by its weight's name, as it lies there. The model's own weights stay as they are.
     TensorMap merged() const;
-    /// Everything as it was before attach() while the result lives.
+    /// Everything as it was before attach() while the result lives; modules trained whole stay as they are now.
     [[nodiscard]] AdaptersOff off() const { return AdaptersOff(m_layers); }
+    [[nodiscard]] AdaptersMerged merge() const { return AdaptersMerged(m_layers); }
 
     /// Writes adapter_model.safetensors and adapter_config.json into the folder, which is made.
     Status save(const std::string& dir, const AdapterBase& base) const;
@@ -90,11 +120,13 @@ public:
 
 private:
     std::vector<AdaptableLayer> m_layers; ///< the adapted ones
+    NamedParameters m_whole;              ///< by their names in the model
     AdapterOptions m_options;
 };
 
 /// Where a checkpoint keeps the adapter that its merged weights hold.
 inline constexpr const char* kAdapterFolder = "adapter";
 inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
+inline constexpr const char* kAdapterConfig = "adapter_config.json";
 
 } // namespace pl::learn

@@ -5,13 +5,26 @@
 
 #include <torch/torch.h>
 
+#include "core/base/os/files.h"
+
 namespace pl::learn {
 
 Trainable trainable(Decoder model, const std::string& tokenizerDir) {
     Trainable out;
     for (const auto& item : model->named_parameters())
         out.parameters.emplace_back(item.key(), item.value());
-    out.save = [model, tokenizerDir](const std::string& dir) mutable { return saveModel(model, dir, tokenizerDir); };
+    out.save = [model, tokenizerDir](const std::string& dir) { return saveModel(model, dir, tokenizerDir); };
+    return out;
+}
+
+Trainable trainable(Decoder model, const std::string& tokenizerDir, const Adapters& adapters, const AdapterBase& base) {
+    Trainable out;
+    out.parameters = adapters.parameters();
+    out.file = os::joinPath(kAdapterFolder, kAdapterWeights);
+    out.save = [model, tokenizerDir, adapters, base](const std::string& dir) -> Status {
+        PL_CHECK(saveModel(model, dir, tokenizerDir, adapters.merged()));
+        return adapters.save(os::joinPath(dir, kAdapterFolder), base);
+    };
     return out;
 }
 

@@ -22,6 +22,9 @@ struct Trainable {
 
 /// A decoder; checkpoints take their tokenizer files from `tokenizerDir`.
 Trainable trainable(Decoder model, const std::string& tokenizerDir);
+/// Only its adapters are trained (and the modules they train whole). Checkpoints are ordinary models, the adapters merged in,
+/// with the adapters themselves in the folder kAdapterFolder.
+Trainable trainable(Decoder model, const std::string& tokenizerDir, const Adapters& adapters, const AdapterBase& base);
 
 /// Exponential moving average of the trained parameters. After update s (from 1) its decay is min(decay, (1 + s) / (10 + s)):
 /// the first steps are forgotten quickly.

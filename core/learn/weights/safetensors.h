@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -16,6 +17,8 @@ using TensorMap = std::map<std::string, torch::Tensor>;
 /// Untrusted input: header length, UTF-8, depth, duplicate keys, dtypes, ranks, products, contiguous offsets and the
 /// file's size are checked before anything is allocated. Errors: Corrupt, Io, Unsupported (dtype by name).
 Result<TensorMap> readSafetensors(const std::string& path);
+/// The same a tensor at a time, in file order: no more than one is in memory. An error of `each` ends it.
+Status forEachTensor(const std::string& path, const std::function<Status(const std::string&, const torch::Tensor&)>& each);
 /// Same, without the data: name -> {dtype, shape}.
 struct TensorInfo {
     std::string dtype;
