@@ -92,7 +92,11 @@ int program(int argc, char** argv) {
     sample->add_option("--max-new-tokens", options.maxNewTokens, "Longest continuation")->check(CLI::Range(1, 1 << 20));
     sample->add_option("--batch-size", options.batchSize, "Rows computed together")->check(CLI::Range(1, 4096));
     sample->add_option("--seed", options.seed, "Random seed");
-    for (auto* command : {logprobs, sample}) {
+    auto* merge = app.add_subcommand("merge", "Write a model, with an adapter merged into it, to a new folder");
+    merge->add_option("MODEL", options.model, "Model folder")->required();
+    merge->add_option("--adapter", options.adapter, "Folder with a LoRA adapter in PEFT's layout");
+    merge->add_option("--out", options.out, "Folder to make")->required();
+    for (auto* command : {logprobs, sample, merge}) {
         command->add_option("--device", options.device, "cpu, cuda or cuda:N");
         command->add_option("--threads", options.threads, "Threads on the CPU; 0: all")->check(CLI::Range(0, 1024));
     }
@@ -111,6 +115,8 @@ int program(int argc, char** argv) {
         return finish(pl::worker::selfTest());
     if (*logprobs)
         return finish(pl::worker::printLogps(options));
+    if (*merge)
+        return finish(pl::worker::writeMerged(options));
     return finish(pl::worker::printSamples(options));
 }
 

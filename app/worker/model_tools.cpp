@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/worker/model_tools.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
+#include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/sampling/sampler.h"
@@ -48,11 +50,11 @@ Json numbers(const std::vector<float>& values, double* sum = nullptr) {
     return list;
 }
 
-Result<learn::LoadedModel> open(const ToolOptions& options) {
+Result<learn::LoadedModel> open(const ToolOptions& options, bool rewardHead = false) {
     if (options.threads > 0)
         at::set_num_threads(options.threads);
     PL_TRY(const auto device, learn::parseDevice(options.device));
-    return learn::loadModel(options.model, device);
+    return learn::loadModel(options.model, device, rewardHead);
 }
 
 } // namespace
@@ -129,6 +131,23 @@ Status printSamples(const ToolOptions& options) {
                   << "\n";
     }
     return {};
+}
+
+Status writeMerged(const ToolOptions& options) {
+    if (os::exists(options.out))
+        return fail(Code::InvalidInput, fmt::format("{} exists already", options.out), "Choose a folder that does not exist.");
+    bool rewardHead = false; // one that the adapter brings
+    if (!options.adapter.empty()) {
+        PL_TRY(const auto said, learn::readAdapterOptions(options.adapter));
+        rewardHead = std::find(said.whole.begin(), said.whole.end(), "score") != said.whole.end();
+    }
+    PL_TRY(auto loaded, open(options, rewardHead));
+    learn::TensorMap instead;
+    if (!options.adapter.empty()) {
+        PL_TRY(const auto adapters, learn::Adapters::open(*loaded.model, loaded.model->adaptable(), options.adapter));
+        instead = adapters.merged(); // modules trained whole are the model's own
+    }
+    return learn::saveModel(loaded.model, options.out, options.model, std::move(instead));
 }
 
 Status selfTest() {

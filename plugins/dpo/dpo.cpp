@@ -48,7 +48,7 @@ struct Parameters {
 
 /// Where reference log-probabilities come from: a model beside the policy, or sums computed before the first step.
 struct Reference {
-    learn::Decoder model{nullptr};
+    FrozenPolicy model;
     learn::ReferenceLogps train, dev;
 };
 
@@ -75,17 +75,17 @@ Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& 
 /// The role "reference", or else the model the policy starts from.
 Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const PairData& data, bool cached,
                                    int64_t tokenBudget) {
-    PL_TRY(const auto spec, modelFor(job, job.spec().model("reference") ? "reference" : "policy"));
     Reference out;
-    if (cached) {
-        learn::Decoder model{nullptr};
-        PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, tokenBudget));
-        PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, tokenBudget));
+    if (!cached) {
+        PL_TRY(out.model, FrozenPolicy::make(job, setup));
         return out;
     }
-    PL_TRY(auto loaded, learn::loadModel(spec.path, setup.device));
-    PL_CHECK(setup.encoder.checkFits(loaded.config, spec.path));
-    out.model = loaded.model;
+    PL_TRY(const auto spec, modelFor(job, job.spec().model("reference") ? "reference" : "policy"));
+    const bool shared = sharesReference(job, setup);
+    const auto off = shared ? setup.adapters->off() : learn::AdaptersOff();
+    learn::Decoder model = shared ? setup.loaded.model : learn::Decoder(nullptr);
+    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, tokenBudget));
+    PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, tokenBudget));
     return out;
 }
 
@@ -111,9 +111,8 @@ Scored score(learn::Decoder& policy, Reference& reference, const learn::Referenc
     out.logps.rejectedSum = sums.narrow(0, n, n);
     out.logps.chosenCount = counts.narrow(0, 0, n);
     out.logps.rejectedCount = counts.narrow(0, n, n);
-    if (!reference.model.is_empty()) {
-        torch::NoGradGuard noGrad;
-        const auto frozen = learn::completionLogps(reference.model, batch.tokens, batch.starts).sums();
+    if (!reference.model.empty()) {
+        const auto frozen = reference.model.logps(batch.tokens, batch.starts).sums();
         out.logps.refChosenSum = frozen.narrow(0, 0, n);
         out.logps.refRejectedSum = frozen.narrow(0, n, n);
     } else {
@@ -189,6 +188,7 @@ Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     PL_TRY(const auto parameters, Parameters::of(job.parameters()));
     PL_CHECK(loopOptions(job.parameters(), 1));
+    PL_CHECK(adapterOptions(job.parameters()));
     const bool ties = parameters.softTies && !dataFile(job, "ties.jsonl").empty();
     PL_CHECK(learn::checkPairLoss(parameters.loss, parameters.options, ties, false));
     if (dataFile(job, "train.jsonl").empty())
@@ -208,7 +208,7 @@ Status run(learn::Job& job) {
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
     PL_TRY(auto reference, prepareReference(job, setup, data, parameters.cached, options.microBatchTokens));
-    PL_TRY(auto loop, TrainLoop::start(job, learn::trainable(policy, setup.loaded.dir), options, train.size()));
+    PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !data.dev.empty())

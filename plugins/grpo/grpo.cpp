@@ -238,13 +238,9 @@ public:
             PL_TRY(m_composer, learn::RewardComposer::make(m_job.parameters().at("rewards"), context));
         }
         if (m_p.needsReference()) {
-            PL_TRY(const auto spec,
-                   modelFor(m_job, m_job.spec().model("reference") ? "reference" : "policy"));
-            PL_TRY(auto loaded, learn::loadModel(spec.path, m_setup->device));
-            PL_CHECK(m_setup->encoder.checkFits(loaded.config, spec.path));
-            m_reference = loaded.model;
+            PL_TRY(m_reference, FrozenPolicy::make(m_job, *m_setup));
         }
-        PL_TRY(m_loop, TrainLoop::start(m_job, learn::trainable(m_setup->loaded.model, m_setup->loaded.dir), m_p.loop,
+        PL_TRY(m_loop, TrainLoop::start(m_job, m_setup->trainable(), m_p.loop,
                                         m_prompts.size()));
         if (m_loop->extra().contains("group")) {
             PL_TRY(m_group, groupFromJson(m_loop->extra()["group"], m_prompts.size()));
@@ -437,11 +433,8 @@ private:
             const double temperature = m_p.sampling.temperature;
             const auto now = learn::completionLogps(policy, batch.tokens, batch.starts, true, temperature);
             torch::Tensor reference;
-            if (!m_reference.is_empty()) {
-                torch::NoGradGuard noGrad;
-                reference =
-                    learn::completionLogps(m_reference, batch.tokens, batch.starts, false, temperature).logps;
-            }
+            if (!m_reference.empty())
+                reference = m_reference.logps(batch.tokens, batch.starts, temperature).logps;
             const auto old = recordedLogps(rollouts, now.logps.size(1), m_setup->device);
             const auto a = torch::tensor(advantages, torch::kFloat32).to(m_setup->device);
             const auto token = learn::groupTokenLoss(now.logps, old, reference, a, now.mask, m_p.loss);
@@ -523,7 +516,7 @@ private:
             values["eval_" + name] = value;
         if (m_p.taste)
             values["eval_gold/" + m_p.taste->name] = goldMean(*m_p.taste, m_devPrompts, rollouts);
-        if (!m_reference.is_empty())
+        if (!m_reference.empty())
             values["eval_kl"] = klOf(policy, rollouts);
         PL_CHECK(m_loop->evaluated(values, "eval_reward", true));
         for (size_t i = 0; i < std::min(kShownPrompts, rollouts.size()); ++i)
@@ -547,7 +540,7 @@ private:
             const auto batch = learn::rowBatch(pointers, m_setup->device);
             const double t = m_p.sampling.temperature;
             const auto now = learn::completionLogps(policy, batch.tokens, batch.starts, false, t);
-            const auto ref = learn::completionLogps(m_reference, batch.tokens, batch.starts, false, t);
+            const auto ref = m_reference.logps(batch.tokens, batch.starts, t);
             const auto d = ref.logps - now.logps; // 0 where masked, so k3 is 0 there
             sum += (torch::exp(d) - d - 1).sum().item<double>();
             tokens += static_cast<double>(batch.completionTokens);
@@ -558,7 +551,7 @@ private:
     learn::Job& m_job;
     Parameters m_p;
     std::optional<Setup> m_setup;
-    learn::Decoder m_reference{nullptr};
+    FrozenPolicy m_reference;
     std::optional<learn::RewardComposer> m_composer;
     std::vector<learn::RolloutPrompt> m_prompts, m_devPrompts;
     std::vector<learn::RecordedRollout> m_recorded;

@@ -10,17 +10,6 @@
 
 namespace pl::sdk {
 
-Result<std::optional<learn::AdapterOptions>> adapterOptions(const Json& p) {
-    const std::string_view what = "the parameters";
-    learn::AdapterOptions out;
-    PL_TRY(out.rank, fieldOr<int64_t>(p, "adapter_rank", 0, what));
-    if (out.rank == 0)
-        return std::optional<learn::AdapterOptions>();
-    PL_TRY(out.alpha, field<double>(p, "adapter_alpha", what));
-    PL_TRY(out.targets, field<std::string>(p, "adapter_targets", what));
-    return std::optional(std::move(out));
-}
-
 Result<ImagePolicy> setUpImagePolicy(learn::Job& job) {
     ImagePolicy out;
     PL_TRY(static_cast<learn::LoadedImageModel&>(out), setUpImageModel(job, "policy"));

@@ -20,8 +20,6 @@ struct ImagePolicy : learn::LoadedImageModel {
 /// Sets threads and loads it. The parameter adapter_rank above 0 (absent: 0) puts adapters on the layers that adapter_targets
 /// names, scaled by adapter_alpha / adapter_rank.
 Result<ImagePolicy> setUpImagePolicy(learn::Job& job);
-/// The parameters by themselves: nullopt when adapter_rank is 0.
-Result<std::optional<learn::AdapterOptions>> adapterOptions(const Json& parameters);
 
 /// What the policy was before it was trained: the policy with its adapters off, or a frozen copy. A model of its own for the
 /// role "reference" is always a copy.

@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/learn/sampling/sampler.h"
 #include "core/rules/statistics.h"
@@ -26,6 +27,73 @@ Result<ModelSpec> modelFor(learn::Job& job, const std::string& role) {
         return fail(Code::InvalidInput, fmt::format("run {} names no model for the role '{}'", job.spec().name, role),
                     "Choose a model for it and start again.");
     return *spec;
+}
+
+Result<std::optional<learn::AdapterOptions>> adapterOptions(const Json& p) {
+    const std::string_view what = "the parameters";
+    learn::AdapterOptions out;
+    PL_TRY(out.rank, fieldOr<int64_t>(p, "adapter_rank", 0, what));
+    if (out.rank == 0)
+        return std::optional<learn::AdapterOptions>();
+    PL_TRY(out.alpha, field<double>(p, "adapter_alpha", what));
+    PL_TRY(out.targets, field<std::string>(p, "adapter_targets", what));
+    PL_TRY(out.rankStabilised, fieldOr<bool>(p, "adapter_rslora", false, what));
+    return std::optional(std::move(out));
+}
+
+namespace {
+
+Status putAdapters(learn::Job& job, Setup& setup, const SetupOptions& options) {
+    PL_TRY(auto wanted, adapterOptions(job.parameters()));
+    if (!wanted)
+        return {};
+    if (options.fromScratch)
+        return fail(Code::InvalidInput, "adapters cannot be trained beside random weights",
+                    "Set adapter_rank to 0, or from_scratch to false.");
+    if (options.rewardHead)
+        wanted->whole = {"score"};
+    auto& model = setup.loaded.model;
+    PL_TRY(setup.adapters, learn::Adapters::attach(*model, model->adaptable(), *wanted, hashSeed(job.spec().seed, "adapters")));
+    int64_t trained = 0;
+    for (const auto& [name, parameter] : setup.adapters->parameters())
+        trained += parameter.numel();
+    job.logLine("info", fmt::format("adapters of rank {} on {} layers: {} parameters are trained", wanted->rank,
+                                    setup.adapters->layers().size(), trained));
+    return {};
+}
+
+} // namespace
+
+learn::Trainable Setup::trainable() const {
+    if (!adapters)
+        return learn::trainable(loaded.model, loaded.dir);
+    return learn::trainable(loaded.model, loaded.dir, *adapters,
+                            {name, loaded.hash, loaded.config.rewardHead ? "SEQ_CLS" : "CAUSAL_LM"});
+}
+
+bool sharesReference(const learn::Job& job, const Setup& policy) {
+    return policy.adapters && !job.spec().model("reference");
+}
+
+Result<FrozenPolicy> FrozenPolicy::make(learn::Job& job, const Setup& policy) {
+    FrozenPolicy out;
+    if (sharesReference(job, policy)) {
+        out.m_model = policy.loaded.model;
+        out.m_adapters = policy.adapters;
+        job.logLine("info", "reference: the policy with its adapters off");
+        return out;
+    }
+    PL_TRY(const auto spec, modelFor(job, job.spec().model("reference") ? "reference" : "policy"));
+    PL_TRY(auto loaded, learn::loadModel(spec.path, policy.device));
+    PL_CHECK(policy.encoder.checkFits(loaded.config, spec.path));
+    out.m_model = loaded.model;
+    return out;
+}
+
+learn::CompletionLogps FrozenPolicy::logps(const learn::TokenBatch& batch, const torch::Tensor& starts, double temperature) {
+    torch::NoGradGuard noGrad;
+    const auto off = m_adapters ? m_adapters->off() : learn::AdaptersOff();
+    return learn::completionLogps(m_model, batch, starts, false, temperature);
 }
 
 Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options) {
@@ -49,7 +117,10 @@ Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions
     PL_CHECK(encoder.checkFits(loaded.config, spec.path));
     job.logLine("info", fmt::format("model {}: {} parameters, {} threads", spec.name.empty() ? spec.path : spec.name,
                                     loaded.config.parameterCount(), at::get_num_threads()));
-    return Setup{std::move(loaded), std::move(encoder), device};
+    Setup out{std::move(loaded), std::move(encoder), device, spec.name.empty() ? spec.path : spec.name, {}};
+    if (role == "policy")
+        PL_CHECK(putAdapters(job, out, options));
+    return out;
 }
 
 Result<int64_t> maxLength(const Json& parameters, const learn::ModelConfig& config) {

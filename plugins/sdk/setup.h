@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,22 +10,50 @@
 #include "core/learn/models/decoder.h"
 #include "core/learn/training/label_control.h"
 #include "core/learn/training/text_data.h"
+#include "core/learn/training/trainable.h"
 
 namespace pl::sdk {
+
+/// The parameters adapter_rank, adapter_alpha, adapter_targets and adapter_rslora; nullopt when the rank is 0 or not said.
+Result<std::optional<learn::AdapterOptions>> adapterOptions(const Json& parameters);
 
 /// A model of the run with what is needed to feed it.
 struct Setup {
     learn::LoadedModel loaded;
     learn::TextEncoder encoder;
     torch::Device device = torch::kCPU;
+    std::string name;
+    std::optional<learn::Adapters> adapters; ///< of the policy, when the run trains those and not its weights
+
+    /// What TrainLoop::start needs.
+    learn::Trainable trainable() const;
 };
 
 struct SetupOptions {
     bool rewardHead = false;
     bool fromScratch = false; ///< only config and tokenizer of the folder; weights drawn from the run's seed
 };
-/// Sets threads, then loads the model given for `role`.
+/// Sets threads, then loads the model given for `role`. adapter_rank above 0 puts adapters on the role "policy"; a reward head
+/// is trained beside them.
 Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options = {});
+/// What the policy was before it was trained, for log-ratios: the policy with its adapters off, or a frozen copy. A model of its
+/// own for the role "reference" is always a copy.
+class FrozenPolicy {
+public:
+    FrozenPolicy() = default;
+    static Result<FrozenPolicy> make(learn::Job& job, const Setup& policy);
+
+    bool empty() const { return m_model.is_empty(); }
+    /// completionLogps without a gradient.
+    learn::CompletionLogps logps(const learn::TokenBatch& batch, const torch::Tensor& starts, double temperature = 1);
+
+private:
+    learn::Decoder m_model{nullptr};
+    std::optional<learn::Adapters> m_adapters; ///< the policy's
+};
+/// Does the run's reference share the policy's weights?
+bool sharesReference(const learn::Job& job, const Setup& policy);
+
 /// The spec of a role; fails naming the role.
 Result<ModelSpec> modelFor(learn::Job& job, const std::string& role);
 /// The smaller of max_length and what the model has positions for.

@@ -79,6 +79,7 @@ Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     PL_CHECK(Parameters::of(job.parameters()));
     PL_CHECK(loopOptions(job.parameters(), 1));
+    PL_CHECK(adapterOptions(job.parameters()));
     if (dataFile(job, "train.jsonl").empty())
         return fail(Code::NotFound, "the run has no data/train.jsonl", "Choose a data set with prompts and completions.");
     return {};
@@ -96,7 +97,7 @@ Status run(learn::Job& job) {
     }
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
-    PL_TRY(auto loop, TrainLoop::start(job, learn::trainable(model, setup.loaded.dir), options, train.size()));
+    PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !dev.empty())

@@ -57,7 +57,9 @@ inline std::string byteLetter(int byte) {
     return out;
 }
 
-inline std::string makeModel(const std::string& dir, uint64_t seed = 7, int64_t hidden = 32, int64_t layers = 2) {
+/// A Llama, or what `given` describes with the 260 ids and the special tokens 257 (end) and 258 (padding).
+inline std::string makeModel(const std::string& dir, uint64_t seed = 7, int64_t hidden = 32, int64_t layers = 2,
+                             const Json& given = Json()) {
     must(os::makeDirs(dir));
     Json vocab = Json::object();
     for (int b = 0; b < 256; ++b)
@@ -79,12 +81,13 @@ inline std::string makeModel(const std::string& dir, uint64_t seed = 7, int64_t 
     writeFile(dir + "/tokenizer_config.json",
               dumpJson({{"tokenizer_class", "PreTrainedTokenizerFast"}, {"eos_token", "<|im_end|>"}, {"pad_token", "<|pad|>"},
                         {"chat_template", text::ChatTemplate::builtinText()}}));
-    const Json config = {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}, {"vocab_size", 260},
+    const Json llama = {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}, {"vocab_size", 260},
                          {"hidden_size", hidden}, {"num_hidden_layers", layers}, {"num_attention_heads", 4},
                          {"num_key_value_heads", 4}, {"intermediate_size", 2 * hidden}, {"max_position_embeddings", 256},
                          {"rms_norm_eps", 1e-6}, {"rope_theta", 10000.0}, {"hidden_act", "silu"},
                          {"tie_word_embeddings", true}, {"bos_token_id", nullptr}, {"eos_token_id", 257}, {"pad_token_id", 258},
                          {"torch_dtype", "float32"}};
+    const Json config = given.is_null() ? llama : given;
     writeFile(dir + "/config.json", dumpJsonPretty(config));
     auto parsed = must(learn::ModelConfig::fromJson(config, "tiny config"));
     learn::Decoder model(parsed);

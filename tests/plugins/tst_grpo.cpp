@@ -58,6 +58,13 @@ private:
                           11);
     }
 
+    /// All weights are trained, or adapters of rank 3, whose reference is the policy without them.
+    static void weightsOrAdapters() {
+        QTest::addColumn<int>("rank");
+        QTest::newRow("weights") << 0;
+        QTest::newRow("adapters") << 3;
+    }
+
     void refuses(const std::string& name, const Json& given, const char* word) {
         const auto out = runPlugin(bundle(name, given).dir());
         QCOMPARE(out.status, static_cast<int>(PL_ERR_CONFIG));
@@ -135,9 +142,11 @@ private Q_SLOTS:
             QVERIFY(value <= 1e-4);
     }
 
+    void klStartsAtZeroAndIsMeasured_data() { weightsOrAdapters(); }
     void klStartsAtZeroAndIsMeasured() {
-        const auto dir =
-            bundle("kl", {{"beta", 0.05}, {"steps", 5}, {"learning_rate", 0.01}, {"warmup", 0.0}}).dir();
+        QFETCH(int, rank);
+        const auto dir = bundle("kl-" + std::to_string(rank), {{"beta", 0.05}, {"steps", 5}, {"learning_rate", 0.01}, {"warmup", 0.0},
+                                                               {"adapter_rank", rank}}).dir();
         const auto out = runPlugin(dir);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
         const auto kl = metric(dir, "kl");
@@ -199,25 +208,29 @@ private Q_SLOTS:
         QCOMPARE(metric(dir, "sampling/sampling_logp_difference/max").size(), size_t{2});
     }
 
+    void resumedRunEqualsTheUninterruptedOne_data() { weightsOrAdapters(); }
     void resumedRunEqualsTheUninterruptedOne() {
+        QFETCH(int, rank);
         // Two updates a group and an odd step of resumption: the unfinished group comes back with the
         // checkpoint.
         const Json given = {{"steps", 8},      {"num_iterations", 2},   {"save_every", 3},
-                            {"eval_every", 4}, {"learning_rate", 0.01}, {"log_every", 1}};
-        const auto whole = bundle("whole", given).dir(), cut = bundle("cut", given).dir();
+                            {"eval_every", 4}, {"learning_rate", 0.01}, {"log_every", 1},
+                            {"beta", 0.05},    {"adapter_rank", rank}};
+        const std::string name = "cut-" + std::to_string(rank);
+        const auto whole = bundle("whole-" + std::to_string(rank), given).dir(), cut = bundle(name, given).dir();
         QCOMPARE(runPlugin(whole).status, static_cast<int>(PL_OK));
         QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
         QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
         for (const int from : {6, 3}) {
             if (from == 3) {
                 must(os::removeTree(cut));
-                bundle("cut", given);
+                bundle(name, given);
                 must(sendControl(cut, "checkpoint"));
                 QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
             }
-            for (const auto& [step, name] : completeCheckpoints(cut))
+            for (const auto& [step, checkpoint] : completeCheckpoints(cut))
                 if (step > from)
-                    must(os::removeTree(cut + "/checkpoints/" + os::baseName(name)));
+                    must(os::removeTree(cut + "/checkpoints/" + os::baseName(checkpoint)));
             torch::manual_seed(from);
             QCOMPARE(runPlugin(cut).status, static_cast<int>(PL_OK));
             QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));

@@ -16,9 +16,11 @@ private:
     QTemporaryDir m_dir;
     std::string path(const std::string& name) { return m_dir.filePath(QString::fromStdString(name)).toStdString(); }
 
-    Bundle bundle(const std::string& name, const std::string& plugin) {
+    Bundle bundle(const std::string& name, const std::string& plugin, bool adapters = false) {
         Json parameters = {{"steps", 10}, {"batch_size", 6}, {"log_every", 4}, {"save_every", 3}, {"eval_every", 4},
                            {"micro_batch_tokens", 200}, {"learning_rate", 0.003}};
+        if (adapters)
+            parameters.update({{"adapter_rank", 3}, {"adapter_targets", "q_proj, v_proj, down_proj"}, {"adapter_rslora", true}});
         std::map<std::string, std::string> files = {{"train.jsonl", plantedPairs(20, 1)}, {"dev.jsonl", plantedPairs(8, 2)}};
         if (plugin == "sft") {
             std::vector<Json> rows;
@@ -38,13 +40,17 @@ private Q_SLOTS:
 
     void killedRunEndsAsTheUninterruptedOne_data() {
         QTest::addColumn<QString>("plugin");
-        for (const char* plugin : {"sft", "reward_model", "dpo"})
-            QTest::newRow(plugin) << plugin;
+        QTest::addColumn<bool>("adapters");
+        for (const char* plugin : {"sft", "reward_model", "dpo"}) {
+            QTest::newRow(plugin) << plugin << false;
+            QTest::newRow(qPrintable(QString(plugin) + " with adapters")) << plugin << true;
+        }
     }
     void killedRunEndsAsTheUninterruptedOne() {
         QFETCH(QString, plugin);
-        const auto id = plugin.toStdString();
-        const auto whole = bundle("whole-" + id, id).dir(), cut = bundle("cut-" + id, id).dir();
+        QFETCH(bool, adapters);
+        const auto id = plugin.toStdString(), suffix = id + (adapters ? "-adapters" : "");
+        const auto whole = bundle("whole-" + suffix, id, adapters).dir(), cut = bundle("cut-" + suffix, id, adapters).dir();
         auto out = runPlugin(whole);
         QVERIFY2(out.status == PL_OK, out.message.c_str());
         out = runPlugin(cut);
@@ -71,6 +77,10 @@ private Q_SLOTS:
             QCOMPARE(rewound, from);
             QVERIFY(sameBits(allMetrics(whole), allMetrics(cut)));
             QVERIFY(sameWeights(weights(whole), weights(cut)));
+            const std::string adapter = "/checkpoints/step-000010/adapter/adapter_model.safetensors";
+            QCOMPARE(os::exists(whole + adapter), adapters);
+            if (adapters)
+                QVERIFY(sameWeights(whole + adapter, cut + adapter));
             QVERIFY(!os::exists(cut + "/checkpoints/step-000010.partial"));
         }
     }

@@ -419,6 +419,20 @@ private Q_SLOTS:
         QCOMPARE(std::count(text.begin(), text.end(), '\n'), 4);
     }
 
+    void mergesPeftsAdapterIntoANewFolder() {
+        const std::string golden = PAIRLAB_SOURCE_DIR "/tests/golden/", base = golden + "families/qwen2", adapter = golden + "adapters/qwen2_all",
+                          out = os::joinPath(m_dir, "merged");
+        QCOMPARE(call({"merge", base, "--adapter", adapter, "--out", out}), 0);
+        const auto model = learn::loadModel(out, torch::kCPU);
+        QVERIFY(model.has_value());
+        const auto expected = learn::readSafetensors(adapter + "/expected.safetensors").value();
+        const std::string name = "model.layers.0.self_attn.q_proj.weight";
+        QVERIFY((*model->model->named_parameters().find(name) - expected.at("merged." + name)).abs().max().item<float>() < 1e-6);
+        QCOMPARE(call({"merge", base, "--adapter", adapter, "--out", out}), 10); // is there already
+        QCOMPARE(call({"merge", golden + "families/gpt2", "--adapter", adapter, "--out", out + "2"}), 10);
+        QVERIFY(!os::exists(out + "2"));
+    }
+
     void exceptionsBecomeStatuses() {
         RunSpec s = spec();
         const auto dir = bundle(s);
