@@ -422,6 +422,10 @@ private Q_SLOTS:
     void mergesPeftsAdapterIntoANewFolder() {
         const std::string golden = PAIRLAB_SOURCE_DIR "/tests/golden/", base = golden + "families/qwen2", adapter = golden + "adapters/qwen2_all",
                           out = os::joinPath(m_dir, "merged");
+        const auto call = [&](std::vector<std::string> arguments) {
+            auto process = os::Process::spawn(command(arguments, os::joinPath(m_dir, "merge.log")));
+            return process ? exitCode(*process) : -1;
+        };
         QCOMPARE(call({"merge", base, "--adapter", adapter, "--out", out}), 0);
         const auto model = learn::loadModel(out, torch::kCPU);
         QVERIFY(model.has_value());
