@@ -30,6 +30,7 @@ void addProjectCommands(Commands& commands);
 void addLabelCommands(Commands& commands);
 void addRunCommands(Commands& commands);
 void addPluginCommands(Commands& commands);
+void addModelCommands(Commands& commands);
 void addDemoCommand(Commands& commands);
 void addSceneCommands(Commands& commands);
 

@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     pl::cli::addLabelCommands(commands);
     pl::cli::addRunCommands(commands);
     pl::cli::addPluginCommands(commands);
+    pl::cli::addModelCommands(commands);
     pl::cli::addDemoCommand(commands);
     pl::cli::addSceneCommands(commands);
     try {

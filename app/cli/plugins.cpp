@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// plugins, models, doctor.
+// plugins, doctor.
 #include <cstdio>
 #include <memory>
 
@@ -161,47 +161,6 @@ void addPluginCommands(Commands& commands) {
     auto r = std::make_shared<Arguments>();
     commands.add("rebuild", "Build and test a plugin folder", [r] { return rebuild(r->text); }, plugins)
         ->add_option("folder", r->text, "The plugin's folder")->required();
-
-    auto* models = commands.app.add_subcommand("models", "List, add or export models");
-    models->require_subcommand(1);
-    auto ml = std::make_shared<Arguments>();
-    auto* list = commands.add("list", "Models and checkpoints of a project", [ml]() -> Result<int> {
-        PL_TRY(desk::Project project, openProject(ml->project));
-        PL_TRY(auto choices, desk::modelChoices(project));
-        Json rows = Json::array();
-        for (const auto& c : choices) {
-            rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel},
-                            {"image", c.image}, {"control", c.control}});
-            if (!ml->json)
-                std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), c.rewardModel ? c.image ? " (reward model of images)" : " (reward model)"
-                                                                                   : c.image ? " (images)" : "");
-        }
-        if (ml->json)
-            printJson(rows);
-        return 0;
-    }, models);
-    list->add_option("project", ml->project, "Project folder")->required();
-    list->add_flag("--json", ml->json, "JSON");
-    auto ma = std::make_shared<Arguments>();
-    auto* add = commands.add("add", "Copy a Hugging Face folder or an image model into the project", [ma]() -> Result<int> {
-        PL_TRY(desk::Project project, openProject(ma->project));
-        PL_TRY(std::string name, desk::addModel(project, ma->text, ma->name));
-        std::printf("Added as %s.\n", name.c_str());
-        return 0;
-    }, models);
-    add->add_option("project", ma->project, "Project folder")->required();
-    add->add_option("path", ma->text, "Folder with config.json, model.safetensors, tokenizer.json")->required();
-    add->add_option("--name", ma->name, "What to call it");
-    auto me = std::make_shared<Arguments>();
-    auto* exported = commands.add("export", "Copy a model or checkpoint out, in Hugging Face layout", [me]() -> Result<int> {
-        PL_TRY(desk::Project project, openProject(me->project));
-        PL_CHECK(desk::exportModel(project, me->text, me->out));
-        std::printf("%s\n", me->out.c_str());
-        return 0;
-    }, models);
-    exported->add_option("project", me->project, "Project folder")->required();
-    exported->add_option("model", me->text, "start, run:ID[@STEP]")->required();
-    exported->add_option("--out", me->out, "Folder to make")->required();
 
     auto doc = std::make_shared<Arguments>();
     auto* sub = commands.add("doctor", "Look for what is missing or broken", [doc] { return doctor(doc->project, doc->json); });

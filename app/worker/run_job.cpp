@@ -153,7 +153,7 @@ int fromStartToEnd(Bundle bundle) {
                    fmt::format("run {} {}: {}", job.spec().name, ending.state, ending.reason));
     else
         log::info("run {} finished", job.spec().name);
-    const auto written = job.events().write(event::kRunEnd, {{"state", ending.state}, {"reason", ending.reason}});
+    const auto written = job.events().write(event::kRunEnd, {{"state", ending.state}, {"reason", ending.reason}, {"peak_memory", os::peakMemory()}});
     const auto synced = job.events().sync();
     if (!written || !synced) {
         log::error("{}", (written ? synced : written).error().toString());

@@ -43,7 +43,8 @@ inline void writeModel(const std::string& dir, bool reward = false) {
     check(os::writeFileAtomic(dir + "/model.safetensors", file));
     check(os::writeFileAtomic(
         dir + "/config.json",
-        std::string(R"({"model_type":"llama","num_hidden_layers":4,"hidden_size":128,"vocab_size":2048,)") +
+        std::string(R"({"model_type":"llama","num_hidden_layers":4,"hidden_size":128,"vocab_size":2048,"num_attention_heads":4,)") +
+            R"("intermediate_size":344,"rms_norm_eps":1e-6,)" +
             R"("max_position_embeddings":256,"architectures":[")" +
             (reward ? "LlamaForSequenceClassification" : "LlamaForCausalLM") + R"("]})"));
     check(os::writeFileAtomic(dir + "/tokenizer.json", "{}"));

@@ -237,10 +237,9 @@ private Q_SLOTS:
 
     void costGrowsWithTheWork() {
         TrainCostInput in;
-        in.parameters = 1000000, in.hidden = 128, in.layers = 4, in.vocabulary = 2048, in.steps = 100, in.tokensPerStep = 1000;
+        in.parameters = 1000000, in.steps = 100, in.tokensPerStep = 1000;
         const TrainCost cost = trainCost(in);
         QCOMPARE(cost.flop, 6e11);
-        QCOMPARE(cost.bytes, 16e6 + 4 * 1000 * (34.0 * 128 * 4 + 2.0 * 2048));
         in.forwardOnly = 1;
         QCOMPARE(trainCost(in).flop, 8e11);
         QCOMPARE(shortCount(1250000), std::string("1.25 M"));

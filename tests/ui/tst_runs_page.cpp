@@ -285,7 +285,45 @@ private Q_SLOTS:
         QVERIFY(shows(*page, u"262 k"_s));
         QCOMPARE(page->findChild<DetailTable*>()->model()->rowCount(), 5);
         QVERIFY(!shows(*page, u"A control"_s));
+        // What fits: a tiny model does, by every method, and a cell says what it counts.
+        QTRY_VERIFY(shows(*page, u"Training it on this machine"_s));
+        int fits = 0;
+        for (const StatusChip* chip : page->findChildren<StatusChip*>())
+            if (chip->isVisibleTo(page.get()) && chip->word().startsWith(u"fits, "_s)) {
+                ++fits;
+                QVERIFY(chip->toolTip().contains(u"activations"_s));
+            }
+        QCOMPARE(fits, 8);
         fixture::Pages::save(*page, "models_light");
+    }
+
+    void modelsOfTheCacheAreOffered() {
+        fixture::Pages pages;
+        pages.addUsual();
+        const std::string cache = pages.dir + "/hub";
+        const std::string snapshot = cache + "/models--org--tiny/snapshots/abc";
+        QVERIFY(os::makeDirs(snapshot).has_value());
+        for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+            QVERIFY(os::copyFile(std::string(PAIRLAB_SOURCE_DIR) + "/resources/starter/model/" + file, snapshot + "/" + file).has_value());
+        QVERIFY(os::makeDirs(cache + "/models--org--broken/snapshots/def").has_value());
+        qputenv("HF_HUB_CACHE", QByteArray::fromStdString(cache));
+        pages.open();
+        auto page = make(modelsPage(), pages);
+        QTRY_VERIFY(shows(*page, u"apache-2.0"_s));
+        QPushButton* button = nullptr;
+        for (QPushButton* each : page->findChildren<QPushButton*>())
+            if (each->text() == u"Hugging Face cache"_s)
+                button = each;
+        QVERIFY(button);
+        button->click();
+        QTRY_VERIFY(page->findChild<QMenu*>());
+        const auto actions = page->findChild<QMenu*>()->actions();
+        QCOMPARE(actions.size(), 2);
+        QVERIFY(!actions[0]->isEnabled() && actions[0]->toolTip().contains(u"config.json"_s));
+        QVERIFY2(actions[1]->isEnabled() && actions[1]->text().startsWith(u"org/tiny  (Llama, 1.1"_s), qPrintable(actions[1]->text()));
+        actions[1]->trigger();
+        QTRY_VERIFY(os::exists(pages.dir + "/models/tiny/model.safetensors"));
+        qunsetenv("HF_HUB_CACHE");
     }
 
     void aModelOfShuffledLabelsIsMarked() {

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "core/base/json.h"
+#include "core/base/model_card.h"
 #include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "ui/widgets/tiles.h"
@@ -21,53 +22,13 @@ int64_t integer(const Json& json, const char* key) {
     return it != json.end() && it->is_number_integer() && *it >= 0 ? it->get<int64_t>() : 0;
 }
 
-std::string firstLine(const std::string& text) {
-    for (size_t from = 0; from < text.size();) {
-        const size_t end = std::min(text.find('\n', from), text.size());
-        std::string line = text.substr(from, end - from);
-        line.erase(0, line.find_first_not_of(" \t\r#>-"));
-        while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
-            line.pop_back();
-        if (!line.empty())
-            return line.substr(0, 300);
-        from = end + 1;
-    }
-    return {};
-}
-
-void readCard(const std::string& dir, ModelFacts& facts) {
-    if (auto card = os::readFrom(os::joinPath(dir, "README.md"), 0, 64 * 1024); card && !card->empty()) {
-        std::string body = *card;
-        if (body.rfind("---\n", 0) == 0) {
-            const size_t end = body.find("\n---", 3);
-            const std::string front = body.substr(0, end);
-            const size_t at = front.find("\nlicense:");
-            if (at != std::string::npos)
-                facts.licence = firstLine(front.substr(at + 9));
-            body = end == std::string::npos ? std::string() : body.substr(std::min(end + 4, body.size()));
-        }
-        // The title is the folder's name again; what follows it says something.
-        const size_t title = body.find("# ");
-        const size_t after = title == std::string::npos ? 0 : body.find('\n', title);
-        facts.made = firstLine(after == std::string::npos ? body : body.substr(after));
-    }
-    if (facts.licence.empty())
-        for (const char* name : {"LICENSE", "LICENSE.txt", "LICENSE.md"})
-            if (auto text = os::readFrom(os::joinPath(dir, name), 0, 4096); text && !text->empty()) {
-                facts.licence = firstLine(*text);
-                break;
-            }
-}
-
 std::string grouped(int64_t count) { return formatCount(count).toStdString(); }
 
-/// card.json of the starters, where no README.md says it.
+/// How a starter was made, by its card.json.
 void readStarterCard(const std::string& dir, ModelFacts& facts) {
     const auto card = readJsonFile(os::joinPath(dir, "card.json"));
     if (!card || !card->is_object())
         return;
-    if (const auto licence = card->find("licence"); facts.licence.empty() && licence != card->end() && licence->is_string())
-        facts.licence = firstLine(licence->get<std::string>());
     const int64_t images = integer(*card, "images"), step = integer(*card, "step");
     if (facts.made.empty() && images > 0)
         facts.made = fmt::format("Trained on {} images in {} steps.", grouped(images), grouped(step));
@@ -165,6 +126,9 @@ Result<ModelFacts> readModelFacts(const std::string& dir) {
         facts.family = type->get<std::string>();
     facts.image = imageFacts(config, facts.family);
     facts.rewardModel = facts.image && facts.image->reward;
+    if (!facts.image)
+        if (auto known = ModelConfig::fromJson(config, configPath))
+            facts.config = std::move(*known);
     facts.context = integer(config, "max_position_embeddings");
     if (facts.context == 0)
         facts.context = integer(config, "n_positions");
@@ -193,7 +157,9 @@ Result<ModelFacts> readModelFacts(const std::string& dir) {
     }
     facts.hasTokenizer = os::exists(os::joinPath(dir, "tokenizer.json"));
     facts.bytes = os::treeSize(dir);
-    readCard(dir, facts);
+    const ModelCard card = readModelCard(dir);
+    facts.licence = card.licence;
+    facts.made = card.made;
     readStarterCard(dir, facts);
     return facts;
 }
@@ -203,10 +169,6 @@ TrainCost trainCost(const TrainCostInput& in) {
     const auto p = static_cast<double>(in.parameters);
     out.tokens = in.steps * in.tokensPerStep;
     out.flop = out.tokens * p * (6 + 2 * in.forwardOnly);
-    const double positions = std::min(in.microBatchTokens, std::max(in.tokensPerStep, 1.0));
-    out.bytes = p * (in.secondModel ? 20 : 16) +
-                4 * positions * (34.0 * static_cast<double>(in.hidden) * static_cast<double>(in.layers) +
-                                 2.0 * static_cast<double>(in.vocabulary));
     out.seconds = in.flopPerSecond > 0 ? out.flop / in.flopPerSecond : 0;
     return out;
 }

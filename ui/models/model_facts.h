@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/model_config.h"
 #include "core/base/result.h"
 
 namespace pl::ui {
@@ -35,6 +36,7 @@ struct ModelFacts {
     uint64_t bytes = 0;   ///< on disk
     bool rewardModel = false;
     bool hasTokenizer = false;
+    std::optional<ModelConfig> config; ///< of a language model that can be trained here
     std::optional<ImageFacts> image; ///< of image models; context, layers, hidden and vocabulary are 0 then
 };
 /// Fails naming the file that is missing or wrong.
@@ -43,23 +45,18 @@ Result<ModelFacts> readModelFacts(const std::string& dir);
 /// The facts that are worth reading of a model of its kind: ("Context", "256 tokens"), ...
 std::vector<std::pair<std::string, std::string>> factRows(const ModelFacts& facts);
 
-/// What training needs, before it starts. Memory counts fp32 weights, gradients and Adam's two moments (16 bytes a parameter), the
-/// reference's or rollout's copy where there is one (4), and activations of one micro-batch (about 34 * hidden + 2 * vocabulary
-/// floats a position and layer, Korthikanti et al. 2022, without attention matrices). Arithmetic is 6 operations a
-/// parameter and token for forward and backward (Kaplan et al. 2020), 2 for a forward alone.
+/// What training takes of time, before it starts. Arithmetic is 6 operations a parameter and token for forward and backward (Kaplan
+/// et al. 2020), 2 for a forward alone. Memory: core/base/memory_estimate.h.
 struct TrainCost {
     double tokens = 0;  ///< trained on, over the whole run
     double flop = 0;
-    double bytes = 0;
     double seconds = 0; ///< at flopPerSecond
 };
 struct TrainCostInput {
-    int64_t parameters = 0, hidden = 0, layers = 0, vocabulary = 0;
+    int64_t parameters = 0;
     double steps = 0;
     double tokensPerStep = 0;   ///< both sides of every pair, prompts too
-    double microBatchTokens = 2048;
     double forwardOnly = 0;     ///< passes over the same tokens without a gradient (reference, sampling)
-    bool secondModel = false;   ///< a reference or a judge is kept beside the policy
     double flopPerSecond = 2e10; ///< two desktop cores
 };
 TrainCost trainCost(const TrainCostInput& input);

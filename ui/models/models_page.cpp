@@ -3,6 +3,7 @@
 
 #include <QFileDialog>
 #include <QGridLayout>
+#include <QMenu>
 #include <QSplitter>
 #include <QStackedLayout>
 #include <QTableView>
@@ -10,6 +11,8 @@
 
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/runs/hub_cache.h"
+#include "ui/models/fit_card.h"
 #include "ui/models/model_facts.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/tiles.h"
@@ -37,10 +40,14 @@ public:
         auto* model = new TableModel({{u"Model"_s, false, false, 0, true}, {u"Kind"_s, false, false, 150}, {u"Step"_s, true, true, 72}},
                                      [this](int row, int column, int role) { return cell(row, column, role); });
         m_table = new DetailTable(model);
-        m_table->setFilterPlaceholder(u"Filter models and checkpoints"_s);
+        m_table->setFilterPlaceholder(u"Filter models"_s);
         auto* add = new QuietButton(u"folder"_s, u"Add a folder"_s);
         m_table->addToolWidget(add);
         connect(add, &QPushButton::clicked, this, [this] { addFolder(); });
+        m_hub = new QuietButton(u"models"_s, u"Hugging Face cache"_s);
+        m_hub->setToolTip(u"Models that were downloaded to this machine already"_s);
+        m_table->addToolWidget(m_hub);
+        connect(m_hub, &QPushButton::clicked, this, [this] { findInCache(); });
         connect(m_table, &DetailTable::currentRowChanged, this, [this](int row) {
             if (row >= 0)
                 show(static_cast<size_t>(row));
@@ -129,6 +136,9 @@ private:
         actions->addStretch(1);
         card->body()->addLayout(actions);
         column->addWidget(card);
+        m_fits = new FitCard;
+        m_fits->hide();
+        column->addWidget(m_fits);
         column->addStretch(1);
         connect(m_generate, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kGenerate, m_current); });
         connect(m_train, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kTrain, u"model:"_s + m_current); });
@@ -189,11 +199,16 @@ private:
         for (const auto& [what, value] : m_facts)
             value->setText(u"…"_s);
         m_made->hide();
+        m_fits->hide();
         m_ctx.ask(
             this, [path = c.path](desk::Project&) { return readModelFacts(path); },
             [this, asked = m_current](Result<ModelFacts> facts) {
                 if (asked != m_current)
                     return;
+                if (facts && facts->config && !facts->rewardModel) {
+                    m_fits->show(*facts->config, static_cast<double>(os::totalMemory()));
+                    m_fits->setVisible(true);
+                }
                 if (!facts) {
                     showFacts({});
                     m_message->setMessage(State::Failed, errorText(facts.error()));
@@ -224,9 +239,13 @@ private:
         const QString dir = QFileDialog::getExistingDirectory(this, u"A model folder"_s);
         if (dir.isEmpty())
             return;
-        m_ctx.say(State::Running, u"Copying %1 …"_s.arg(dir));
+        add(dir, {});
+    }
+
+    void add(const QString& dir, const QString& name) {
+        m_ctx.say(State::Running, u"Copying %1 …"_s.arg(name.isEmpty() ? dir : name));
         m_ctx.ask(
-            this, [path = sstr(dir)](desk::Project& project) { return desk::addModel(project, path); },
+            this, [path = sstr(dir), name = sstr(name)](desk::Project& project) { return desk::addModel(project, path, name); },
             [this](Result<std::string> name) {
                 if (!name) {
                     m_message->setMessage(State::Failed, errorText(name.error()));
@@ -236,6 +255,35 @@ private:
                 m_ctx.say(State::Done, u"Added %1"_s.arg(qstr(*name)));
                 m_current = qstr(*name);
                 reload();
+            });
+    }
+
+    /// A menu of what is there; what cannot be used says why.
+    void findInCache() {
+        const std::string cache = desk::hubCacheDir();
+        m_hub->setEnabled(false);
+        m_ctx.ask(
+            this, [cache](desk::Project&) { return Result<std::vector<desk::HubModel>>(desk::hubModels(cache)); },
+            [this, cache](Result<std::vector<desk::HubModel>> models) {
+                m_hub->setEnabled(true);
+                if (!models || models->empty()) {
+                    m_ctx.say(State::Info, u"No models in %1"_s.arg(qstr(cache)));
+                    return;
+                }
+                auto* menu = new QMenu(this);
+                menu->setAttribute(Qt::WA_DeleteOnClose);
+                menu->setToolTipsVisible(true);
+                for (const desk::HubModel& m : *models) {
+                    QStringList facts;
+                    if (m.config)
+                        facts = {qstr(modelFamily(m.config->modelType)), qstr(shortCount(static_cast<double>(m.config->parameterCount()))),
+                                 qstr(m.dtype), m.licence.empty() ? u"licence not said"_s : qstr(m.licence)};
+                    QAction* action = menu->addAction(m.config ? u"%1  (%2)"_s.arg(qstr(m.repository), facts.join(u", "_s)) : qstr(m.repository));
+                    action->setEnabled(m.config.has_value());
+                    action->setToolTip(m.config ? qstr(m.path) : qstr(m.problem));
+                    connect(action, &QAction::triggered, this, [this, path = qstr(m.path), name = qstr(os::baseName(m.repository))] { add(path, name); });
+                }
+                menu->popup(m_hub->mapToGlobal(QPoint(0, m_hub->height())));
             });
     }
 
@@ -273,7 +321,8 @@ private:
     QList<std::pair<TextLabel*, TextLabel*>> m_facts;
     InlineMessage *m_message = nullptr, *m_control = nullptr;
     FilledButton* m_generate = nullptr;
-    QuietButton *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
+    FitCard* m_fits = nullptr;
+    QuietButton *m_hub = nullptr, *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
 };
 
 } // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/memory_estimate.h"
 #include "ui/shell/context.h"
 #include "ui/widgets/tiles.h"
 
@@ -91,28 +92,36 @@ RunCost runCost(const RunCostInput& input) {
         prompt = p / n / kCharsPerToken;
         answer = a / (2 * n) / kCharsPerToken;
     }
-    in.microBatchTokens = numberOr(values, "micro_batch_tokens", 2048);
+    MemoryPlan plan;
+    plan.adapterRank = static_cast<int64_t>(numberOr(values, "adapter_rank", 0));
+    plan.positions = static_cast<int64_t>(numberOr(values, "micro_batch_tokens", 2048));
     if (values.contains("num_generations")) {
         const double most = numberOr(values, "max_new_tokens", 96);
         in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *
                            (prompt + (known ? std::min(most, answer) : 0.6 * most));
         in.forwardOnly = 2; // sampling and scoring
-        in.secondModel = true;
+        plan.method = TrainMethod::Grpo;
+        plan.referenceBeside = numberOr(values, "beta", 0) > 0 || values.value("monitor_kl", Json()) == Json(true);
+        plan.sequences = static_cast<int64_t>(numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8));
+        plan.longest = static_cast<int64_t>(prompt + most);
     } else if (needs(*input.manifest, "sft")) {
         in.tokensPerStep = batch * (prompt + answer);
+        plan.method = TrainMethod::Sft;
     } else {
         in.tokensPerStep = batch * 2 * (prompt + answer);
         const bool reference = values.contains("reference");
-        in.secondModel = reference && values.value("reference", Json()) == Json("live");
-        in.forwardOnly = !reference ? 0 : in.secondModel ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
+        plan.method = reference ? TrainMethod::Dpo : TrainMethod::RewardModel;
+        plan.referenceBeside = reference && values.value("reference", Json()) == Json("live");
+        in.forwardOnly = !reference ? 0 : plan.referenceBeside ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
     }
     in.parameters = input.facts->parameters;
-    in.hidden = input.facts->hidden;
-    in.layers = input.facts->layers;
-    in.vocabulary = input.facts->vocabulary;
     const TrainCost cost = trainCost(in);
     out.seconds = cost.seconds;
-    out.bytes = cost.bytes;
+    if (input.facts->config) {
+        // A step of few tokens is one part, smaller than it may be.
+        plan.positions = std::min(plan.positions, static_cast<int64_t>(std::max(in.tokensPerStep, 1.0)));
+        out.bytes = estimateMemory(*input.facts->config, plan).total();
+    }
     const QString steps = formatCount(static_cast<int64_t>(in.steps));
     out.basis = u"%1 steps, %2 tokens; a guess from the arithmetic until a first run is measured"_s.arg(
         steps, qstr(shortCount(cost.tokens)));

@@ -307,6 +307,13 @@ Result<uint64_t> fileSize(const std::string& path) {
     return static_cast<uint64_t>(size);
 }
 
+int64_t modifiedMs(const std::string& path) {
+    struct stat found {};
+    if (::stat(path.c_str(), &found) != 0)
+        return -1;
+    return static_cast<int64_t>(found.st_mtim.tv_sec) * 1000 + found.st_mtim.tv_nsec / 1'000'000;
+}
+
 uint64_t treeSize(const std::string& path) {
     std::error_code error;
     uint64_t total = 0;

@@ -30,6 +30,8 @@ Status fsyncPath(const std::string& path);
 bool exists(const std::string& path);
 bool isDir(const std::string& path);
 Result<uint64_t> fileSize(const std::string& path);
+/// When it was last changed, in ms since 1970; -1 when that cannot be said.
+int64_t modifiedMs(const std::string& path);
 /// Sum of the sizes below a folder, in bytes; 0 when absent.
 uint64_t treeSize(const std::string& path);
 /// Names (not paths) of the entries, sorted.

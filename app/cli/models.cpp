@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// models: what is there, what it is, whether it fits, in and out.
+#include <cstdio>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "app/cli/desk.h"
+#include "core/base/memory_estimate.h"
+#include "core/base/model_card.h"
+#include "core/base/model_folder.h"
+#include "core/base/os/files.h"
+#include "core/desk/runs/hub_cache.h"
+
+namespace pl::cli {
+
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr int64_t kMostTokens = 1'000'000, kMostRank = 4096;
+
+/// "1.5 B", "360 M", "1.1 M"
+std::string countText(int64_t n) {
+    const auto v = static_cast<double>(n);
+    return v >= 1e9 ? fmt::format("{:.1f} B", v / 1e9) : v >= 1e6 ? fmt::format("{:.1f} M", v / 1e6) : fmt::format("{:.0f} k", v / 1e3);
+}
+
+struct FitArguments {
+    int64_t positions = 2048, longest = 512, rank = 16;
+    double memory = 0; ///< GiB; 0: this machine's
+};
+
+void addFitOptions(CLI::App* sub, FitArguments& f) {
+    sub->add_option("--positions", f.positions, "Of one micro-batch (micro_batch_tokens)")->check(wholeNumber(1, kMostTokens));
+    sub->add_option("--longest", f.longest, "Tokens of the longest sequence")->check(wholeNumber(1, kMostTokens));
+    sub->add_option("--rank", f.rank, "Of the adapters of the LoRA column")->check(wholeNumber(1, kMostRank));
+    sub->add_option("--memory", f.memory, "GiB to fit in; without it what this machine has")->check(CLI::PositiveNumber);
+}
+
+MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f) {
+    MemoryPlan plan;
+    plan.method = method;
+    plan.adapterRank = rank;
+    plan.positions = f.positions;
+    plan.longest = f.longest;
+    return estimateMemory(config, plan);
+}
+
+Json fitRows(const ModelConfig& config, const FitArguments& f) {
+    const double memory = f.memory > 0 ? f.memory * kGiB : static_cast<double>(os::totalMemory());
+    Json rows = Json::array();
+    for (const TrainMethod method : kTrainMethods)
+        for (const int64_t rank : {int64_t{0}, f.rank}) {
+            const MemoryEstimate e = estimateOf(config, method, rank, f);
+            rows.push_back({{"method", trainMethodName(method)},
+                            {"adapter_rank", rank},
+                            {"bytes", static_cast<int64_t>(e.total())},
+                            {"memory", static_cast<int64_t>(memory)},
+                            {"fit", fitName(fitOf(e.total(), memory))}});
+        }
+    return rows;
+}
+
+void printFits(const ModelConfig& config, const FitArguments& f) {
+    const Json rows = fitRows(config, f);
+    std::printf("\n%-14s %-22s LoRA, rank %lld\n", "", "full", static_cast<long long>(f.rank));
+    for (size_t i = 0; i + 1 < rows.size(); i += 2) {
+        const auto cell = [&](const Json& row) {
+            return fmt::format("{:<5} {:>8.1f} GiB", row["fit"].get<std::string>(), static_cast<double>(row["bytes"].get<int64_t>()) / kGiB);
+        };
+        std::printf("%-14s %-22s %s\n", rows[i]["method"].get<std::string>().c_str(), cell(rows[i]).c_str(), cell(rows[i + 1]).c_str());
+    }
+    std::printf("of %.1f GiB, with %lld positions a micro-batch and sequences of up to %lld tokens, fp32\n",
+                static_cast<double>(rows[0]["memory"].get<int64_t>()) / kGiB, static_cast<long long>(f.positions),
+                static_cast<long long>(f.longest));
+}
+
+Json jsonOf(const ModelConfig& config) {
+    return {{"family", modelFamily(config.modelType)}, {"parameters", config.parameterCount()}, {"context", config.maxPositions},
+            {"vocabulary", config.vocabSize},          {"layers", config.layers},              {"hidden", config.hiddenSize}};
+}
+
+Result<int> find(const std::string& cache, bool json) {
+    const std::string dir = cache.empty() ? desk::hubCacheDir() : os::absolutePath(cache);
+    const auto models = desk::hubModels(dir);
+    if (json) {
+        Json rows = Json::array();
+        for (const auto& m : models) {
+            Json row{{"repository", m.repository}, {"revision", m.revision}, {"path", m.path}, {"bytes", m.bytes},
+                     {"licence", m.licence},       {"dtype", m.dtype},       {"problem", m.problem}};
+            if (m.config)
+                row.update(jsonOf(*m.config));
+            rows.push_back(std::move(row));
+        }
+        printJson({{"cache", dir}, {"models", rows}});
+        return 0;
+    }
+    if (models.empty())
+        std::printf("No models in %s.\n", dir.c_str());
+    for (const auto& m : models) {
+        if (!m.config) {
+            std::printf("%-40s cannot be used: %s\n", m.repository.c_str(), m.problem.c_str());
+            continue;
+        }
+        std::printf("%-40s %-8s %8s %-5s context %-7lld %s\n", m.repository.c_str(), modelFamily(m.config->modelType).c_str(),
+                    countText(m.config->parameterCount()).c_str(), m.dtype.c_str(), static_cast<long long>(m.config->maxPositions),
+                    m.licence.empty() ? "licence not said" : m.licence.c_str());
+    }
+    return 0;
+}
+
+/// A folder, or the name of a model in the cache.
+Result<std::string> folderOf(const std::string& text, const std::string& cache) {
+    return os::isDir(text) ? text : desk::hubSnapshot(cache.empty() ? desk::hubCacheDir() : os::absolutePath(cache), text);
+}
+
+Result<int> show(const std::string& text, const std::string& cache, const FitArguments& fit, bool json) {
+    PL_TRY(const std::string dir, folderOf(text, cache));
+    PL_TRY(const ModelConfig config, readModelConfig(dir));
+    PL_TRY(const auto weights, checkWeights(dir, config, false));
+    const ModelCard card = readModelCard(dir);
+    if (json) {
+        Json out = jsonOf(config);
+        out["path"] = dir;
+        out["licence"] = card.licence;
+        out["fits"] = fitRows(config, fit);
+        printJson(out);
+        return 0;
+    }
+    std::printf("%s\n%s, %s parameters in %zu tensors of type %s, %lld layers, width %lld, context %lld, %lld tokens\nlicence: %s\n",
+                dir.c_str(), modelFamily(config.modelType).c_str(), countText(config.parameterCount()).c_str(), weights.size(),
+                weights.begin()->second.entry.dtype.c_str(), static_cast<long long>(config.layers),
+                static_cast<long long>(config.hiddenSize), static_cast<long long>(config.maxPositions),
+                static_cast<long long>(config.vocabSize), card.licence.empty() ? "not said" : card.licence.c_str());
+    printFits(config, fit);
+    return 0;
+}
+
+Result<int> list(const std::string& dir, bool json) {
+    PL_TRY(desk::Project project, openProject(dir));
+    PL_TRY(auto choices, desk::modelChoices(project));
+    Json rows = Json::array();
+    for (const auto& c : choices) {
+        rows.push_back({{"name", c.text}, {"label", c.label}, {"path", c.path}, {"reward_model", c.rewardModel},
+                        {"image", c.image}, {"control", c.control}});
+        const char* kind = c.rewardModel ? c.image ? " (reward model of images)" : " (reward model)" : c.image ? " (images)" : "";
+        if (!json)
+            std::printf("%-16s %s%s\n", c.text.c_str(), c.label.c_str(), kind);
+    }
+    if (json)
+        printJson(rows);
+    return 0;
+}
+
+} // namespace
+
+void addModelCommands(Commands& commands) {
+    struct Arguments {
+        std::string project, text, name, out, cache;
+        FitArguments fit;
+        bool json = false;
+    };
+    auto* models = commands.app.add_subcommand("models", "List, find, look at, add or export models");
+    models->require_subcommand(1);
+    auto l = std::make_shared<Arguments>();
+    auto* sub = commands.add("list", "Models and checkpoints of a project", [l] { return list(l->project, l->json); }, models);
+    sub->add_option("project", l->project, "Project folder")->required();
+    sub->add_flag("--json", l->json, "JSON");
+
+    auto f = std::make_shared<Arguments>();
+    sub = commands.add("find", "Models in the Hugging Face cache of this machine", [f] { return find(f->cache, f->json); }, models);
+    sub->add_option("--cache", f->cache, "Cache folder; without it where huggingface_hub looks");
+    sub->add_flag("--json", f->json, "JSON");
+
+    auto s = std::make_shared<Arguments>();
+    sub = commands.add("show", "What a language model is, and which methods fit the memory",
+                       [s] { return show(s->text, s->cache, s->fit, s->json); }, models);
+    sub->add_option("model", s->text, "Folder, or the name of a model in the cache: org/name[@REVISION]")->required();
+    sub->add_option("--cache", s->cache, "Cache folder; without it where huggingface_hub looks");
+    addFitOptions(sub, s->fit);
+    sub->add_flag("--json", s->json, "JSON");
+
+    auto a = std::make_shared<Arguments>();
+    sub = commands.add("add", "Copy a Hugging Face model or an image model into the project", [a]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(a->project));
+        PL_TRY(const std::string dir, folderOf(a->text, a->cache));
+        std::string name = a->name;
+        if (name.empty() && !os::isDir(a->text)) // a snapshot's folder is called by its revision
+            name = os::baseName(a->text.substr(0, a->text.find('@')));
+        PL_TRY(name, desk::addModel(project, dir, name));
+        std::printf("Added as %s.\n", name.c_str());
+        return 0;
+    }, models);
+    sub->add_option("project", a->project, "Project folder")->required();
+    sub->add_option("path", a->text, "Folder with config.json and safetensors, or org/name[@REVISION] of a model in the cache")->required();
+    sub->add_option("--name", a->name, "What to call it");
+    sub->add_option("--cache", a->cache, "Cache folder; without it where huggingface_hub looks");
+
+    auto e = std::make_shared<Arguments>();
+    sub = commands.add("export", "Copy a model or checkpoint out, in Hugging Face layout", [e]() -> Result<int> {
+        PL_TRY(desk::Project project, openProject(e->project));
+        PL_CHECK(desk::exportModel(project, e->text, e->out));
+        std::printf("%s\n", e->out.c_str());
+        return 0;
+    }, models);
+    sub->add_option("project", e->project, "Project folder")->required();
+    sub->add_option("model", e->text, "start, run:ID[@STEP]")->required();
+    sub->add_option("--out", e->out, "Folder to make")->required();
+}
+
+} // namespace pl::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/memory_estimate.h"
+
+#include <algorithm>
+
+namespace pl {
+
+namespace {
+
+constexpr double kFloat = 4;
+constexpr double kProgram = 330e6;        ///< resident set of the worker with libtorch before a model is there, measured
+constexpr double kLogitsChunk = 1 << 19;  ///< elements; as core/learn/models/kernels.cpp cuts them
+constexpr double kLogitsRows = 16;        ///< at least
+constexpr double kFits = 0.75, kTight = 0.95;
+
+double d(int64_t n) { return static_cast<double>(n); }
+
+/// Floats one layer keeps of one position for the backward pass.
+double keptPerLayer(const ModelConfig& m) {
+    const double queries = d(m.heads * m.headDim);
+    const double mlp = d(m.intermediateSize) * (m.mlp == Mlp::Gated ? 4 : 2);
+    // Keys and values are repeated for every query head where heads share them; then both forms are alive.
+    const double shared = m.kvHeads == m.heads ? 0 : 2 * d(m.kvHeads * m.headDim);
+    return 4 * d(m.hiddenSize) + 5 * queries + shared + (m.qkNorm ? 2 * queries : 0) + mlp;
+}
+
+} // namespace
+
+const char* trainMethodName(TrainMethod method) {
+    switch (method) {
+    case TrainMethod::Sft:
+        return "SFT";
+    case TrainMethod::RewardModel:
+        return "Reward model";
+    case TrainMethod::Dpo:
+        return "DPO";
+    case TrainMethod::Grpo:
+        return "GRPO";
+    }
+    return "";
+}
+
+int64_t adapterParameters(const ModelConfig& m, int64_t rank) {
+    const int64_t queries = m.heads * m.headDim, keys = m.kvHeads * m.headDim;
+    const int64_t attention = (m.hiddenSize + queries) * 2 + (m.hiddenSize + keys) * 2;
+    const int64_t mlp = (m.hiddenSize + m.intermediateSize) * (m.mlp == Mlp::Gated ? 3 : 2);
+    return rank * m.layers * (attention + mlp);
+}
+
+MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) {
+    MemoryEstimate out;
+    const double parameters = d(model.parameterCount());
+    const double trained = plan.adapterRank > 0 ? d(adapterParameters(model, plan.adapterRank)) : parameters;
+    const double positions = d(plan.positions);
+    out.program = kProgram;
+    out.weights = kFloat * (parameters + (plan.adapterRank > 0 ? trained : 0));
+    out.gradients = kFloat * trained;
+    out.optimizer = kFloat * trained * (plan.average ? 3 : 2);
+    if (plan.referenceBeside && plan.adapterRank == 0)
+        out.reference = kFloat * parameters;
+    out.activations = kFloat * positions * (d(model.layers) * keptPerLayer(model) + 2 * d(model.hiddenSize));
+    if (plan.method == TrainMethod::Grpo) {
+        const double cache = kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest);
+        out.activations = std::max(out.activations, cache); // answers are written and trained on by turns
+    }
+    if (plan.method != TrainMethod::RewardModel) {
+        const double rows = std::max(kLogitsChunk / std::max(d(model.vocabSize), 1.0), kLogitsRows);
+        out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * positions * d(model.hiddenSize));
+    }
+    return out;
+}
+
+Fit fitOf(double bytes, double memory) {
+    return bytes <= kFits * memory ? Fit::Fits : bytes <= kTight * memory ? Fit::Tight : Fit::No;
+}
+
+const char* fitName(Fit fit) { return fit == Fit::Fits ? "fits" : fit == Fit::Tight ? "tight" : "no"; }
+
+} // namespace pl

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What training takes of memory, by arithmetic; that it is what training takes is measured in tests/acceptance/tst_memory.
+#include <QTest>
+
+#include "core/base/memory_estimate.h"
+
+using namespace pl;
+
+namespace {
+
+ModelConfig llama() {
+    const Json json = Json::parse(R"({"model_type": "llama", "vocab_size": 1000, "hidden_size": 64, "num_hidden_layers": 3,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 160, "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-6, "tie_word_embeddings": false, "eos_token_id": 2})");
+    return ModelConfig::fromJson(json, "config.json").value();
+}
+
+} // namespace
+
+class TestMemoryEstimate : public QObject {
+    Q_OBJECT
+private Q_SLOTS:
+    void fullTrainingHoldsFourCopies() {
+        const ModelConfig m = llama();
+        const double bytes = 4.0 * static_cast<double>(m.parameterCount());
+        const MemoryEstimate e = estimateMemory(m, {});
+        QCOMPARE(e.weights, bytes);
+        QCOMPARE(e.gradients, bytes);
+        QCOMPARE(e.optimizer, 2 * bytes);
+        QCOMPARE(e.reference, 0.0);
+        MemoryPlan beside;
+        beside.referenceBeside = beside.average = true;
+        QCOMPARE(estimateMemory(m, beside).reference, bytes);
+        QCOMPARE(estimateMemory(m, beside).optimizer, 3 * bytes);
+    }
+
+    void adaptersAreAllThatIsTrained() {
+        const ModelConfig m = llama();
+        // q, o: 64 -> 64; k, v: 64 -> 32; gate, up, down: 64 <-> 160; three layers of rank 8
+        QCOMPARE(adapterParameters(m, 8), int64_t{8 * 3 * (2 * 128 + 2 * 96 + 3 * 224)});
+        MemoryPlan plan;
+        plan.adapterRank = 8;
+        plan.referenceBeside = true; // is the model without its adapters
+        const MemoryEstimate e = estimateMemory(m, plan);
+        QCOMPARE(e.gradients, 4.0 * static_cast<double>(adapterParameters(m, 8)));
+        QCOMPARE(e.reference, 0.0);
+        QVERIFY(e.total() < estimateMemory(m, {}).total());
+    }
+
+    void activationsGrowWithPositionsAndTheHeadDoesNotWithTheVocabulary() {
+        ModelConfig m = llama();
+        MemoryPlan plan;
+        const double once = estimateMemory(m, plan).activations;
+        plan.positions *= 3;
+        QCOMPARE(estimateMemory(m, plan).activations, 3 * once);
+        // 64 wide: 4 hidden, 5 of 4 heads of 16, the repeated keys and values, 4 of 160; 3 layers, and 2 at the ends
+        QCOMPARE(once, 4.0 * 2048 * (3 * (4 * 64 + 5 * 64 + 2 * 32 + 4 * 160) + 2 * 64));
+        plan.positions = 2048;
+        const double head = estimateMemory(m, plan).head;
+        m.vocabSize = 30000;
+        QVERIFY(std::abs(estimateMemory(m, plan).head - head) < 0.1 * head);
+        plan.method = TrainMethod::RewardModel;
+        QCOMPARE(estimateMemory(m, plan).head, 0.0);
+    }
+
+    void manyAnswersAtOnceFillTheCache() {
+        MemoryPlan plan;
+        plan.method = TrainMethod::Grpo;
+        plan.positions = 16;
+        plan.sequences = 64;
+        plan.longest = 512;
+        QCOMPARE(estimateMemory(llama(), plan).activations, 4.0 * 2 * 3 * 2 * 16 * 64 * 512);
+    }
+
+    void whatFits() {
+        QVERIFY(fitOf(70, 100) == Fit::Fits && fitOf(80, 100) == Fit::Tight && fitOf(96, 100) == Fit::No);
+    }
+};
+
+QTEST_APPLESS_MAIN(TestMemoryEstimate)
+#include "tst_memory_estimate.moc"
