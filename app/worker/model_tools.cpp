@@ -100,7 +100,7 @@ Status printSamples(const ToolOptions& options) {
         std::vector<int64_t> ids;
         if (row.is_object() && row.contains("prompt")) {
             PL_TRY(const std::string prompt, field<std::string>(row, "prompt", where));
-            ids = chat.renderIds(tokenizer, {{"user", prompt}}, true);
+            PL_TRY(ids, chat.renderIds(tokenizer, {{"user", prompt}}, true));
         } else {
             PL_TRY(ids, idsOf(row, loaded.config, where));
         }

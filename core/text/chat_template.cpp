@@ -2,85 +2,70 @@
 #include "core/text/chat_template.h"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
-#include "core/base/json.h"
 #include "core/base/os/files.h"
+#include "core/text/jinja/template.h"
 #include "core/text/utf8.h"
 
 namespace pl::text {
 namespace {
 
-constexpr const char* kStart = "<|im_start|>";
-constexpr const char* kEnd = "<|im_end|>";
 constexpr uint64_t kMaxConfigBytes = uint64_t{64} << 20;
-
 constexpr const char* kChatMl =
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
     "'<|im_end|>' + '\n'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
-// The same program as other models spell it.
-constexpr const char* kChatMlDefined =
-    "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}"
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
-    "'<|im_end|>' + '\n'}}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+constexpr const char* kTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+constexpr const char* kHint = "Use another version of the model, or write a chat_template.jinja into its folder.";
+// What every template is tried on.
+constexpr const char* kQuestion = "Question";
+constexpr const char* kAnswer = "Answer";
 
-/// White space that Jinja (with trim_blocks and lstrip_blocks, as transformers runs it) does not print is
-/// taken away: inside tags and outside quotes, and around block tags. Line ends in quotes are written "\n".
-std::string normalised(std::string_view text) {
-    std::string out;
-    char quote = 0;
-    bool inTag = false;
-    for (size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const std::string_view two = text.substr(i, 2);
-        if (!inTag) {
-            if (two == "{%" || two == "{{") {
-                if (two == "{%")
-                    while (!out.empty() && (out.back() == ' ' || out.back() == '\t'))
-                        out.pop_back();
-                inTag = true;
-                out += two;
-                ++i;
-            } else {
-                out += c;
-            }
-        } else if (quote) {
-            if (c == '\\' && i + 1 < text.size()) {
-                out += two;
-                ++i;
-            } else if (c == '\n') {
-                out += "\\n";
-            } else {
-                out += c == quote ? '\'' : c;
-                if (c == quote)
-                    quote = 0;
-            }
-        } else if (c == '\'' || c == '"') {
-            quote = c;
-            out += '\'';
-        } else if (two == "%}" || two == "}}") {
-            inTag = false;
-            out += two;
-            ++i;
-            if (two == "%}" && text.substr(i + 1, 1) == "\n")
-                ++i;
-        } else if (c != ' ' && c != '\t' && c != '\n' && c != '\r') {
-            out += c;
-        }
-    }
-    while (!out.empty() && out.back() == '\n') // the end of a file
-        out.pop_back();
-    return out;
+bool startsWith(const std::vector<int64_t>& ids, const std::vector<int64_t>& start) {
+    return ids.size() >= start.size() && std::equal(start.begin(), start.end(), ids.begin());
 }
 
-tl::unexpected<Error> noTemplate(const std::string& what) {
-    return fail(Code::Unsupported, fmt::format("{} has no chat template", what),
-                "PairLab knows ChatML: give the model's tokenizer_config.json a \"chat_template\", or choose "
-                "a chat model.");
+/// Ids of a text that goes on behind another: without the space that SentencePiece-style tokenizers put before a text.
+std::vector<int64_t> continuation(const Tokenizer& tokenizer, const MarkedText& text) {
+    MarkedText behind;
+    behind.append("\n");
+    const std::vector<int64_t> line = tokenizer.encode(behind);
+    behind.append(text);
+    std::vector<int64_t> ids = tokenizer.encode(behind);
+    if (!startsWith(ids, line))
+        return tokenizer.encode(text);
+    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(line.size()));
+    return ids;
+}
+
+/// The first of eos_token_id (a number or a list) that the tokenizer knows.
+std::optional<int64_t> eosOf(const Json& config, const Tokenizer& tokenizer) {
+    const auto found = config.is_object() ? config.find("eos_token_id") : config.end();
+    if (!config.is_object() || found == config.end())
+        return {};
+    for (const Json& id : found->is_array() ? *found : Json::array({*found}))
+        if (id.is_number_integer() && !tokenizer.tokenText(id.get<int64_t>()).empty())
+            return id.get<int64_t>();
+    return {};
+}
+
+Result<std::optional<int64_t>> eosOfFolder(const std::string& modelDir, const Tokenizer& tokenizer) {
+    std::optional<int64_t> eos = tokenizer.eosId();
+    for (const char* file : {"generation_config.json", "config.json"}) {
+        const std::string path = os::joinPath(modelDir, file);
+        if (eos || !os::exists(path))
+            continue;
+        PL_TRY(const Json config, readJsonFile(path));
+        eos = eosOf(config, tokenizer);
+    }
+    return eos;
+}
+
+tl::unexpected<Error> noEnd(const std::string& what, const char* why) {
+    return fail(Code::InvalidInput, fmt::format("{} has no token that ends an answer: {}", what, why),
+                "Name the end token as eos_token in its tokenizer_config.json.");
 }
 
 } // namespace
@@ -90,31 +75,64 @@ const std::string& ChatTemplate::builtinText() {
     return text;
 }
 
-Result<ChatTemplate> ChatTemplate::fromText(std::string_view text, const Tokenizer& tokenizer,
-                                            const std::string& what) {
-    static const std::array<std::string, 2> known = {normalised(kChatMl), normalised(kChatMlDefined)};
-    if (text.empty())
-        return noTemplate(what);
-    if (std::find(known.begin(), known.end(), normalised(text)) == known.end()) {
-        std::string start = truncateText(repairUtf8(text), 60);
-        std::replace(start.begin(), start.end(), '\n', ' ');
-        return fail(
-            Code::Unsupported,
-            fmt::format("the chat template of {} is not one PairLab knows (starts with \"{}\")", what, start),
-            "Known is ChatML without a default system message; choose a model that uses it.");
-    }
+Result<ChatTemplate> ChatTemplate::make(std::string_view text, const Tokenizer& tokenizer, const std::string& what,
+                                        const Json& config, std::optional<int64_t> eos) {
+    const auto named = [&](Error error) {
+        error.message = fmt::format("the chat template of {}: {}", what, error.message);
+        if (error.hint.empty())
+            error.hint = kHint;
+        return tl::unexpected<Error>(std::move(error));
+    };
+    if (!isValidUtf8(text))
+        return named({Code::InvalidInput, "it is not UTF-8", {}, {}});
+    auto parsed = jinja::Template::parse(text);
+    if (!parsed)
+        return named(parsed.error());
     ChatTemplate out;
-    for (const auto& [marker, id] :
-         {std::pair<const char*, int64_t*>{kStart, &out.m_startId}, {kEnd, &out.m_endId}}) {
-        const std::optional<int64_t> found = tokenizer.tokenId(marker);
-        if (!found || !tokenizer.isSpecial(*found))
-            return fail(
-                Code::InvalidInput,
-                fmt::format("the tokenizer of {} has no special token {}, which its chat template writes",
-                            what, marker),
-                "Copy tokenizer.json and tokenizer_config.json from the same model.");
-        *id = *found;
+    out.m_template = std::make_shared<const jinja::Template>(std::move(*parsed));
+    jinja::Dict tokens;
+    for (const char* name : kTokens) {
+        const auto found = config.is_object() ? config.find(name) : config.end();
+        if (!config.is_object() || found == config.end() || found->is_null())
+            continue;
+        const Json token = found->is_object() ? found->value("content", Json()) : *found;
+        if (token.is_string())
+            tokens.set(name, jinja::Value::of(token.get<std::string>()));
     }
+    out.m_tokens = std::make_shared<const jinja::Dict>(std::move(tokens));
+    if (auto sound = out.findEnd(tokenizer, what, eos); !sound)
+        return sound.error().message.find(what) == std::string::npos ? named(sound.error()) : tl::unexpected<Error>(sound.error());
+    return out;
+}
+
+Status ChatTemplate::findEnd(const Tokenizer& tokenizer, const std::string& what, std::optional<int64_t> eos) {
+    PL_TRY(const MarkedText asked, render({{"user", kQuestion}}, true));
+    PL_TRY(const MarkedText answered, render({{"user", kQuestion}, {"assistant", kAnswer}}, false));
+    const size_t answer = answered.text.rfind(kAnswer);
+    if (asked.text.find(kQuestion) == std::string::npos || answer == std::string::npos)
+        return fail(Code::InvalidInput, "it does not write the contents of the messages");
+    const MarkedText behind = answered.slice(answer + std::string_view(kAnswer).size(), answered.text.size());
+    for (const int64_t id : tokenizer.encode(behind))
+        if (tokenizer.isSpecial(id)) {
+            m_endId = id;
+            return {};
+        }
+    if (!eos)
+        return noEnd(what, "its chat template writes no special token behind an answer, and no eos_token is named");
+    m_endId = *eos;
+    return {};
+}
+
+Result<ChatTemplate> ChatTemplate::fromText(std::string_view text, const Tokenizer& tokenizer, const std::string& what,
+                                            const Json& config) {
+    return make(text, tokenizer, what, config, tokenizer.eosId());
+}
+
+Result<ChatTemplate> ChatTemplate::plain(const Tokenizer& tokenizer, const std::string& what) {
+    if (!tokenizer.eosId())
+        return noEnd(what, "it has no chat template, and no eos_token is named");
+    ChatTemplate out;
+    out.m_endId = *tokenizer.eosId();
     return out;
 }
 
@@ -124,66 +142,101 @@ Result<ChatTemplate> ChatTemplate::load(const std::string& modelDir) {
 }
 
 Result<ChatTemplate> ChatTemplate::load(const std::string& modelDir, const Tokenizer& tokenizer) {
+    PL_TRY(const std::optional<int64_t> eos, eosOfFolder(modelDir, tokenizer));
+    Json config = Json::object();
+    const std::string path = os::joinPath(modelDir, "tokenizer_config.json");
+    if (os::exists(path)) {
+        PL_TRY(const std::string text, os::readFile(path, kMaxConfigBytes));
+        PL_TRY(config, parseJson(text, path));
+        if (!config.is_object())
+            return fail(Code::Corrupt, fmt::format("{} is not a JSON object", path), "Copy the file from the model again.");
+    }
     const std::string own = os::joinPath(modelDir, "chat_template.jinja");
     if (os::exists(own)) {
         PL_TRY(const std::string text, os::readFile(own, kMaxConfigBytes));
-        return fromText(text, tokenizer, modelDir);
+        return make(text, tokenizer, modelDir, config, eos);
     }
-    const std::string path = os::joinPath(modelDir, "tokenizer_config.json");
-    if (!os::exists(path))
-        return noTemplate(modelDir);
-    PL_TRY(const std::string text, os::readFile(path, kMaxConfigBytes));
-    PL_TRY(const Json config, parseJson(text, path));
-    const Json* entry = nullptr;
-    if (config.is_object())
-        if (const auto found = config.find("chat_template"); found != config.end() && !found->is_null())
-            entry = &*found;
-    if (!entry)
-        return noTemplate(modelDir);
-    if (entry->is_array()) { // several by name
-        for (const Json& item : *entry)
-            if (item.is_object() && item.value("name", Json()) == Json("default") &&
-                item.value("template", Json()).is_string())
-                return fromText(item["template"].get_ref<const std::string&>(), tokenizer, modelDir);
-        return noTemplate(modelDir);
+    Json entry = config.value("chat_template", Json());
+    if (entry.is_array()) { // several by name
+        Json chosen;
+        for (const Json& item : entry)
+            if (item.is_object() && item.value("name", Json()) == Json("default"))
+                chosen = item.value("template", Json());
+        if (!chosen.is_string())
+            return fail(Code::Unsupported, fmt::format("{}: none of its chat templates has the name \"default\"", path),
+                        "Write the one to use into a file chat_template.jinja beside it.");
+        entry = chosen;
     }
-    if (!entry->is_string())
+    if (entry.is_string())
+        return make(entry.get_ref<const std::string&>(), tokenizer, modelDir, config, eos);
+    if (!entry.is_null())
         return fail(Code::Corrupt, fmt::format("{}: \"chat_template\" is not a text", path),
                     "Copy the file from the model again.");
-    return fromText(entry->get_ref<const std::string&>(), tokenizer, modelDir);
-}
-
-std::string ChatTemplate::render(const std::vector<Message>& messages, bool addGenerationPrompt) const {
-    std::string out;
-    for (const Message& message : messages)
-        out += kStart + message.role + "\n" + message.content + kEnd + "\n";
-    if (addGenerationPrompt)
-        out += std::string(kStart) + "assistant\n";
+    if (!eos)
+        return plain(tokenizer, modelDir);
+    ChatTemplate out;
+    out.m_endId = *eos;
     return out;
 }
 
-std::vector<int64_t> ChatTemplate::renderIds(const Tokenizer& tokenizer, const std::vector<Message>& messages,
-                                             bool addGenerationPrompt) const {
-    std::vector<int64_t> ids;
-    const auto plain = [&](const std::string& text) {
-        const std::vector<int64_t> more = tokenizer.encode(text);
-        ids.insert(ids.end(), more.begin(), more.end());
+Result<MarkedText> ChatTemplate::render(const std::vector<Message>& messages, bool addGenerationPrompt) const {
+    const auto marked = [](const std::string& text) {
+        MarkedText out;
+        out.append(repairUtf8(text), true);
+        return out;
     };
+    if (!m_template) {
+        MarkedText out;
+        for (const Message& message : messages)
+            out.append(marked(message.content));
+        return out;
+    }
+    jinja::List list;
     for (const Message& message : messages) {
-        ids.push_back(m_startId);
-        plain(message.role + "\n" + message.content);
-        ids.push_back(m_endId);
-        plain("\n");
+        jinja::Dict one;
+        one.set("role", jinja::Value::of(marked(message.role)));
+        one.set("content", jinja::Value::of(marked(message.content)));
+        list.items.push_back(jinja::Value::of(std::move(one)));
     }
-    if (addGenerationPrompt) {
-        ids.push_back(m_startId);
-        plain("assistant\n");
-    }
+    jinja::Dict variables = *m_tokens;
+    variables.set("messages", jinja::Value::of(std::move(list)));
+    variables.set("tools", jinja::Value::none());
+    variables.set("documents", jinja::Value::none());
+    variables.set("add_generation_prompt", jinja::Value::of(addGenerationPrompt));
+    return m_template->render(variables);
+}
+
+Result<std::vector<int64_t>> ChatTemplate::renderIds(const Tokenizer& tokenizer, const std::vector<Message>& messages,
+                                                     bool addGenerationPrompt) const {
+    PL_TRY(const MarkedText text, render(messages, addGenerationPrompt));
+    std::vector<int64_t> ids;
+    if (isPlain())
+        ids = tokenizer.prefixIds();
+    const std::vector<int64_t> more = tokenizer.encode(text);
+    ids.insert(ids.end(), more.begin(), more.end());
     return ids;
 }
 
-std::vector<int64_t> ChatTemplate::completionIds(const Tokenizer& tokenizer, std::string_view text) const {
-    std::vector<int64_t> ids = tokenizer.encode(text);
+Result<std::vector<int64_t>> ChatTemplate::completionIds(const Tokenizer& tokenizer, const std::vector<Message>& messages,
+                                                         const std::string& answer) const {
+    std::vector<Message> conversation = messages;
+    conversation.push_back({"assistant", answer});
+    PL_TRY(const MarkedText asked, render(messages, true));
+    PL_TRY(const MarkedText answered, render(conversation, false));
+    std::vector<int64_t> ids;
+    if (answered.text.compare(0, asked.text.size(), asked.text) == 0) {
+        const std::vector<int64_t> before = tokenizer.encode(asked);
+        ids = tokenizer.encode(answered);
+        if (startsWith(ids, before))
+            ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(before.size()));
+        else
+            ids = continuation(tokenizer, answered.slice(asked.text.size(), answered.text.size()));
+    } else {
+        MarkedText alone;
+        alone.append(answer, true);
+        ids = continuation(tokenizer, alone);
+    }
+    ids.erase(std::find(ids.begin(), ids.end(), m_endId), ids.end()); // what comes behind the end belongs to no answer
     ids.push_back(m_endId);
     return ids;
 }

@@ -32,6 +32,31 @@ MarkedText MarkedText::slice(size_t begin, size_t end) const {
     return {text.substr(begin, end - begin), clipSpans(content, begin, end)};
 }
 
+MarkedText mapParts(const MarkedText& text, const std::function<std::string(std::string_view)>& map) {
+    MarkedText out;
+    std::string whole = map(text.text);
+    if (text.content.empty() || (text.content.size() == 1 && text.content[0] == MarkedText::Span{0, text.text.size()})) {
+        out.append(whole, !text.content.empty());
+        return out;
+    }
+    size_t done = 0;
+    const auto part = [&](size_t end, bool isContent) {
+        if (end > done)
+            out.append(map(std::string_view(text.text).substr(done, end - done)), isContent);
+        done = end;
+    };
+    for (const auto& span : text.content) {
+        part(span.begin, false);
+        part(span.end, true);
+    }
+    part(text.text.size(), false);
+    if (out.text != whole) {
+        out = {};
+        out.append(whole, true);
+    }
+    return out;
+}
+
 std::vector<MarkedText::Span> clipSpans(const std::vector<MarkedText::Span>& spans, size_t begin, size_t end) {
     std::vector<MarkedText::Span> out;
     auto span = std::partition_point(spans.begin(), spans.end(), [&](const auto& s) { return s.end <= begin; });

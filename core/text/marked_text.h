@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ struct MarkedText {
     /// Bytes begin to end (clipped to the text).
     MarkedText slice(size_t begin, size_t end) const;
 };
+
+/// Maps a text part by part, so that content stays content. Where that is not what mapping it as a whole gives, all of
+/// the result counts as content (if there was any).
+MarkedText mapParts(const MarkedText& text, const std::function<std::string(std::string_view)>& map);
 
 /// Those parts of the spans that lie in begin to end, counted from begin.
 std::vector<MarkedText::Span> clipSpans(const std::vector<MarkedText::Span>& spans, size_t begin, size_t end);

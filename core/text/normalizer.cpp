@@ -71,7 +71,6 @@ std::string Normalizer::apply(std::string_view text, bool& keepsStart) const {
 
 MarkedText Normalizer::apply(const MarkedText& text) const {
     MarkedText now = text;
-    bool keepsStart = true;
     for (const Step& step : steps) {
         MarkedText next;
         if (step.kind == Step::Prepend) {
@@ -81,23 +80,9 @@ MarkedText Normalizer::apply(const MarkedText& text) const {
         } else if (step.kind == Step::Strip) {
             const auto range = stripped(now.text, step.left, step.right);
             next = now.slice(range.begin, range.end);
-        } else { // part by part; right when that gives what the whole gives
-            size_t done = 0;
-            const auto part = [&](size_t end, bool isContent) {
-                if (end > done)
-                    next.append(applyOne(step, std::string_view(now.text).substr(done, end - done), keepsStart), isContent);
-                done = end;
-            };
-            for (const auto& span : now.content) {
-                part(span.begin, false);
-                part(span.end, true);
-            }
-            part(now.text.size(), false);
-            const std::string whole = applyOne(step, now.text, keepsStart);
-            if (next.text != whole) {
-                next = {};
-                next.append(whole, true);
-            }
+        } else {
+            bool keepsStart = true;
+            next = mapParts(now, [&](std::string_view part) { return applyOne(step, part, keepsStart); });
         }
         now = std::move(next);
     }

@@ -125,17 +125,7 @@ std::vector<int64_t> Tokenizer::encode(const MarkedText& text) const {
         m_data->encode(text.text, text.content, ids);
         return ids;
     }
-    MarkedText repaired;
-    size_t done = 0;
-    const auto part = [&](size_t end, bool isContent) {
-        repaired.append(repairUtf8(std::string_view(text.text).substr(done, end - done)), isContent);
-        done = end;
-    };
-    for (const auto& span : text.content) {
-        part(span.begin, false);
-        part(span.end, true);
-    }
-    part(text.text.size(), false);
+    const MarkedText repaired = mapParts(text, repairUtf8);
     m_data->encode(repaired.text, repaired.content, ids);
     return ids;
 }

@@ -170,8 +170,8 @@ Result<Answers> answer(learn::Job& job, const Parameters& p, const std::string& 
     for (const auto& prompt : prompts)
         rows.push_back(prompt.row);
     int64_t tooLong = 0;
-    const auto own = learn::encodePrompts(rows, out.setup->encoder, out.setup->loaded.config.maxPositions,
-                                          p.sampling.maxNewTokens, tooLong);
+    PL_TRY(const auto own, learn::encodePrompts(rows, out.setup->encoder, out.setup->loaded.config.maxPositions,
+                                                p.sampling.maxNewTokens, tooLong));
     if (tooLong > 0)
         return fail(Code::InvalidInput,
                     fmt::format("{} prompts leave no room for {} new tokens in {}", tooLong,

@@ -50,7 +50,7 @@ struct Writer {
     text::Tokenizer tokenizer;
     text::ChatTemplate chat;
 
-    std::vector<int64_t> promptIds(const std::string& prompt) const {
+    Result<std::vector<int64_t>> promptIds(const std::string& prompt) const {
         return chat.renderIds(tokenizer, {{"user", prompt}}, true);
     }
     std::vector<int64_t> stopIds() const {
@@ -158,12 +158,12 @@ struct Work {
     std::vector<uint64_t> streams;
 };
 
-Work workFor(Job& job, const Writer& writer, const std::vector<PromptRow>& prompts, const Settings& s,
+Result<Work> workFor(Job& job, const Writer& writer, const std::vector<PromptRow>& prompts, const Settings& s,
              const std::set<sdk::CandidateKey>& written, Tally& tally) {
     Work work;
     int64_t tooLong = 0;
     for (size_t row = 0; row < prompts.size(); ++row) {
-        const auto ids = writer.promptIds(prompts[row].prompt);
+        PL_TRY(const auto ids, writer.promptIds(prompts[row].prompt));
         if (static_cast<int64_t>(ids.size()) + s.maxNewTokens > writer.loaded.config.maxPositions) {
             ++tooLong;
             tally.total -= s.n;
@@ -239,7 +239,7 @@ Result<Json> answer(Job& job, std::vector<Writer>& writers, Settings s, const Js
     PL_TRY(const auto chosen, sdk::writersOfRequest(writers, payload, what));
     Json candidates = Json::array();
     for (Writer* writer : chosen) {
-        const auto ids = writer->promptIds(prompt);
+        PL_TRY(const auto ids, writer->promptIds(prompt));
         const int64_t room = writer->loaded.config.maxPositions - static_cast<int64_t>(ids.size());
         if (room < 1)
             return fail(Code::InvalidInput, fmt::format("{}: the prompt has {} tokens, '{}' takes {}", what, ids.size(),
@@ -274,7 +274,7 @@ Status run(Job& job) {
     tally.total = static_cast<int64_t>(prompts.size() * writers.size()) * s.n;
     job.logLine("info", fmt::format("{} prompts, {} models, {} answers each", prompts.size(), writers.size(), s.n));
     for (Writer& writer : writers) {
-        const Work work = workFor(job, writer, prompts, s, written, tally);
+        PL_TRY(const Work work, workFor(job, writer, prompts, s, written, tally));
         PL_CHECK(writeAnswers(job, writer, prompts, s, work, tally));
     }
     if (tally.total == 0)

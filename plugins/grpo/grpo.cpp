@@ -283,8 +283,8 @@ private:
         if (limit > 0 && static_cast<int64_t>(rows.size()) > limit)
             rows.resize(static_cast<size_t>(limit));
         int64_t tooLong = 0;
-        auto out = learn::encodePrompts(rows, m_setup->encoder, m_setup->loaded.config.maxPositions,
-                                        m_p.sampling.maxNewTokens, tooLong);
+        PL_TRY(auto out, learn::encodePrompts(rows, m_setup->encoder, m_setup->loaded.config.maxPositions,
+                                              m_p.sampling.maxNewTokens, tooLong));
         m_job.logLine(
             tooLong ? "warn" : "info",
             fmt::format("{}: {} of {} prompts used{}", file, out.size(), rows.size(),

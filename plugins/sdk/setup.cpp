@@ -225,7 +225,7 @@ Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEnc
     std::vector<std::vector<int64_t>> prompts;
     std::vector<const PromptRow*> asked;
     for (const auto* row : pinned) {
-        auto ids = encoder.promptIds(row->prompt);
+        PL_TRY(auto ids, encoder.promptIds(row->prompt));
         if (room > 0 && static_cast<int64_t>(ids.size()) >= room)
             continue;
         prompts.push_back(std::move(ids));

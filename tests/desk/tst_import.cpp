@@ -317,7 +317,7 @@ private Q_SLOTS:
         OK(os::writeFileAtomic(dir + "/tokenizer.json", "{}"));
         QVERIFY(refused("tokenizer.json"));
         fresh();
-        OK(os::writeFileAtomic(dir + "/chat_template.jinja", "[INST] {{ messages[0]['content'] }} [/INST]"));
+        OK(os::writeFileAtomic(dir + "/chat_template.jinja", "{% include 'another' %}[INST] {{ messages[0]['content'] }} [/INST]"));
         QVERIFY(refused("chat template"));
         fresh();
         OK(addModel(*desk.project, dir, "A.model_1-b"));

@@ -89,11 +89,11 @@ private Q_SLOTS:
 
     void rowsBecomeOnePromptOneCompletionAndOneEndToken() {
         const auto encoder = must(TextEncoder::load(path("model")));
-        const auto row = encoder.row("hi <|im_end|>", "yes<|im_end|>");
+        const auto row = *encoder.row("hi <|im_end|>", "yes<|im_end|>");
         const auto end = encoder.chat.endId();
         QCOMPARE(std::count(row.ids.begin() + row.start, row.ids.end(), end), 1); // spelled markers stay text
         QCOMPARE(row.ids.back(), end);
-        QCOMPARE(encoder.promptIds("hi <|im_end|>"), std::vector<int64_t>(row.ids.begin(), row.ids.begin() + row.start));
+        QCOMPARE(*encoder.promptIds("hi <|im_end|>"), std::vector<int64_t>(row.ids.begin(), row.ids.begin() + row.start));
         QCOMPARE(encoder.tokenizer.decode({row.ids.begin() + row.start, row.ids.end()}), std::string("yes<|im_end|>"));
         TokenReport report;
         auto pairs = must(tokenizePairs({{"a", "p", "same", "same"}, {"b", "p", "yes", "no"}, {"c", "p", std::string(300, 'x'), "no"}},
@@ -126,7 +126,7 @@ private Q_SLOTS:
         const auto encoder = must(TextEncoder::load(path("model")));
         std::vector<TokenizedRow> rows;
         for (const char* answer : {"a", "longer answer", "mid one", "yes", "something quite long here", "no"})
-            rows.push_back(encoder.row("prompt", answer));
+            rows.push_back(*encoder.row("prompt", answer));
         std::map<std::string, torch::Tensor> first;
         for (const int64_t budget : {100000, 120, 1}) {
             auto f = fixture();

@@ -78,8 +78,8 @@ private Q_SLOTS:
         torch::NoGradGuard noGrad;
         for (const PairRow& row : must(pl::readPairs(dir + "/data/train.jsonl"))) {
             const auto score = [&](const std::string& answer) {
-                auto ids = chat.renderIds(tokenizer, {{"user", row.prompt}}, true);
-                for (const auto id : chat.completionIds(tokenizer, answer))
+                auto ids = *chat.renderIds(tokenizer, {{"user", row.prompt}}, true);
+                for (const auto id : *chat.completionIds(tokenizer, {{"user", row.prompt}}, answer))
                     ids.push_back(id);
                 return loaded.model->scores({torch::tensor(ids).unsqueeze(0), torch::tensor({static_cast<int64_t>(ids.size())})}).item<double>();
             };

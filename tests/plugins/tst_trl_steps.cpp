@@ -77,9 +77,9 @@ private:
         const auto encoder = must(learn::TextEncoder::load(dir));
         for (const Json& pair : f["pairs"]) {
             const auto prompt = pair["prompt"].get<std::string>();
-            QCOMPARE(encoder.promptIds(prompt), pair["prompt_ids"].get<std::vector<int64_t>>());
+            QCOMPARE(*encoder.promptIds(prompt), pair["prompt_ids"].get<std::vector<int64_t>>());
             for (const char* side : {"chosen", "rejected"}) {
-                const auto row = encoder.row(prompt, pair[side].get<std::string>());
+                const auto row = *encoder.row(prompt, pair[side].get<std::string>());
                 QCOMPARE(std::vector<int64_t>(row.ids.begin() + row.start, row.ids.end()),
                          pair[std::string(side) + "_ids"].get<std::vector<int64_t>>());
             }
@@ -162,7 +162,7 @@ private Q_SLOTS:
         const auto encoder = must(learn::TextEncoder::load(policy));
         std::vector<Json> prompts, answers;
         for (const Json& prompt : f["prompts"]) {
-            QCOMPARE(encoder.promptIds(prompt["prompt"].get<std::string>()), prompt["ids"].get<std::vector<int64_t>>());
+            QCOMPARE(*encoder.promptIds(prompt["prompt"].get<std::string>()), prompt["ids"].get<std::vector<int64_t>>());
             prompts.push_back({{"id", "q" + std::to_string(prompts.size())}, {"prompt", prompt["prompt"]}, {"split", "train"}});
         }
         for (const Json& row : one["rollouts"])

@@ -36,7 +36,8 @@ Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::stri
     std::vector<size_t> fitting;
     std::vector<int64_t> lengths; // of `fitting`
     for (size_t i = 0; i < responses.size(); ++i) {
-        rows.push_back(m_encoder.row(prompts[i], responses[i]));
+        PL_TRY(auto row, m_encoder.row(prompts[i], responses[i]));
+        rows.push_back(std::move(row));
         const int64_t room = m_model.config.maxPositions;
         if (room > 0 && rows.back().length() > room)
             continue;

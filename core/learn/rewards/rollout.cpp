@@ -9,12 +9,12 @@
 
 namespace pl::learn {
 
-std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
-                                         int64_t room, int64_t maxNewTokens, int64_t& tooLong) {
+Result<std::vector<RolloutPrompt>> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
+                                                 int64_t room, int64_t maxNewTokens, int64_t& tooLong) {
     std::vector<RolloutPrompt> out;
     tooLong = 0;
     for (const auto& row : rows) {
-        auto ids = encoder.promptIds(row.prompt);
+        PL_TRY(auto ids, encoder.promptIds(row.prompt));
         if (room > 0 && static_cast<int64_t>(ids.size()) + maxNewTokens > room)
             ++tooLong;
         else

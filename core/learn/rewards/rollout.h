@@ -28,8 +28,9 @@ struct Rollout {
 };
 
 /// Encodes prompts; those that leave no room for maxNewTokens (room <= 0: no limit) are left out and counted.
-std::vector<RolloutPrompt> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
-                                         int64_t room, int64_t maxNewTokens, int64_t& tooLong);
+/// Fails when the chat template refuses one.
+Result<std::vector<RolloutPrompt>> encodePrompts(const std::vector<PromptRow>& rows, const TextEncoder& encoder,
+                                                 int64_t room, int64_t maxNewTokens, int64_t& tooLong);
 
 /// Samples one response to each of prompts[which[i]]; the same prompt may be asked several times. Row i draws
 /// from (options.seed, i). Stops at the template's end token.

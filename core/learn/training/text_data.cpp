@@ -22,15 +22,15 @@ Status TextEncoder::checkFits(const ModelConfig& config, const std::string& mode
     return {};
 }
 
-std::vector<int64_t> TextEncoder::promptIds(const std::string& prompt) const {
+Result<std::vector<int64_t>> TextEncoder::promptIds(const std::string& prompt) const {
     return chat.renderIds(tokenizer, {{"user", prompt}}, true);
 }
 
-TokenizedRow TextEncoder::row(const std::string& prompt, const std::string& completion) const {
+Result<TokenizedRow> TextEncoder::row(const std::string& prompt, const std::string& completion) const {
     TokenizedRow out;
-    out.ids = promptIds(prompt);
+    PL_TRY(out.ids, promptIds(prompt));
     out.start = static_cast<int64_t>(out.ids.size());
-    const auto answer = chat.completionIds(tokenizer, completion);
+    PL_TRY(const auto answer, chat.completionIds(tokenizer, {{"user", prompt}}, completion));
     out.ids.insert(out.ids.end(), answer.begin(), answer.end());
     return out;
 }
@@ -64,7 +64,7 @@ Result<std::vector<TokenizedRow>> tokenizeSft(const std::vector<SftRow>& rows, c
     std::vector<TokenizedRow> out;
     out.reserve(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) {
-        auto row = encoder.row(rows[i].prompt, rows[i].completion);
+        PL_TRY(auto row, encoder.row(rows[i].prompt, rows[i].completion));
         PL_CHECK(checkCompletion(row, rows[i].id, i + 1, "completion"));
         ++report.rows;
         if (row.length() > maxLength) {
@@ -85,8 +85,8 @@ Result<std::vector<TokenizedPair>> tokenizePairs(const std::vector<PairRow>& row
     for (size_t i = 0; i < rows.size(); ++i) {
         const auto& source = rows[i];
         TokenizedPair pair;
-        pair.chosen = encoder.row(source.prompt, source.chosen);
-        pair.rejected = encoder.row(source.prompt, source.rejected);
+        PL_TRY(pair.chosen, encoder.row(source.prompt, source.chosen));
+        PL_TRY(pair.rejected, encoder.row(source.prompt, source.rejected));
         PL_CHECK(checkCompletion(pair.chosen, source.id, i + 1, "chosen side"));
         PL_CHECK(checkCompletion(pair.rejected, source.id, i + 1, "rejected side"));
         ++report.rows;

@@ -18,10 +18,10 @@ struct TextEncoder {
     static Result<TextEncoder> load(const std::string& modelDir);
     /// Fails when the tokenizer knows ids the model has no row for.
     Status checkFits(const ModelConfig& config, const std::string& modelDir) const;
-    /// One user turn and the header of the answer.
-    std::vector<int64_t> promptIds(const std::string& prompt) const;
+    /// One user turn and the header of the answer. Fails when the chat template refuses it.
+    Result<std::vector<int64_t>> promptIds(const std::string& prompt) const;
     /// The same followed by the completion and exactly one end token.
-    TokenizedRow row(const std::string& prompt, const std::string& completion) const;
+    Result<TokenizedRow> row(const std::string& prompt, const std::string& completion) const;
 };
 
 struct TokenizedPair {
