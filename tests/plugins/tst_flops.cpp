@@ -30,7 +30,7 @@ private:
         double rows = 0;
         for (const PairRow& pair : must(pl::readPairs(dir + "/data/train.jsonl")))
             for (const auto* side : {&pair.chosen, &pair.rejected}) {
-                const auto row = encoder.row(pair.prompt, *side);
+                const auto row = *encoder.row(pair.prompt, *side);
                 out.longest = std::max(out.longest, static_cast<double>(row.length()));
                 out.completions += static_cast<double>(row.completionLength());
                 ++rows;
