@@ -42,8 +42,7 @@ Result<int> import(const Arguments& a) {
     options.dryRun = a.dryRun;
     options.implicit = a.implicit;
     options.images = a.images;
-    if (!a.layout.empty())
-        options.layout = a.layout;
+    options.layout = a.layout;
     if (!a.split.empty()) {
         PL_TRY(options.split, splitArgument(a.split));
     }
@@ -59,8 +58,21 @@ Result<int> import(const Arguments& a) {
                 static_cast<long long>(report.read), static_cast<long long>(report.counts.prompts),
                 static_cast<long long>(report.counts.pairs), static_cast<long long>(report.counts.votes),
                 static_cast<long long>(report.counts.duplicates), static_cast<long long>(report.rejectedCount));
+    const auto say = [](int64_t n, const char* one, const char* many) {
+        if (n)
+            std::printf("  %lld %s\n", static_cast<long long>(n), n == 1 ? one : many);
+    };
+    say(report.counts.differing, "differs from a vote that is here already; kept the earlier",
+        "differ from a vote that is here already; kept the earlier");
+    say(report.counts.keptSplit, "prompt was here already and keeps its split", "prompts were here already and keep their split");
+    say(report.imagesLeftOut, "image was left out of a ranking; the others of it are ranked",
+        "images were left out of rankings; the others of them are ranked");
+    if (!report.layout.empty())
+        std::printf("  paths read as %s\n", report.layout.c_str());
+    if (!report.note.empty())
+        std::printf("  %s\n", report.note.c_str());
     for (const auto& row : report.rejected)
-        std::printf("  line %zu: %s\n", row.line, row.reason.c_str());
+        std::printf("  %s %zu: %s\n", report.layout.empty() ? "line" : "file", row.line, row.reason.c_str());
     return 0;
 }
 
@@ -79,13 +91,7 @@ Result<int> exportData(const Arguments& a) {
         printJson(report.toJson());
         return 0;
     }
-    std::printf("%s: %lld rows", a.out.c_str(), static_cast<long long>(report.rows));
-    std::printf("; beside it %lld ties and %lld unpaired rows", static_cast<long long>(report.ties),
-                static_cast<long long>(report.unpaired));
-    if (report.images)
-        std::printf(", %lld rankings and %lld images", static_cast<long long>(report.rankings),
-                    static_cast<long long>(report.images));
-    std::printf(".\n");
+    std::printf("%s: %s.\n", a.out.c_str(), report.toString().c_str());
     for (const std::string& note : report.notes)
         std::printf("  %s\n", note.c_str());
     return 0;
@@ -183,7 +189,7 @@ void addProjectCommands(Commands& commands) {
     sub->add_option("--format", i->format, "auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images or folder");
     sub->add_option("--images", i->images, "Folder of the image files that rows name; else that of the file");
     sub->add_option("--layout", i->layout,
-                    "How the paths in a folder of images are made up; {checkpoint}/{prompt}_{seed} unless said otherwise");
+                    "How the paths in a folder of images are made up, as {checkpoint}/{prompt}_{seed}; recognised unless said");
     sub->add_option("--split", i->split, "Put every prompt into this split")->check(splitName(false));
     sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
     sub->add_flag("--dry-run", i->dryRun, "Say what would happen");

@@ -327,6 +327,11 @@ private Q_SLOTS:
         QCOMPARE(report.ties, int64_t{1});
         QCOMPARE(report.rankings, int64_t{1});
         QCOMPARE(report.images, int64_t{18});
+        QCOMPARE(report.toString(), trl    ? std::string("6 rows; beside it 1 tie, 1 ranking, 18 images")
+                                    : pick ? std::string("7 rows (6 preferences, 1 tie); beside it 1 ranking, 18 images")
+                                    : form == ImageForm::HpdV2
+                                        ? std::string("6 rows; beside it 1 tie, 1 ranking, 18 images")
+                                        : std::string("8 rows (6 preferences, 1 tie, 1 ranking); beside it 18 images"));
         QVERIFY(!report.notes.empty());
         const auto manifest = must(readJsonFile(out + ".manifest.json"));
         for (const auto& [file, hash] : manifest["files"].items())
@@ -432,6 +437,233 @@ private Q_SLOTS:
         QVERIFY(!os::exists(files.path("out/reward.json.rankings.jsonl")));
         QVERIFY2(notes(reward).find("1 ties are rows of equal ranks") != std::string::npos, notes(reward).c_str());
         QVERIFY(!imageFormOf("parquet"));
+    }
+
+    /// The votes of a dataset's rows, by which image won: 0 is the first, 1 the second, 2 a tie.
+    static int winnerOf(const std::string& file, int first) {
+        const Json row = must(parseJson(must(os::readFile(file)), "row"));
+        return imageRefSha(row["images"][0].get<std::string>()) == sha(first) ? 0 : 1;
+    }
+
+    /// Three raters of one pair are three votes, and the majority is theirs.
+    void everyRaterIsKept_data() {
+        QTest::addColumn<QString>("row");
+        QTest::newRow("hpd_v2") << R"({"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":[%1,%2],"user_hash":"%3","split":"train"})";
+        QTest::newRow("pick_a_pic") << R"({"caption":"a fox","image_0":"one.png","image_1":"two.png","label_0":%1,"label_1":%2,"user_id":%3,"split":"train"})";
+        QTest::newRow("trl_images") << R"({"prompt":"a fox","chosen":{"type":"image"},"rejected":{"type":"image"},"images":["%4.png","%5.png"],"annotator":"%3","split":"train"})";
+    }
+    void everyRaterIsKept() {
+        QFETCH(QString, row);
+        Files files;
+        files.image("one.png", 1);
+        files.image("two.png", 2);
+        const auto said = [&](bool first, int rater) {
+            QString line = row;
+            for (const auto& [mark, value] : {std::pair{"%1", first ? "1" : "0"}, {"%2", first ? "0" : "1"}, {"%4", first ? "one" : "two"},
+                                              {"%5", first ? "two" : "one"}})
+                line.replace(QString::fromLatin1(mark), QString::fromLatin1(value));
+            return line.replace(QStringLiteral("%3"), QString::number(rater)).toStdString() + "\n";
+        };
+        const std::string path = files.text("votes.jsonl", said(true, 11) + said(false, 22) + said(false, 33));
+        Desk desk;
+        const auto report = must(importFile(*desk.project, path));
+        QCOMPARE(report.counts.votes, int64_t{3});
+        QCOMPARE(report.counts.duplicates, int64_t{0});
+        const std::string out = files.path("out.jsonl");
+        QCOMPARE(must(exportTrl(*desk.project, {}, out)).rows, int64_t{1});
+        QCOMPARE(winnerOf(out, 2), 0); // two of three
+        QCOMPARE(must(parseJson(must(os::readFile(out)), "row"))["votes"], Json(3));
+        std::set<std::string> names;
+        for (const Annotator& who : must(desk.project->annotators()))
+            if (who.name != "Ada")
+                names.insert(who.name);
+        QVERIFY((names == std::set<std::string>{"imported: 11", "imported: 22", "imported: 33"}));
+        for (const CurrentVote& vote : desk.project->currentVotes())
+            QVERIFY(vote.provenance == Provenance::Imported);
+        QCOMPARE(must(importFile(*desk.project, path)).counts.duplicates, int64_t{3});
+        // One of them thinks again: said, and the earlier vote stays.
+        const auto again = must(importFile(*desk.project, files.text("again.jsonl", said(false, 11) + said(false, 22))));
+        QCOMPARE(again.counts.differing, int64_t{1});
+        QCOMPARE(again.counts.duplicates, int64_t{1});
+        QCOMPARE(again.counts.votes, int64_t{0});
+        QCOMPARE(again.toJson()["differing"], Json(1));
+        QCOMPARE(must(desk.project->importBatches()).size(), size_t{1}); // it brought nothing
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
+    /// Nobody is named: the rows are one voter's, whose second verdict on a pair differs from the first.
+    void aSecondVerdictIsSaid() {
+        Files files;
+        files.image("one.png", 1);
+        files.image("two.png", 2);
+        const std::string row = R"({"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":)";
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.text("a.jsonl", row + "[1,0]}\n" + row + "[0,1]}\n")));
+        QCOMPARE(report.counts.votes, int64_t{1});
+        QCOMPARE(report.counts.differing, int64_t{1});
+        QCOMPARE(report.counts.duplicates, int64_t{0});
+    }
+
+    /// HPDv2's test rows: what each annotator ranked, not the average.
+    void annotationsOfHpdAreVotes() {
+        Files files;
+        for (int n = 1; n <= 3; ++n)
+            files.image(std::to_string(n) + ".png", n);
+        const std::string row = R"([{"prompt":"a fox","image_path":["1.png","2.png","3.png"],"rank":[0,1,2],"split":"train",
+"raw_annotations":[{"rank":[2,1,0],"user_hash":"u"},{"rank":[0,1,2],"user_hash":"v"}]}])";
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.text("test.json", row)));
+        QCOMPARE(report.counts.votes, int64_t{2});
+        QCOMPARE(report.counts.pairs, int64_t{1});
+        const auto set = must(desk.project->freezeDataset({}));
+        QCOMPARE(set.counts.rankings, int64_t{2});
+        int best1 = 0, best3 = 0;
+        for (const auto& ranking : must(readRankings(set.dir + "/rankings.jsonl", "train")))
+            for (size_t i = 0; i < 3; ++i) {
+                best1 += ranking.ranks[i] == 1 && imageRefSha(ranking.images[i]) == sha(1);
+                best3 += ranking.ranks[i] == 1 && imageRefSha(ranking.images[i]) == sha(3);
+            }
+        QVERIFY(best1 == 1 && best3 == 1);
+        const auto bad = importFile(*desk.project, files.text("bad.json", R"([{"prompt":"a","image_path":["1.png","2.png"],"raw_annotations":[{"rank":[1]}]}])"));
+        QVERIFY(!bad && bad.error().message.find("1 numbers for 2 images") != std::string::npos);
+    }
+
+    /// One missing file costs its ranking one image.
+    void theRestOfARankingIsRanked() {
+        Files files;
+        std::string rows;
+        for (int n = 1; n <= 4; ++n) {
+            if (n != 2)
+                files.image(std::to_string(n) + ".png", n);
+            rows += "{\"image_path\":\"" + std::to_string(n) + ".png\",\"prompt_id\":\"7\",\"prompt\":\"a fox\",\"rank\":" +
+                    std::to_string(5 - n) + ",\"split\":\"train\"}\n";
+        }
+        const auto ranked = [](Project& project) {
+            const auto set = must(project.freezeDataset({}));
+            std::map<std::string, int> of;
+            const auto ranking = must(readRankings(set.dir + "/rankings.jsonl", "train"))[0];
+            for (size_t i = 0; i < ranking.images.size(); ++i)
+                of[imageRefSha(ranking.images[i])] = ranking.ranks[i];
+            return of;
+        };
+        const std::map<std::string, int> expected{{sha(1), 3}, {sha(3), 2}, {sha(4), 1}};
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.text("rows.jsonl", rows)));
+        QCOMPARE(report.rejectedCount, int64_t{1}); // a row is an image
+        QCOMPARE(report.rejected[0].line, size_t{2});
+        QVERIFY(ranked(*desk.project) == expected);
+        // The same as one row.
+        Desk other;
+        const auto whole = must(importFile(*other.project, files.text("one.json",
+            R"([{"prompt":"a fox","split":"train","generations":["1.png","2.png","3.png","4.png"],"ranking":[4,3,2,1]}])")));
+        QCOMPARE(whole.rejectedCount, int64_t{0});
+        QCOMPARE(whole.imagesLeftOut, int64_t{1});
+        QVERIFY2(whole.rejected[0].reason.find("2.png\"; the others") != std::string::npos, whole.rejected[0].reason.c_str());
+        QVERIFY(ranked(*other.project) == expected);
+        QVERIFY(!importFile(*other.project, files.text("two.json", R"([{"prompt":"a","generations":["1.png","5.png","6.png"],"ranking":[1,2,3]}])")));
+    }
+
+    /// One broken file among ten checkpoints costs the pairs it is in; captions beside the images refuse nothing.
+    void aBrokenFileOfAFolderIsOneFile() {
+        Files files;
+        for (int n = 1; n <= 10; ++n) {
+            const std::string stem = "in/step-" + std::to_string(n) + "/a_fox/" + "7";
+            files.image(stem + ".png", n);
+            for (const char* other : {".txt", ".json"})
+                files.text(stem + other, "a fox");
+        }
+        files.text("in/step-4/a_fox/7.png", "no image");
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.path("in")));
+        QCOMPARE(report.layout, std::string("{checkpoint}/{prompt}/{seed}"));
+        QCOMPARE(report.read, int64_t{30});
+        QCOMPARE(report.rejectedCount, int64_t{21}); // 20 captions and the one file
+        QCOMPARE(report.counts.pairs, int64_t{36});
+        QCOMPARE(report.counts.candidates, int64_t{9});
+        QCOMPARE(report.counts.duplicates, int64_t{0});
+        // A refused folder says files.
+        Files bad;
+        for (const char* name : {"in/a/fox.png", "in/b/fox.png"})
+            bad.text((must(os::makeDirs(os::parentDir(bad.path(name)))), name), "no image");
+        const auto refused = importFile(*desk.project, bad.path("in"));
+        QVERIFY(!refused);
+        QVERIFY2(refused.error().message.find("2 of 2 image files cannot be used, read as {checkpoint}/{prompt}; file 1") != std::string::npos,
+                 refused.error().message.c_str());
+    }
+
+    void seedsAreNumbers() {
+        Files files;
+        files.image("in/a/fox_007.png", 1);
+        files.image("in/b/fox_7.png", 2);
+        Desk desk;
+        const auto report = must(importFile(*desk.project, files.path("in")));
+        QCOMPARE(report.counts.pairs, int64_t{1});
+        QVERIFY(report.note.empty());
+        // Where nothing pairs, the two paths that come nearest.
+        const auto note = [&](const char* a, const char* b) {
+            Files two;
+            two.image(std::string("in/") + a, 1);
+            two.image(std::string("in/") + b, 2);
+            two.image("in/c/a_house_1.png", 3);
+            ImportOptions options;
+            options.layout = "{checkpoint}/{prompt}_{seed}";
+            const ImageImport read = must(readImages(two.path("in"), ImportFormat::Folder, options));
+            return read.note;
+        };
+        QCOMPARE(note("a/fox_1.png", "b/fox_2.png"),
+                 std::string("no two images make a pair; nearest are a/fox_1.png and b/fox_2.png, with the seeds 1 and 2"));
+        QCOMPARE(note("a/Fox_1.png", "b/fox_1.png"),
+                 std::string("no two images make a pair; nearest are a/Fox_1.png and b/fox_1.png, with the prompts \"Fox\" and \"fox\""));
+        QCOMPARE(note("c/fox_1.png", "c/cat_1.png"), std::string("no two images make a pair: all are of the checkpoint \"c\""));
+    }
+
+    /// What an earlier export left beside a file is of other votes.
+    void nothingStaleStaysBesideAnExport() {
+        Files files;
+        files.image("one.png", 1);
+        files.image("two.png", 2);
+        for (const char* form : {"trl", "pick_a_pic", "hpd_v2", "image_reward_db"}) {
+            Desk desk;
+            must(importFile(*desk.project, files.text("a.jsonl",
+                R"({"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":[1,0],"split":"train"})")));
+            const std::string out = files.path(std::string(form) + ".jsonl");
+            for (const char* beside : {".ties.jsonl", ".unpaired.jsonl", ".rankings.jsonl", ".rankings.json"})
+                files.text(std::string(form) + ".jsonl" + beside, "of another project");
+            must(exportImages(*desk.project, {}, out, must(imageFormOf(form))));
+            for (const char* beside : {".ties.jsonl", ".unpaired.jsonl", ".rankings.jsonl", ".rankings.json"})
+                QVERIFY2(!os::exists(out + beside), (out + beside).c_str());
+            QVERIFY(os::exists(out));
+        }
+        Desk texts(2);
+        must(texts.vote(texts.next()[0], Winner::A));
+        const std::string out = files.text("texts.jsonl.ties.jsonl", "of another project").substr(0, files.path("texts.jsonl").size());
+        must(exportTrl(*texts.project, {}, out));
+        QVERIFY(os::exists(out) && !os::exists(out + ".ties.jsonl"));
+    }
+
+    /// An imported caption that is here already stays in its split; where its votes went is said.
+    void votesOnTestPromptsAreSaid() {
+        Files files;
+        files.image("one.png", 1);
+        files.image("two.png", 2);
+        Desk desk;
+        NewPrompt prompt;
+        prompt.content = "a fox";
+        prompt.split = Split::Test;
+        must(desk.project->addPrompts({prompt}));
+        ImportOptions options;
+        options.split = Split::Train;
+        const auto report = must(importFile(*desk.project, files.text("a.jsonl",
+            R"({"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":[1,0],"user_hash":"a"}
+{"prompt":"a fox","file_path":["one.png","two.png"],"human_preference":[1,0],"user_hash":"b"}
+{"prompt":"a cat","file_path":["one.png","two.png"]}
+)"), options));
+        QCOMPARE(report.counts.keptSplit, int64_t{1});
+        QCOMPARE(must(desk.project->prompts())[0].split, Split::Test);
+        const auto refused = exportImages(*desk.project, {}, files.path("out.jsonl"), ImageForm::HpdV2);
+        QVERIFY(!refused);
+        QVERIFY2(refused.error().message.find("2 votes are on test prompts, which are sealed") != std::string::npos, refused.error().message.c_str());
+        QVERIFY(must(desk.project->previewDataset({})).toString().ends_with(", 2 votes on test prompts, which are sealed"));
     }
 
     void nothingOfImagesToExport() {

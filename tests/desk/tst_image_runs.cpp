@@ -106,10 +106,10 @@ private Q_SLOTS:
         QVERIFY(choices[2].text == "words" && !choices[2].image && !choices[2].rewardModel);
     }
 
-    void anImageModelDrawsItsOwnPrompts() {
+    void anImageModelDrawsWhatIsNotVerified() {
         World w;
-        w.prompt("a red circle", Split::Train);
-        w.prompt("Say hello", Split::Train, "chat");
+        w.prompt("a red circle", Split::Train, "chat"); // as a plain list of captions comes in
+        w.prompt("What is 1 + 1?", Split::Train, "verify");
         GenerateRequest request;
         request.bestOf = 4;
         request.judge = "judge";

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <set>
+
 #include <zlib.h>
 
 #include "core/base/os/files.h"
@@ -223,6 +225,26 @@ private Q_SLOTS:
             return all;
         };
         QCOMPARE(strip(again), strip(file));
+    }
+
+    /// Rows that name who judged are that one's; a second verdict of the same one is said.
+    void textsKeepEveryAnnotator() {
+        Desk desk;
+        const std::string file = desk.temp.path().toStdString() + "/raters.jsonl";
+        const auto row = [](const char* chosen, const char* rejected, const char* by) {
+            return dumpJson({{"prompt", "Hi"}, {"chosen", chosen}, {"rejected", rejected}, {"annotator", by}, {"split", "train"}}) + "\n";
+        };
+        OK(os::writeFileAtomic(file, row("a", "b", "x") + row("b", "a", "y") + row("b", "a", "imported: z") + row("b", "a", "x")));
+        const auto report = must(importFile(*desk.project, file));
+        QCOMPARE(report.counts.votes, int64_t{3});
+        QCOMPARE(report.counts.differing, int64_t{1});
+        std::set<std::string> names;
+        for (const Annotator& who : must(desk.project->annotators()))
+            names.insert(who.name);
+        QVERIFY((names == std::set<std::string>{"Ada", "imported: x", "imported: y", "imported: z"}));
+        const std::string out = desk.temp.path().toStdString() + "/out.jsonl";
+        must(exportTrl(*desk.project, {}, out));
+        QVERIFY(must(os::readFile(out)).find("\"chosen\":\"b\"") != std::string::npos);
     }
 
     void aSimulatedVoteNeverComesBackAsAHumanOne() {

@@ -333,12 +333,13 @@ void DataPage::addPasted(const QString& text, std::optional<desk::Split> split) 
             added.fresh = p.counters().prompts - before;
             return added;
         },
-        [this, rejected, n = static_cast<int64_t>(prompts.size())](Added added) {
+        [this, rejected, split, n = static_cast<int64_t>(prompts.size())](Added added) {
             if (!added.ids)
                 return say(State::Failed, u"Nothing was added. %1"_s.arg(errorText(added.ids.error())));
             QString text = u"%1 prompts added"_s.arg(formatCount(added.fresh));
             if (n > added.fresh)
-                text += u", %1 were there already"_s.arg(formatCount(n - added.fresh));
+                text += (split ? u", %1 were there already and keep their split"_s : u", %1 were there already"_s)
+                            .arg(formatCount(n - added.fresh));
             if (rejected)
                 text += u", %1 lines could not be read"_s.arg(formatCount(rejected));
             say(State::Done, text);
@@ -430,6 +431,10 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
     d->fact(u"New pairs"_s, formatCount(n.pairs));
     d->fact(u"New votes"_s, formatCount(n.votes) + (n.votes ? u" (marked imported)"_s : QString()));
     d->fact(u"Already here"_s, formatCount(n.duplicates));
+    if (n.differing)
+        d->fact(u"Differ from a vote here"_s, formatCount(n.differing) + u" (the earlier is kept)"_s);
+    if (n.keptSplit)
+        d->fact(u"Prompts in another split here"_s, formatCount(n.keptSplit) + u" (they stay there)"_s);
     d->fact(u"Left out"_s, formatCount(parsed->file.rejectedCount));
     if (!parsed->file.rejected.empty()) {
         QString reasons;
@@ -455,7 +460,8 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
     import->setObjectName(u"import_now"_s);
     import->setEnabled(n.prompts + n.candidates + n.pairs + n.votes > 0);
     if (!import->isEnabled())
-        d->note(u"Everything in this file is in the project already."_s);
+        d->note(n.differing ? u"Nothing new: what differs from the votes here is not taken over. Revert the earlier import to take it."_s
+                            : u"Everything in this file is in the project already."_s);
     connect(import, &QPushButton::clicked, this, [this, parsed, import] {
         import->setEnabled(false);
         importNow(parsed);

@@ -266,7 +266,15 @@ void ImageImportSheet::show(std::shared_ptr<Read> read) {
     fact(u"New pairs"_s, formatCount(m_counts.pairs));
     fact(u"New votes"_s, formatCount(m_counts.votes) + (m_counts.votes ? u", marked imported"_s : QString()));
     fact(u"Already here"_s, m_counts.duplicates == 1 ? u"1 pair or row"_s : u"%1 pairs or rows"_s.arg(formatCount(m_counts.duplicates)));
+    if (m_counts.differing)
+        fact(u"Differ from a vote here"_s, formatCount(m_counts.differing) + u", the earlier is kept"_s);
+    if (m_counts.keptSplit)
+        fact(u"In another split here"_s, m_counts.keptSplit == 1 ? u"1 prompt, which stays there"_s
+                                                                : u"%1 prompts, which stay there"_s.arg(formatCount(m_counts.keptSplit)));
     fact(u"Left out"_s, formatCount(import.rejectedCount));
+    if (import.imagesLeftOut)
+        fact(u"Left out of rankings"_s, import.imagesLeftOut == 1 ? u"1 image"_s
+                                                                  : u"%1 images"_s.arg(formatCount(import.imagesLeftOut)));
     const auto list = [this](const QString& title, const QStringList& lines) {
         m_lists->addWidget(new TextLabel(title, TextStyle::Body, Tone::Second));
         for (const QString& line : lines) {
@@ -294,8 +302,8 @@ void ImageImportSheet::show(std::shared_ptr<Read> read) {
     if (!rows.isEmpty())
         list(rows.size() < static_cast<qsizetype>(import.rows.size()) ? u"The first of them"_s : u"All of them"_s, rows);
     if (!reasons.isEmpty())
-        list(import.rejectedCount > reasons.size() ? u"Left out, the first %1"_s.arg(reasons.size()) : u"Left out"_s, reasons);
-    m_folder->setVisible(!folder && import.rejectedCount > 0);
+        list(import.rejectedCount + import.imagesLeftOut > reasons.size() ? u"Left out, the first %1"_s.arg(reasons.size()) : u"Left out"_s, reasons);
+    m_folder->setVisible(!folder && import.rejectedCount + import.imagesLeftOut > 0);
     m_ready = m_counts.prompts + m_counts.candidates + m_counts.pairs + m_counts.votes > 0;
     m_import->setEnabled(m_ready);
     m_import->setText(m_counts.pairs == 1 ? u"Import 1 pair"_s
@@ -305,7 +313,11 @@ void ImageImportSheet::show(std::shared_ptr<Read> read) {
         m_message->setMessage(State::Warning, folder ? u"No file follows this layout: say above how the paths are made up."_s
                                                      : u"No row can be used; the reasons are above."_s);
     else if (!m_ready)
-        m_message->setMessage(State::Info, u"Everything here is in the project already: nothing to import."_s);
+        m_message->setMessage(State::Info, m_counts.differing ? u"Nothing new: what differs from the votes here is not taken over. Revert "
+                                                                u"the earlier import on the Data page to take it."_s
+                                                              : u"Everything here is in the project already: nothing to import."_s);
+    else if (!import.note.empty())
+        m_message->setMessage(State::Warning, u"Nothing of it can be compared yet: "_s + qstr(import.note) + u'.');
     else if (m_counts.pairs + m_counts.votes == 0)
         m_message->setMessage(State::Warning, u"No two images share a prompt, so nothing of it can be compared yet."_s);
     else

@@ -156,8 +156,9 @@ std::string DatasetCounts::toString() const {
         const std::string rankings = fmt::format("{} ({})", some(ranked, "ranking"), some(made, "pair"));
         return ranked == 0 ? some(pairs, "pair") : pairs == 0 ? rankings : some(pairs, "pair") + " and " + rankings;
     };
-    return fmt::format("{} to train on, {} held out", split(train, trainRankings, rankedTrain),
-                       devRankings == 0 ? fmt::format("{}", dev) : split(dev, devRankings, rankedDev));
+    return fmt::format("{} to train on, {} held out{}", split(train, trainRankings, rankedTrain),
+                       devRankings == 0 ? fmt::format("{}", dev) : split(dev, devRankings, rankedDev),
+                       sealedTest == 0 ? "" : fmt::format(", {} on test prompts, which are sealed", some(sealedTest, "vote")));
 }
 
 } // namespace pl::desk

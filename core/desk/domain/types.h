@@ -401,13 +401,15 @@ struct ImportRow {
     std::optional<int> strength;
     double margin = 0;
     std::optional<AnnotatorKind> by; ///< who judged, where the row says that no human did
-    std::string annotator;           ///< that one's name in the file; may be empty
+    std::string annotator;           ///< who judged by name, human or not; empty: the row does not say
 };
 
 struct ImportCounts {
     int64_t rows = 0;
     int64_t prompts = 0, candidates = 0, pairs = 0, votes = 0; ///< new ones
     int64_t duplicates = 0; ///< rows that were there already
+    int64_t differing = 0;  ///< rows whose annotator has judged the same pair another way before; the earlier vote stays
+    int64_t keptSplit = 0;  ///< prompts that are in another split than asked for and stay there
 };
 
 struct MakePairsOptions {

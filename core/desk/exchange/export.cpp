@@ -16,7 +16,25 @@ namespace pl::desk {
 Json ExportReport::toJson() const {
     return {{"file", file},         {"dataset", dataset}, {"rows", rows},   {"ties", ties},
             {"unpaired", unpaired}, {"files", files},     {"notes", notes}, {"counts", counts.toJson()},
-            {"rankings", rankings}, {"images", images}};
+            {"rankings", rankings}, {"images", images},   {"lines", lines}};
+}
+
+std::string ExportReport::toString() const {
+    const auto list = [](std::initializer_list<std::pair<int64_t, const char*>> parts) {
+        std::string text;
+        for (const auto& [n, what] : parts)
+            if (n)
+                text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", n, what, n == 1 ? "" : "s");
+        return text;
+    };
+    std::string text = fmt::format("{} row{}", lines, lines == 1 ? "" : "s");
+    if (lines != rows)
+        text += " (" + list({{rows, "preference"}, {tiesInside ? ties : 0, "tie"}, {rankingsInside ? rankings : 0, "ranking"}}) + ")";
+    const std::string beside = list({{tiesInside ? 0 : ties, "tie"},
+                                     {unpairedLost ? 0 : unpaired, "unpaired row"},
+                                     {rankingsInside ? 0 : rankings, "ranking"},
+                                     {images, "image"}});
+    return beside.empty() ? text : text + "; beside it " + beside;
 }
 
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
@@ -41,7 +59,8 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
         }));
     }
     if (report.rows == 0 && dataset.counts.ties + dataset.counts.unpaired == 0)
-        return fail(Code::InvalidInput, "there is no vote to export", "Label some pairs, or widen the filter.");
+        return nothingToExport(dataset.counts, "vote");
+    report.lines = report.rows;
     PL_CHECK(os::writeFileAtomic(out, bytes));
     report.files.push_back(out);
     Json hashes{{os::baseName(out), sha256Hex(bytes)}};
@@ -70,6 +89,7 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
     };
     PL_CHECK(beside("ties.jsonl", report.ties));
     PL_CHECK(beside("unpaired.jsonl", report.unpaired));
+    PL_CHECK(removeStale(out, report.files));
     const DatasetCounts& n = dataset.counts;
     const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
     note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"

@@ -10,15 +10,21 @@ namespace pl::desk {
 
 struct ExportReport {
     std::string file, dataset; ///< the dataset's hash
-    int64_t rows = 0, ties = 0, unpaired = 0, rankings = 0, images = 0;
+    int64_t rows = 0;          ///< preferences
+    int64_t ties = 0, unpaired = 0, rankings = 0, images = 0;
+    int64_t lines = 0;         ///< rows of the file itself: preferences, and ties and rankings where its form has room for them
+    bool tiesInside = false, rankingsInside = false, unpairedLost = false; ///< lost: the form has none
     std::vector<std::string> files; ///< everything written
     std::vector<std::string> notes; ///< what became of votes that the format cannot carry
     DatasetCounts counts;
     Json toJson() const;
+    /// "42 rows (23 preferences, 19 ties); beside it 40 images".
+    std::string toString() const;
 };
 
 /// Freezes the votes (spec) and writes OUT as TRL's explicit preference rows, with ties and thumbs, which that format cannot
-/// carry, beside it in OUT.ties.jsonl and OUT.unpaired.jsonl, and OUT.manifest.json. Votes on images become TRL's vision form:
+/// carry, beside it in OUT.ties.jsonl and OUT.unpaired.jsonl, and OUT.manifest.json. What an earlier export to the same path left
+/// beside it and this one does not write is removed. Votes on images become TRL's vision form:
 /// "images" beside messages with {"type": "image"} parts; k-way rankings lie in OUT.rankings.jsonl, the files in images/ beside OUT.
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out);
 /// The forms votes on images are written in, with paths below images/ (beside OUT) for the bytes. What a form has no place for is

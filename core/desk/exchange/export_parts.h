@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/base/os/files.h"
 #include "core/desk/exchange/export.h"
 
 /// What the exports share; nobody else includes it.
@@ -54,6 +55,26 @@ private:
 inline void noteLoss(ExportReport& report, int64_t count, const char* what) {
     if (count)
         report.notes.push_back(fmt::format("{} {}", count, what));
+}
+
+/// Removes the rows that an earlier export to this path wrote beside it and this one did not: they are of other votes.
+inline Status removeStale(const std::string& out, const std::vector<std::string>& written) {
+    for (const char* name : {".ties.jsonl", ".unpaired.jsonl", ".rankings.jsonl", ".rankings.json"}) {
+        const std::string path = out + name;
+        if (std::find(written.begin(), written.end(), path) == written.end() && os::exists(path) && !os::isDir(path))
+            PL_CHECK(os::removeTree(path));
+    }
+    return {};
+}
+
+/// Nothing to write; says where the votes are that are there.
+inline tl::unexpected<Error> nothingToExport(const DatasetCounts& counts, const char* votes) {
+    if (counts.sealedTest)
+        return fail(Code::InvalidInput,
+                    fmt::format("there is no {} to export: {} on test prompts, which are sealed", votes,
+                                counts.sealedTest == 1 ? "1 vote is" : fmt::format("{} votes are", counts.sealedTest)),
+                    "Label pairs of train or dev prompts.");
+    return fail(Code::InvalidInput, fmt::format("there is no {} to export", votes), "Label some pairs, or widen the filter.");
 }
 
 /// exportImages of a dataset that is frozen already.

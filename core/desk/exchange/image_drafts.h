@@ -21,6 +21,7 @@ struct Draft {
     struct Side {
         std::string file, model;
         uint64_t seed = 0;
+        size_t line = 0; ///< of its own, where a row or file is one image
     };
     std::vector<Side> sides;
     std::vector<int> ranks;
@@ -35,10 +36,17 @@ struct Parsed {
     int64_t read = 0, rejectedCount = 0;
     std::vector<RejectedRow> rejected;
     std::string sha;
-    void bad(size_t line, const std::string& why) {
+    int64_t others = 0;        ///< of the rejected: files of a folder that are no images by their names
+    int64_t imagesLeftOut = 0; ///< of rows that are kept without them
+    std::string note;          ///< why nothing makes a pair
+    void bad(size_t line, const std::string& why, bool other = false) {
         ++rejectedCount;
+        others += other;
+        tell(line, why, other);
+    }
+    void tell(size_t line, const std::string& why, bool other = false) {
         if (rejected.size() < kMostReasons)
-            rejected.push_back({line, why});
+            rejected.push_back({line, why, other});
     }
 };
 

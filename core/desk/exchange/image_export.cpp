@@ -152,7 +152,7 @@ Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, c
     report.counts = dataset.counts;
     const DatasetCounts& n = dataset.counts;
     if (n.train + n.dev + n.ties + n.unpaired + n.rankings == 0)
-        return fail(Code::InvalidInput, "there is no vote on images to export", "Label some pairs, or widen the filter.");
+        return nothingToExport(n, "vote on images");
     const bool trl = form == ImageForm::Trl, pick = form == ImageForm::PickAPic, hpd = form == ImageForm::HpdV2;
     PL_TRY(const auto origins, originsOf(project));
     std::vector<Json> rows, ties, unpaired, rankings; // beside rows: files of their own, when not empty
@@ -236,6 +236,11 @@ Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, c
         PL_CHECK(write(out + ".rankings.jsonl", linesOf(rankings), false));
     else if (!rankings.empty())
         PL_CHECK(write(out + ".rankings.json", arrayOf(rankings), true));
+    PL_CHECK(removeStale(out, report.files));
+    report.lines = static_cast<int64_t>(rows.size());
+    report.tiesInside = !trl && !hpd;
+    report.rankingsInside = form == ImageForm::ImageRewardDb;
+    report.unpairedLost = !trl;
     // Copies: what is handed on does not change with the project.
     const std::string folder = os::joinPath(os::parentDir(os::absolutePath(out)), "images");
     PL_CHECK(os::makeDirs(folder));

@@ -107,7 +107,7 @@ struct Group {
 struct Grouped {
     Parsed parsed; ///< without pairs
     bool checkpoints = false;
-    std::map<std::pair<std::string, std::string>, Group> groups; ///< prompt, seed
+    std::map<std::pair<std::string, uint64_t>, Group> groups; ///< prompt, seed
 
     /// So many pairs come of it; none is made.
     int64_t pairs() const {
@@ -142,7 +142,7 @@ Grouped groupsOf(const std::vector<std::string>& files, const std::vector<Token>
         std::map<std::string, std::string> values;
         const bool readable = text::isValidUtf8(file);
         if (readable && !isImageName(file)) {
-            parsed.bad(line, fmt::format("{} is no PNG, JPEG or WebP file by its name", file));
+            parsed.bad(line, fmt::format("{} is no PNG, JPEG or WebP file by its name", file), true);
             continue;
         }
         const std::string stem = (fs::path(file).parent_path() / fs::path(file).stem()).generic_string();
@@ -152,17 +152,59 @@ Grouped groupsOf(const std::vector<std::string>& files, const std::vector<Token>
         }
         std::string prompt = values["prompt"];
         std::replace(prompt.begin(), prompt.end(), '_', ' ');
-        Group& group = grouped.groups[{prompt, grouped.checkpoints ? values["seed"] : std::string()}];
+        const uint64_t seed = values["seed"].empty() ? 0 : std::stoull(values["seed"]);
+        Group& group = grouped.groups[{prompt, grouped.checkpoints ? seed : 0}];
         if (group.sides.empty())
             group.line = line;
-        group.sides.push_back({file, values["checkpoint"], values["seed"].empty() ? 0 : std::stoull(values["seed"])});
+        group.sides.push_back({file, values["checkpoint"], seed, line});
     }
     parsed.sha = sha256Hex(listing);
     return grouped;
 }
 
+/// Why no two images make a pair, with the two that come nearest.
+std::string whyNoPair(const Grouped& grouped) {
+    struct Near {
+        std::string small, prompt; ///< the prompt in small letters, and as it is
+        uint64_t seed;
+        const Draft::Side* side;
+    };
+    std::vector<Near> all;
+    for (const auto& [key, group] : grouped.groups)
+        for (const Draft::Side& side : group.sides) {
+            std::string small = key.first;
+            std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
+            all.push_back({std::move(small), key.first, key.second, &side});
+        }
+    std::stable_sort(all.begin(), all.end(), [](const Near& a, const Near& b) { return a.small < b.small; });
+    const Near *first = nullptr, *second = nullptr;
+    size_t best = 0;
+    for (size_t i = 0; i + 1 < all.size(); ++i) {
+        const Near &a = all[i], &b = all[i + 1];
+        if (grouped.checkpoints && a.side->model == b.side->model)
+            continue;
+        const size_t least = std::min(a.small.size(), b.small.size());
+        const auto end = std::mismatch(a.small.begin(), a.small.begin() + static_cast<std::ptrdiff_t>(least), b.small.begin());
+        const size_t common = 1 + static_cast<size_t>(end.first - a.small.begin()) + (a.prompt == b.prompt ? 1 : 0);
+        if (common > best) {
+            best = common;
+            first = &a;
+            second = &b;
+        }
+    }
+    if (!first)
+        return grouped.checkpoints && all.size() > 1
+                   ? fmt::format("no two images make a pair: all are of the checkpoint \"{}\"", all[0].side->model)
+                   : "no two images make a pair: there is one image";
+    return fmt::format("no two images make a pair; nearest are {} and {}, with the {}", first->side->file, second->side->file,
+                       first->prompt == second->prompt ? fmt::format("seeds {} and {}", first->seed, second->seed)
+                                                       : fmt::format("prompts \"{}\" and \"{}\"", first->prompt, second->prompt));
+}
+
 Parsed pairsOf(Grouped grouped) {
     Parsed parsed = std::move(grouped.parsed);
+    if (!grouped.groups.empty() && grouped.pairs() == 0)
+        parsed.note = whyNoPair(grouped);
     for (const auto& [key, group] : grouped.groups) {
         const auto add = [&, &prompt = key.first, &group = group](std::vector<Draft::Side> sides) {
             Draft draft;

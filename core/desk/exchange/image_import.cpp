@@ -25,7 +25,9 @@ namespace fs = std::filesystem;
 
 constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
 constexpr size_t kMostImages = 100; ///< of one row
+constexpr size_t kReasonsTold = 3; ///< in the message of a refused file
 constexpr const char* kPromptKind = "scene";
+constexpr const char* kUsualLayout = "{checkpoint}/{prompt}_{seed}";
 
 // --- rows ------------------------------------------------------------------------------------------------------------
 
@@ -263,13 +265,31 @@ Result<Draft> imageReward(const Json& row) {
     return draft;
 }
 
-/// The rows of one prompt become one ranking.
+/// HPDv2's test rows say what each annotator ranked: the average beside it is nobody's vote.
+Result<std::vector<Draft>> eachAnnotator(Draft draft, const Json& row) {
+    if (!isList(row, "raw_annotations") || row["raw_annotations"].empty())
+        return std::vector<Draft>{std::move(draft)};
+    std::vector<Draft> all;
+    for (const Json& one : row["raw_annotations"]) {
+        if (!one.is_object() || !isList(one, "rank"))
+            return reject("\"raw_annotations\" holds something without a list \"rank\"");
+        PL_TRY(const auto ranks, numbersIn(one, "rank", draft.sides.size()));
+        Draft theirs = draft;
+        theirs.ranks = ranksOf(ranks);
+        theirs.annotator = annotatorIn(one);
+        all.push_back(std::move(theirs));
+    }
+    return all;
+}
+
+/// The rows of one prompt, ranked by one annotator, become one ranking.
 std::vector<Draft> grouped(std::vector<std::pair<std::string, Draft>> rows) {
     std::vector<Draft> out;
     std::map<std::string, size_t> at;
     std::vector<std::vector<double>> values;
     for (auto& [id, draft] : rows) {
-        const auto [found, fresh] = at.try_emplace(id.empty() ? draft.prompt : id, out.size());
+        draft.sides[0].line = draft.line;
+        const auto [found, fresh] = at.try_emplace((id.empty() ? draft.prompt : id) + '\0' + draft.annotator, out.size());
         if (fresh) {
             values.push_back({static_cast<double>(draft.ranks[0])});
             out.push_back(std::move(draft));
@@ -369,16 +389,22 @@ Result<Parsed> parseFile(const std::string& path, ImportFormat format, uint64_t 
         draft->line = row.line;
         if (const auto split = splitOf(textIn(json, "split")))
             draft->split = *split;
-        if (const auto by = annotatorKindOf(textIn(json, "provenance")); by && *by != AnnotatorKind::Human) {
+        if (const auto by = annotatorKindOf(textIn(json, "provenance")); by && *by != AnnotatorKind::Human)
             draft->by = *by;
-            draft->annotator = textIn(json, "annotator").substr(0, 200);
-        }
+        draft->annotator = annotatorIn(json);
         if (const auto strength = numberIn(json, "strength"); strength && *strength >= 1 && *strength <= 3)
             draft->strength = static_cast<int>(*strength);
-        if (format == ImportFormat::ImageRewardDb && !isList(json, "generations"))
+        if (format == ImportFormat::ImageRewardDb && !isList(json, "generations")) {
             single.emplace_back(textIn(json, "prompt_id"), std::move(*draft));
-        else
-            parsed.drafts.push_back(std::move(*draft));
+            continue;
+        }
+        auto all = eachAnnotator(std::move(*draft), json);
+        if (!all) {
+            parsed.bad(row.line, all.error().message);
+            continue;
+        }
+        for (Draft& each : *all)
+            parsed.drafts.push_back(std::move(each));
     }
     for (Draft& draft : grouped(std::move(single)))
         parsed.drafts.push_back(std::move(draft));
@@ -472,15 +498,90 @@ ImportFormat detectImages(const std::string& text) {
     return ImportFormat::Auto;
 }
 
+namespace {
+
+/// What of a draft can be used, and what is said of the rest; each thing is said once.
+class Looker {
+public:
+    Looker(Files& files, Parsed& parsed, ImageImport& out) : m_files(files), m_parsed(parsed), m_out(out) {}
+
+    /// The draft's images; its ranks are of those that are left. None: nothing of it can be used.
+    std::vector<ImportImage> look(Draft& draft) {
+        std::vector<ImportImage> images;
+        std::vector<double> ranks;
+        std::vector<std::string> missing;
+        std::set<std::string> seen;
+        for (size_t i = 0; i < draft.sides.size(); ++i) {
+            const Draft::Side& side = draft.sides[i];
+            const auto found = m_files.find(side.file);
+            if (!found && side.line) // an image to a row: the others of it are none the worse
+                bad(side.line, found.error().message);
+            else if (!found)
+                missing.push_back(found.error().message);
+            if (!found)
+                continue;
+            if (!seen.insert(found->sha).second) {
+                bad(draft.line, "two of its images are identical");
+                return {};
+            }
+            m_out.files.emplace(found->sha, found->path);
+            images.push_back({found->sha, side.model, side.seed,
+                              {{"width", found->info.width},
+                               {"height", found->info.height},
+                               {"format", found->info.extension},
+                               {"file", side.file}}});
+            if (!draft.ranks.empty())
+                ranks.push_back(draft.ranks[i]);
+        }
+        if (!missing.empty() && images.size() < 2) {
+            bad(draft.line, missing[0]);
+            return {};
+        }
+        for (const std::string& why : missing)
+            if (m_told.insert({draft.line, why}).second) {
+                ++m_parsed.imagesLeftOut;
+                m_parsed.tell(draft.line, why + "; the others of the row are kept");
+            }
+        draft.ranks = images.size() < 2 ? std::vector<int>() : ranksOf(ranks);
+        return images;
+    }
+
+private:
+    void bad(size_t line, const std::string& why) {
+        if (m_told.insert({line, why}).second)
+            m_parsed.bad(line, why);
+    }
+    Files& m_files;
+    Parsed& m_parsed;
+    ImageImport& m_out;
+    std::set<std::pair<size_t, std::string>> m_told;
+};
+
+} // namespace
+
 Result<ImageImport> readImages(const std::string& path, ImportFormat format, const ImportOptions& options) {
-    PL_TRY(Parsed parsed, format == ImportFormat::Folder ? parseFolder(path, options.layout)
-                                                         : parseFile(path, format, options.maxBytes));
-    Files files(format == ImportFormat::Folder ? path
-                : options.images.empty()       ? os::parentDir(os::absolutePath(path))
-                                               : options.images);
     ImageImport out;
-    for (const Draft& draft : parsed.drafts) {
+    const bool folder = format == ImportFormat::Folder;
+    if (folder) {
+        out.layout = options.layout;
+        if (out.layout.empty()) {
+            PL_TRY(const FolderLayout found, recogniseLayout(path));
+            out.layout = found.layout.empty() ? kUsualLayout : found.layout;
+        }
+    }
+    PL_TRY(Parsed parsed, folder ? parseFolder(path, out.layout) : parseFile(path, format, options.maxBytes));
+    Files files(folder                   ? path
+                : options.images.empty() ? os::parentDir(os::absolutePath(path))
+                                         : options.images);
+    Looker looker(files, parsed, out);
+    std::set<std::string> used;
+    std::vector<ImportRow> alone;
+    for (Draft& draft : parsed.drafts) {
+        const size_t sides = draft.sides.size();
         ImportRow row;
+        row.images = looker.look(draft);
+        if (row.images.empty())
+            continue;
         row.line = draft.line;
         row.prompt.content = draft.prompt;
         row.prompt.split = options.split ? options.split : draft.split;
@@ -490,36 +591,26 @@ Result<ImageImport> readImages(const std::string& path, ImportFormat format, con
         row.strength = draft.strength;
         row.by = draft.by;
         row.annotator = draft.annotator;
-        std::string why;
-        std::set<std::string> seen;
-        for (const Draft::Side& side : draft.sides) {
-            const auto found = files.find(side.file);
-            if (!found) {
-                why = found.error().message;
-                break;
-            }
-            if (!seen.insert(found->sha).second) {
-                why = "two of its images are identical";
-                break;
-            }
-            out.files.emplace(found->sha, found->path);
-            row.images.push_back({found->sha, side.model, side.seed,
-                                  {{"width", found->info.width},
-                                   {"height", found->info.height},
-                                   {"format", found->info.extension},
-                                   {"file", side.file}}});
+        if (row.images.size() == 1 && sides > 1) {
+            alone.push_back(std::move(row)); // its pair is gone; it may be in another
+            continue;
         }
-        if (!why.empty())
-            parsed.bad(draft.line, why);
-        else
-            out.rows.push_back(std::move(row));
+        for (const ImportImage& image : row.images)
+            used.insert(image.sha);
+        out.rows.push_back(std::move(row));
     }
+    for (ImportRow& row : alone)
+        if (used.insert(row.images[0].sha).second)
+            out.rows.push_back(std::move(row));
     out.path = path;
     out.sha = parsed.sha;
     out.format = format;
     out.read = parsed.read;
     out.rejectedCount = parsed.rejectedCount;
     out.rejected = std::move(parsed.rejected);
+    out.others = parsed.others;
+    out.imagesLeftOut = parsed.imagesLeftOut;
+    out.note = std::move(parsed.note);
     return out;
 }
 
@@ -536,16 +627,22 @@ Status storeImage(Project& project, const std::string& sha, const std::string& f
 
 Result<ImportReport> importImages(Project& project, const std::string& path, ImportFormat format, const ImportOptions& options) {
     PL_TRY(ImageImport import, readImages(path, format, options));
-    const auto tried = static_cast<double>(std::max<int64_t>(import.read, 1));
-    if (import.rows.empty() || static_cast<double>(import.rejectedCount) > options.maxRejectedShare * tried) {
+    // Captions beside the images say nothing of how the images are named.
+    const int64_t tried = import.read - import.others, refused = import.rejectedCount - import.others;
+    if (import.rows.empty() || static_cast<double>(refused) > options.maxRejectedShare * static_cast<double>(std::max<int64_t>(tried, 1))) {
+        const bool folder = format == ImportFormat::Folder;
+        if (folder && tried == 0)
+            return fail(Code::InvalidInput, fmt::format("{} holds no PNG, JPEG or WebP file", path), "Give the folder of the images.");
         std::string why;
-        for (size_t i = 0; i < std::min<size_t>(import.rejected.size(), 3); ++i)
-            why += fmt::format("; row {}: {}", import.rejected[i].line, import.rejected[i].reason);
+        size_t told = 0;
+        for (const RejectedRow& row : import.rejected)
+            if (!row.other && told++ < kReasonsTold)
+                why += fmt::format("; {} {}: {}", folder ? "file" : "row", row.line, row.reason);
         return fail(Code::InvalidInput,
-                    fmt::format("{}: {} of {} rows cannot be used as {}{}", path, import.rejectedCount, import.read,
-                                importFormatName(format), why),
-                    format == ImportFormat::Folder ? "Say how the paths are made up with --layout."
-                                                   : "Give the folder of the images with --images, or another --format.");
+                    folder ? fmt::format("{}: {} of {} image files cannot be used, read as {}{}", path, refused, tried, import.layout, why)
+                           : fmt::format("{}: {} of {} rows cannot be used as {}{}", path, refused, tried, importFormatName(import.format), why),
+                    folder ? "Say how the paths are made up with --layout."
+                           : "Give the folder of the images with --images, or another --format.");
     }
     if (!options.dryRun)
         for (const auto& [sha, file] : import.files)
@@ -558,6 +655,9 @@ Result<ImportReport> importImages(Project& project, const std::string& path, Imp
     report.read = import.read;
     report.rejectedCount = import.rejectedCount;
     report.rejected = std::move(import.rejected);
+    report.imagesLeftOut = import.imagesLeftOut;
+    report.layout = import.layout;
+    report.note = import.note;
     PL_TRY(report.counts, project.importRows(importMeta(import, options.task, options.annotatorName), import.rows, options.dryRun));
     return report;
 }

@@ -14,13 +14,16 @@
 ///
 ///   pick_a_pic       caption, label_0, label_1 (1/0 or 0.5/0.5; has_label false: no label), model_0/1, seed_0/1; the images by
 ///                    image_0/1 or jpg_0/1 (paths), else a file named image_0_uid/image_1_uid
-///   hpd_v2           prompt, file_path or image_path (list), human_preference (1 is preferred) or rank (lower is better)
+///   hpd_v2           prompt, file_path or image_path (list), human_preference (1 is preferred) or rank (lower is better); of
+///                    raw_annotations ({rank, user_hash}) each is a vote, and rank, their average, none
 ///   image_reward_db  image_path, prompt_id, prompt, rank: rows of one prompt are one ranking; or prompt, generations, ranking
 ///   trl_images       prompt, chosen, rejected with {"type": "image"} parts and "images" (a preference over images), or images
 ///                    and ranks (a ranking)
-///   folder           image files whose paths follow ImportOptions::layout, {checkpoint}/{prompt}_{seed}: every two checkpoints
-///                    give a pair for the same prompt and seed; without {checkpoint} the images of a prompt are paired in turn.
-///                    In {prompt} an underscore is a space; {any} is left unread.
+///   folder           image files whose paths follow ImportOptions::layout, as {checkpoint}/{prompt}_{seed}: every two checkpoints
+///                    give a pair for the same prompt and seed (007 is 7); without {checkpoint} the images of a prompt are paired
+///                    in turn. In {prompt} an underscore is a space; {any} is left unread.
+///
+/// A missing or broken file costs a pair the row, a ranking of three or more the one image, a folder the pairs it is in.
 namespace pl::desk {
 
 bool isImageFormat(ImportFormat format);
@@ -31,7 +34,11 @@ ImportFormat detectImages(const std::string& text);
 struct ImageImport {
     std::string path, sha;
     ImportFormat format = ImportFormat::Folder;
-    int64_t read = 0, rejectedCount = 0;
+    std::string layout;                       ///< how a folder's paths were read
+    int64_t read = 0, rejectedCount = 0;      ///< rows, or a folder's files
+    int64_t others = 0;                       ///< of the rejected: files of a folder that are no images by their names
+    int64_t imagesLeftOut = 0;                ///< missing or broken ones of rows that are kept without them
+    std::string note;                         ///< why nothing of a folder makes a pair; else empty
     std::vector<RejectedRow> rejected;        ///< the first 200; `line` counts a folder's files
     std::vector<ImportRow> rows;
     std::map<std::string, std::string> files; ///< hash -> file, of every image of the rows

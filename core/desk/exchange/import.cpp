@@ -28,7 +28,6 @@ constexpr const char* kHuman = "\n\nHuman:";
 constexpr const char* kAssistant = "\n\nAssistant:";
 constexpr size_t kMostReasons = 200;
 constexpr size_t kReasonsTold = 3; ///< in the message of a refused file
-constexpr size_t kMostName = 200;
 constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
 
 /// A row that cannot be used, with its reason.
@@ -148,14 +147,6 @@ std::optional<AnnotatorKind> judgedBy(const Json& json) {
     return kind && *kind != AnnotatorKind::Human ? std::optional(*kind) : std::nullopt;
 }
 
-/// A name as it was before an earlier import.
-std::string annotatorOf(std::string name) {
-    constexpr std::string_view mark = "imported: ";
-    while (name.starts_with(mark))
-        name.erase(0, mark.size());
-    return text::truncateText(name, kMostName);
-}
-
 Result<ImportRow> trlRow(const Json& json, bool implicit) {
     if (!json.is_object())
         return reject("it is not an object");
@@ -218,8 +209,7 @@ Result<ImportRow> trlRow(const Json& json, bool implicit) {
         row.strength = json["strength"].get<int>();
     }
     row.by = judgedBy(json);
-    if (row.by && json.contains("annotator") && json["annotator"].is_string())
-        row.annotator = annotatorOf(json["annotator"].get<std::string>());
+    row.annotator = annotatorIn(json);
     PL_CHECK(finish(row));
     return row;
 }
@@ -303,6 +293,16 @@ Result<ImportFormat> importFormatOf(std::string_view name) {
             return value;
     return fail(Code::InvalidInput, fmt::format("\"{}\" is not a format of imports", name),
                 "Known are auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images, folder.");
+}
+
+std::string annotatorIn(const Json& row) {
+    for (const char* key : {"annotator", "annotator_id", "user_id", "user_hash"})
+        if (const auto at = row.find(key); at != row.end() && (at->is_string() || at->is_number_integer())) {
+            std::string name = at->is_string() ? at->get<std::string>() : at->dump();
+            if (!name.empty())
+                return name;
+        }
+    return {};
 }
 
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
@@ -437,7 +437,12 @@ Json ImportReport::toJson() const {
             {"pairs", counts.pairs},
             {"votes", counts.votes},
             {"duplicates", counts.duplicates},
+            {"differing", counts.differing},
+            {"kept_split", counts.keptSplit},
             {"rejected", rejectedCount},
+            {"images_left_out", imagesLeftOut},
+            {"layout", layout},
+            {"note", note},
             {"reasons", rows}};
 }
 

@@ -26,12 +26,13 @@ struct ImportOptions {
     double maxRejectedShare = 0.5;         ///< above it the file is refused: it is of another format
     std::string annotatorName = "imported";
     std::string images; ///< folder of the image files; empty: the one the file lies in
-    std::string layout = "{checkpoint}/{prompt}_{seed}"; ///< of a folder of images
+    std::string layout; ///< of a folder of images; empty: recognised (recogniseLayout)
 };
 
 struct RejectedRow {
     size_t line = 0;
     std::string reason;
+    bool other = false; ///< a file of a folder that is no image by its name
 };
 
 struct ParsedFile {
@@ -47,11 +48,16 @@ struct ImportReport {
     int64_t read = 0, rejectedCount = 0;
     ImportCounts counts;
     std::vector<RejectedRow> rejected;
+    int64_t imagesLeftOut = 0; ///< of rankings that are kept without them
+    std::string layout;        ///< how a folder's paths were read
+    std::string note;          ///< why nothing of a folder makes a pair
     Json toJson() const;
 };
 
 /// Text of a file, .gz or plain; InvalidInput when it is larger than maxBytes, Corrupt when the compressed data is torn.
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes);
+/// Who judged, where a row says it: annotator, annotator_id, user_id (Pick-a-Pic) or user_hash (HPDv2); else empty.
+std::string annotatorIn(const Json& row);
 /// Parses text already in memory; `name` is for messages. Pure.
 Result<ParsedFile> parseImport(const std::string& text, const std::string& name, const ImportOptions& options);
 /// The whole way; a folder, or rows that name image files, go by importImages. The same file twice adds nothing the second time.

@@ -119,7 +119,7 @@ Result<std::string> startGenerate(Project& project, Supervisor& supervisor, cons
     run.shortJob = request.shortJob;
     PL_CHECK(addJudge(project, request, image, run));
     PL_TRY(run.dataTexts["prompts.jsonl"],
-           promptsOf(project, request.split, kindOfPrompts(request.kind, image), request.prompts));
+           promptsOf(project, request.split, {request.kind, image}, request.prompts));
     run.note = {{"make_pairs", request.makePairs}, {"across", request.acrossModels}};
     return submitAndRecord(project, supervisor, std::move(run), *manifest);
 }
@@ -141,7 +141,7 @@ Result<GenerateEstimate> estimateGenerate(Project& project, const GenerateReques
         return fail(Code::InvalidInput, "no model is to write", "Name one: start, run:ID or a folder.");
     const bool image = isImageModelDir(models.front().path);
     PL_TRY(const std::string prompts,
-           promptsOf(project, request.split, kindOfPrompts(request.kind, image), request.prompts));
+           promptsOf(project, request.split, {request.kind, image}, request.prompts));
     GenerateEstimate estimate;
     estimate.prompts = std::count(prompts.begin(), prompts.end(), '\n');
     estimate.samples = estimate.prompts * std::max(request.n, request.bestOf) * static_cast<int64_t>(models.size());
@@ -176,7 +176,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
         return fail(Code::InvalidInput, fmt::format("{} does not train; it is of kind {}", manifest->title,
                                                     pluginKindName(manifest->kind)));
     const bool image = takesImages(*manifest);
-    const std::string kind = kindOfPrompts(request.promptKind, image);
+    const PromptChoice choice{request.promptKind, image};
     RunRequest run;
     run.plugin = manifest->id;
     run.parameters = request.parameters;
@@ -210,7 +210,9 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
             return fail(Code::InvalidInput,
                         fmt::format("{} needs labelled pairs{}, and the dataset '{}' has none for training ({})", manifest->title,
                                     image ? " or rankings" : "", dataset.name, dataset.counts.toString()),
-                        "Label some pairs first; about 200 is where it becomes useful.");
+                        dataset.counts.sealedTest + dataset.counts.dev + dataset.counts.devRankings > 0
+                            ? "Votes on dev and test prompts are never trained on: label pairs of train prompts."
+                            : "Label some pairs first; about 200 is where it becomes useful.");
         run.datasetHash = dataset.sha;
         if (manifest->needsData("pairs", request.parameters)) {
             for (const char* file : {"train.jsonl", "dev.jsonl", "ties.jsonl", "unpaired.jsonl", "rankings.jsonl"})
@@ -240,11 +242,11 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
         }
     }
     if (manifest->needsData("prompts", request.parameters)) {
-        PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, Split::Train, kind, request.prompts));
-        if (auto dev = promptsOf(project, Split::Dev, kind, 0))
+        PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, Split::Train, choice, request.prompts));
+        if (auto dev = promptsOf(project, Split::Dev, choice, 0))
             run.dataTexts["dev_prompts.jsonl"] = *dev;
     } else if (!manifest->models.empty()) {
-        if (auto pinned = promptsOf(project, Split::Dev, kindOfPrompts("auto", image), kPinnedPrompts))
+        if (auto pinned = promptsOf(project, Split::Dev, {"auto", image}, kPinnedPrompts))
             run.dataTexts["prompts.jsonl"] = *pinned; // the samples a person watches
     }
     return submitAndRecord(project, supervisor, std::move(run), *manifest);
@@ -371,8 +373,8 @@ Result<std::string> serveStandingOrders(Project& project, Supervisor& supervisor
                         prompts.begin() + static_cast<int64_t>(mix64(static_cast<uint64_t>(turn)) % prompts.size()),
                         prompts.end());
         const int64_t wanted = std::min<int64_t>(order.target - left + 20, 200);
-        const std::string kind = kindOfPrompts(order.generate.value("kind", std::string("auto")), image);
-        run.dataTexts["prompts.jsonl"] = promptLines(prompts, kind, wanted);
+        const PromptChoice choice{order.generate.value("kind", std::string("auto")), image};
+        run.dataTexts["prompts.jsonl"] = promptLines(prompts, choice, wanted);
         run.note = {{"make_pairs", true}, {"across", index > 1}, {"standing_order", order.id}};
         PL_CHECK(project.setSetting("standing_orders.served", turn));
         return submitAndRecord(project, supervisor, std::move(run), *manifest);

@@ -52,7 +52,7 @@ Status exportModel(Project& project, const std::string& model, const std::string
 struct GenerateRequest {
     std::vector<std::string> models{"start"};
     std::optional<Split> split = Split::Train;
-    std::string kind = "auto";  ///< prompts of this kind; auto: what the model is for (chat, scene); empty: all
+    std::string kind = "auto";  ///< prompts of this kind; auto: chat, or of an image model all but verify; empty: all
     int64_t prompts = 0;        ///< at most; 0: all of the split
     int64_t n = 2;              ///< answers per prompt and model
     Json parameters = Json::object();

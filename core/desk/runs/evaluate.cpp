@@ -160,11 +160,11 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
     } else {
         if (request.judge.empty())
             return fail(Code::InvalidInput, "evaluating a model needs a judge", "Give --judge TASTE, verifier or run:ID.");
-        std::string kind = kindOfPrompts("auto", image);
+        PromptChoice choice{"auto", image};
         if (request.judge == "verifier") {
             run.parameters["mode"] = "verifier";
             if (!image) // what a caption says of a picture can always be read off it
-                kind = "verify";
+                choice.kind = "verify";
         } else {
             run.parameters["mode"] = "win_rate";
             if (taste) {
@@ -199,7 +199,7 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
                             "Compare two models of one kind.");
             run.models.push_back(against);
         }
-        PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, request.split, kind, request.prompts));
+        PL_TRY(run.dataTexts["prompts.jsonl"], promptsOf(project, request.split, choice, request.prompts));
     }
     Json controls = Json::object();
     for (const ModelSpec& each : run.models) {

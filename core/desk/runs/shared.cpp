@@ -12,11 +12,16 @@
 
 namespace pl::desk::shared {
 
-std::string promptLines(const std::vector<Prompt>& prompts, const std::string& kind, int64_t limit) {
+bool PromptChoice::takes(const Prompt& prompt) const {
+    const std::string its = prompt.kind.empty() ? "chat" : prompt.kind;
+    return kind.empty() || (kind != "auto" ? its == kind : image ? its != "verify" : its == "chat");
+}
+
+std::string promptLines(const std::vector<Prompt>& prompts, const PromptChoice& choice, int64_t limit) {
     std::string text;
     int64_t taken = 0;
     for (const Prompt& prompt : prompts) {
-        if (!kind.empty() && (prompt.kind.empty() ? "chat" : prompt.kind) != kind)
+        if (!choice.takes(prompt))
             continue;
         if (limit > 0 && taken >= limit)
             break;
@@ -29,19 +34,18 @@ std::string promptLines(const std::vector<Prompt>& prompts, const std::string& k
     return text;
 }
 
-Result<std::string> promptsOf(Project& project, std::optional<Split> split, const std::string& kind, int64_t limit) {
+Result<std::string> promptsOf(Project& project, std::optional<Split> split, const PromptChoice& choice, int64_t limit) {
     PL_TRY(auto prompts, project.promptsForJob(split, 0));
-    std::string text = promptLines(prompts, kind, limit);
+    std::string text = promptLines(prompts, choice, limit);
     if (text.empty())
         return fail(Code::NotFound,
-                    fmt::format("the project has no {}{} prompts", split ? splitName(*split) : "",
-                                kind.empty() ? "" : " " + kind),
+                    fmt::format("the project has no {}{}{}", split ? std::string(splitName(*split)) + " " : "",
+                                choice.kind.empty() || choice.kind == "auto" ? "" : choice.kind + " ",
+                                choice.kind != "auto" ? "prompts"
+                                : choice.image        ? "prompts that an image model could draw"
+                                                      : "chat prompts"),
                     "Import some on the Data page or with `pairlab-cli import`.");
     return text;
-}
-
-std::string kindOfPrompts(const std::string& asked, bool image) {
-    return asked != "auto" ? asked : image ? "scene" : "chat";
 }
 
 Status addReferredModels(Project& project, const Manifest& manifest, const Json& parameters,

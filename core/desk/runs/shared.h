@@ -11,12 +11,17 @@
 /// What the files of runs/ share; nobody else includes it.
 namespace pl::desk::shared {
 
-/// prompts.jsonl of a bundle (core/base/records.h); an empty kind is every kind, a limit of 0 none.
-std::string promptLines(const std::vector<Prompt>& prompts, const std::string& kind, int64_t limit);
+/// Which prompts a job takes by their kind: empty takes all; "auto" takes chat for language models, and for image models whatever
+/// is not there to be verified, since any text may be a caption.
+struct PromptChoice {
+    std::string kind;
+    bool image = false;
+    bool takes(const Prompt& prompt) const;
+};
+/// prompts.jsonl of a bundle (core/base/records.h); a limit of 0 is none.
+std::string promptLines(const std::vector<Prompt>& prompts, const PromptChoice& choice, int64_t limit);
 /// The same for a split of the project; NotFound when there is no such prompt.
-Result<std::string> promptsOf(Project& project, std::optional<Split> split, const std::string& kind, int64_t limit);
-/// "auto" is "scene" for image models and "chat" for language models; anything else is itself.
-std::string kindOfPrompts(const std::string& asked, bool image);
+Result<std::string> promptsOf(Project& project, std::optional<Split> split, const PromptChoice& choice, int64_t limit);
 
 /// Every model a parameter names (also inside reward terms) becomes a model of the bundle with role "ref:<text>".
 Status addReferredModels(Project& project, const Manifest& manifest, const Json& parameters, std::vector<ModelSpec>& models);

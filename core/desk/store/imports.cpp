@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/desk/store/impl.h"
+#include "core/text/utf8.h"
 
 namespace pl::desk {
+
+namespace {
+
+constexpr size_t kMostName = 200;
+constexpr std::string_view kImported = "imported: ";
+
+/// A name as it was before an earlier import.
+std::string nameBefore(std::string name) {
+    while (name.starts_with(kImported))
+        name.erase(0, kImported.size());
+    return text::truncateText(name, kMostName);
+}
+
+enum class Told { New, Known, Differs };
+
+} // namespace
 
 Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vector<ImportRow>& rows, bool dryRun) {
     return m->write("importing " + meta.source, [&]() -> Result<ImportCounts> {
@@ -19,20 +37,21 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
             .bind(newUuid(), meta.source, meta.sha, meta.format, m->now())
             .run();
         const Id batch = m->db->getLastInsertRowid();
-        // The one annotator of the votes a human gave or may have given; rules, judges and models keep what they are.
+        // Whoever a row names is an annotator of its own, so that no vote of another is lost; rules, judges and models keep what
+        // they are. Votes without a name are one human annotator's.
         std::map<std::pair<AnnotatorKind, std::string>, Id> annotators;
-        // Whether the row's judgement is new; `shas` are its answers in the order of the row.
-        const auto vote = [&](const ImportRow& row, Id pair, const std::vector<std::string>& shas) -> Result<bool> {
+        // `shas` are the row's answers in the order of the row.
+        const auto vote = [&](const ImportRow& row, Id pair, const std::vector<std::string>& shas) -> Result<Told> {
             const AnnotatorKind kind = row.by.value_or(AnnotatorKind::Human);
-            const std::string name = row.by ? "imported: " + (row.annotator.empty() ? annotatorKindName(kind) : row.annotator)
-                                            : meta.annotatorName;
+            const std::string said = nameBefore(row.annotator);
+            const std::string name = !said.empty() ? std::string(kImported) + said
+                                     : row.by      ? std::string(kImported) + annotatorKindName(kind)
+                                                   : meta.annotatorName;
             Id& annotator = annotators[{kind, name}];
             if (!annotator) {
                 PL_TRY(annotator, m->annotatorIn(kind, name, Json::object()));
             }
             const VoteKey key{taskId, pair, annotator, 0};
-            if (m->currentEvent(key))
-                return false;
             // The comparison keeps its members in an order of its own.
             PL_TRY(const std::vector<Candidate> members, m->membersIn(pair));
             std::vector<int> ranks;
@@ -46,6 +65,10 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 judgement.strength = row.strength;
             if (members.size() > 2)
                 judgement.ranking = {{"v", 1}, {"ranks", ranks}};
+            if (const Id earlier = m->currentEvent(key)) {
+                PL_TRY(const Judgement kept, m->judgementOf(earlier));
+                return kept.winner == judgement.winner && kept.ranking == judgement.ranking ? Told::Known : Told::Differs;
+            }
             EventDraft draft;
             draft.task = taskId;
             draft.comparison = pair;
@@ -56,16 +79,22 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
             draft.judgement = &judgement;
             PL_TRY(const Id event, m->appendEvent(draft));
             m->setCurrent(key, event);
-            return true;
+            return Told::New;
         };
+        std::set<Id> asked; // prompts whose split was looked at
         for (const ImportRow& row : rows) {
             ++counts.rows;
-            bool freshPrompt = false, freshPair = false, freshVote = false;
+            bool freshPrompt = false, freshPair = false;
+            Told told = Told::Known;
             const auto named = [&](auto&& result) {
                 return std::move(result).map_error(
                     [&](Error e) { return std::move(e).with(fmt::format("line {} of {}", row.line, meta.source)); });
             };
             PL_TRY(const Id prompt, named(m->addPromptIn(row.prompt, batch, &freshPrompt)));
+            if (row.prompt.split && asked.insert(prompt).second) {
+                auto split = m->query("SELECT split FROM prompts WHERE id = ?");
+                counts.keptSplit += split.bind(prompt).step() && split.text(0) != splitName(*row.prompt.split);
+            }
             int64_t freshCandidates = 0;
             std::vector<Id> sides;
             std::vector<std::string> shas;
@@ -107,21 +136,22 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                     return fail(Code::InvalidInput,
                                 fmt::format("line {} of {}: both answers are identical", row.line, meta.source));
                 if (judged) {
-                    PL_TRY(freshVote, vote(row, pair, shas));
+                    PL_TRY(told, vote(row, pair, shas));
                 }
             }
             counts.prompts += freshPrompt;
             counts.candidates += freshCandidates;
             counts.pairs += freshPair;
-            counts.votes += freshVote;
-            counts.duplicates += !(freshPrompt || freshCandidates || freshPair || freshVote);
+            counts.votes += told == Told::New;
+            counts.differing += told == Told::Differs;
+            counts.duplicates += !(freshPrompt || freshCandidates || freshPair || told != Told::Known);
         }
         m->query("UPDATE import_batches SET prompts = ?, candidates = ?, pairs = ?, votes = ? WHERE id = ?")
             .bind(counts.prompts, counts.candidates, counts.pairs, counts.votes, batch)
             .run();
         m->pending.changes.insert(Change::Imports);
         // A file that brings nothing new leaves no batch behind.
-        m->discard = dryRun || counts.duplicates == counts.rows;
+        m->discard = dryRun || counts.prompts + counts.candidates + counts.pairs + counts.votes == 0;
         return counts;
     });
 }
