@@ -144,7 +144,8 @@ Result<std::map<std::string, WeightPart>> checkWeights(const std::string& dir, c
         if (!out.count(name) && (needScore || name != "score.weight"))
             missing.push_back(name);
     if (!missing.empty())
-        return fail(Code::Corrupt, fmt::format("{} lacks the tensors {}", dir, some(missing)), kAgain);
+        return fail(Code::Corrupt,
+                    fmt::format("{} lacks the tensors {}", names.size() == 1 ? os::joinPath(dir, names[0]) : dir, some(missing)), kAgain);
     if (!leftovers.empty())
         return fail(Code::Unsupported,
                     fmt::format("{} holds tensors that config.json does not describe: {}", dir, some(leftovers)),

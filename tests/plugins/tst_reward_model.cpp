@@ -79,8 +79,8 @@ private Q_SLOTS:
         for (const PairRow& row : must(pl::readPairs(dir + "/data/train.jsonl"))) {
             const auto score = [&](const std::string& answer) {
                 auto ids = *chat.renderIds(tokenizer, {{"user", row.prompt}}, true);
-                for (const auto id : *chat.completionIds(tokenizer, {{"user", row.prompt}}, answer))
-                    ids.push_back(id);
+                const auto written = *chat.completionIds(tokenizer, {{"user", row.prompt}}, answer);
+                ids.insert(ids.end(), written.begin(), written.end());
                 return loaded.model->scores({torch::tensor(ids).unsqueeze(0), torch::tensor({static_cast<int64_t>(ids.size())})}).item<double>();
             };
             const double c = score(row.chosen), r = score(row.rejected);

@@ -4,6 +4,7 @@
 #include <QFileDialog>
 #include <QGridLayout>
 #include <QMenu>
+#include <QScrollArea>
 #include <QSplitter>
 #include <QStackedLayout>
 #include <QTableView>
@@ -147,7 +148,12 @@ private:
             if (const desk::ModelChoice* c = current())
                 m_ctx.navigate(page::kRuns, qstr(c->label).section(u' ', 0, 0));
         });
-        return holder;
+        auto* area = new QScrollArea; // large type on a small screen
+        area->setWidgetResizable(true);
+        area->setFrameShape(QFrame::NoFrame);
+        area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        area->setWidget(holder);
+        return area;
     }
 
     const desk::ModelChoice* current() const {
