@@ -271,7 +271,7 @@ private Q_SLOTS:
         writeText(m_lab.path("in.jsonl.gz"), std::string("\x1f\x8b\x08", 3) + noise(6, 200));
         QVERIFY(refusedWith(cli({"import", p, m_lab.path("in.jsonl.gz")}), 11, {"in.jsonl.gz", "damaged", "Download it again"}));
         QVERIFY(refusedWith(cli({"import", p, m_lab.path("none.jsonl")}), 10, {"none.jsonl", "Check the path"}));
-        QVERIFY(refusedWith(cli({"import", p, p}), 10, {"cannot be used as folder", "--layout"})); // a folder holds images
+        QVERIFY(refusedWith(cli({"import", p, p}), 10, {"holds no PNG, JPEG or WebP file", "Give the folder of the images"}));
         QVERIFY(sound(p, Lab::kVotes));
     }
 
