@@ -6,9 +6,8 @@
 #include <fmt/format.h>
 
 #include "app/cli/desk.h"
+#include "core/base/amounts.h"
 #include "core/base/memory_estimate.h"
-#include "core/base/model_card.h"
-#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/desk/runs/hub_cache.h"
 
@@ -19,29 +18,22 @@ namespace {
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr int64_t kMostTokens = 1'000'000, kMostRank = 4096;
 
-/// "1.5 B", "360 M", "1.1 M"
-std::string countText(int64_t n) {
-    const auto v = static_cast<double>(n);
-    return v >= 1e9 ? fmt::format("{:.1f} B", v / 1e9) : v >= 1e6 ? fmt::format("{:.1f} M", v / 1e6) : fmt::format("{:.0f} k", v / 1e3);
-}
-
 struct FitArguments {
-    int64_t positions = 2048, longest = 512, rank = 16;
+    int64_t positions = 0, longest = 512, rank = 16; ///< positions 0: what each method has
     double memory = 0; ///< GiB; 0: this machine's
 };
 
 void addFitOptions(CLI::App* sub, FitArguments& f) {
-    sub->add_option("--positions", f.positions, "Of one micro-batch (micro_batch_tokens)")->check(wholeNumber(1, kMostTokens));
+    sub->add_option("--positions", f.positions, "Of one micro-batch (micro_batch_tokens); 0: what each method has")->check(wholeNumber(0, kMostTokens));
     sub->add_option("--longest", f.longest, "Tokens of the longest sequence")->check(wholeNumber(1, kMostTokens));
     sub->add_option("--rank", f.rank, "Of the adapters of the LoRA column")->check(wholeNumber(1, kMostRank));
     sub->add_option("--memory", f.memory, "GiB to fit in; without it what this machine has")->check(CLI::PositiveNumber);
 }
 
 MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f) {
-    MemoryPlan plan;
-    plan.method = method;
-    plan.adapterRank = rank;
-    plan.positions = f.positions;
+    MemoryPlan plan = MemoryPlan::usual(method, rank);
+    if (f.positions > 0)
+        plan.positions = f.positions;
     plan.longest = f.longest;
     return estimateMemory(config, plan);
 }
@@ -66,19 +58,22 @@ void printFits(const ModelConfig& config, const FitArguments& f) {
     std::printf("\n%-14s %-22s LoRA, rank %lld\n", "", "full", static_cast<long long>(f.rank));
     for (size_t i = 0; i + 1 < rows.size(); i += 2) {
         const auto cell = [&](const Json& row) {
-            return fmt::format("{:<5} {:>8.1f} GiB", row["fit"].get<std::string>(), static_cast<double>(row["bytes"].get<int64_t>()) / kGiB);
+            return fmt::format("{:<5} {:>8}", row["fit"].get<std::string>(), byteText(static_cast<double>(row["bytes"].get<int64_t>())));
         };
         std::printf("%-14s %-22s %s\n", rows[i]["method"].get<std::string>().c_str(), cell(rows[i]).c_str(), cell(rows[i + 1]).c_str());
     }
-    std::printf("of %.1f GiB, with %lld positions a micro-batch and sequences of up to %lld tokens, fp32\n",
-                static_cast<double>(rows[0]["memory"].get<int64_t>()) / kGiB, static_cast<long long>(f.positions),
+    std::printf("of %s, in fp32, sequences of up to %lld tokens\n", byteText(static_cast<double>(rows[0]["memory"].get<int64_t>())).c_str(),
                 static_cast<long long>(f.longest));
 }
 
-Json jsonOf(const ModelConfig& config) {
-    return {{"family", modelFamily(config.modelType)}, {"parameters", config.parameterCount()}, {"context", config.maxPositions},
-            {"vocabulary", config.vocabSize},          {"layers", config.layers},              {"hidden", config.hiddenSize}};
+Json jsonOf(const desk::ModelLook& look) {
+    const ModelConfig& c = look.config;
+    return {{"family", modelFamily(c.modelType)}, {"parameters", c.parameterCount()}, {"context", c.maxPositions},
+            {"vocabulary", c.vocabSize},          {"layers", c.layers},               {"hidden", c.hiddenSize},
+            {"bytes", look.bytes},                {"dtype", look.dtype},              {"licence", look.licence}};
 }
+
+std::string licenceText(const desk::ModelLook& look) { return look.licence.empty() ? "licence not said" : look.licence; }
 
 Result<int> find(const std::string& cache, bool json) {
     const std::string dir = cache.empty() ? desk::hubCacheDir() : os::absolutePath(cache);
@@ -86,10 +81,9 @@ Result<int> find(const std::string& cache, bool json) {
     if (json) {
         Json rows = Json::array();
         for (const auto& m : models) {
-            Json row{{"repository", m.repository}, {"revision", m.revision}, {"path", m.path}, {"bytes", m.bytes},
-                     {"licence", m.licence},       {"dtype", m.dtype},       {"problem", m.problem}};
-            if (m.config)
-                row.update(jsonOf(*m.config));
+            Json row{{"repository", m.repository}, {"revision", m.revision}, {"path", m.path}, {"problem", m.problem}};
+            if (m.look)
+                row.update(jsonOf(*m.look));
             rows.push_back(std::move(row));
         }
         printJson({{"cache", dir}, {"models", rows}});
@@ -98,41 +92,44 @@ Result<int> find(const std::string& cache, bool json) {
     if (models.empty())
         std::printf("No models in %s.\n", dir.c_str());
     for (const auto& m : models) {
-        if (!m.config) {
+        if (!m.look) {
             std::printf("%-40s cannot be used: %s\n", m.repository.c_str(), m.problem.c_str());
             continue;
         }
-        std::printf("%-40s %-8s %8s %-5s context %-7lld %s\n", m.repository.c_str(), modelFamily(m.config->modelType).c_str(),
-                    countText(m.config->parameterCount()).c_str(), m.dtype.c_str(), static_cast<long long>(m.config->maxPositions),
-                    m.licence.empty() ? "licence not said" : m.licence.c_str());
+        const ModelConfig& c = m.look->config;
+        std::printf("%-40s %-8s %8s %-5s context %-7lld %s\n", m.repository.c_str(), modelFamily(c.modelType).c_str(),
+                    shortCount(static_cast<double>(c.parameterCount())).c_str(), m.look->dtype.c_str(),
+                    static_cast<long long>(c.maxPositions), licenceText(*m.look).c_str());
     }
     return 0;
 }
 
 /// A folder, or the name of a model in the cache.
 Result<std::string> folderOf(const std::string& text, const std::string& cache) {
-    return os::isDir(text) ? text : desk::hubSnapshot(cache.empty() ? desk::hubCacheDir() : os::absolutePath(cache), text);
+    if (os::isDir(text))
+        return text;
+    auto found = desk::hubSnapshot(cache.empty() ? desk::hubCacheDir() : os::absolutePath(cache), text);
+    if (!found)
+        found.error().message = fmt::format("there is no folder {}, and {}", text, found.error().message);
+    return found;
 }
 
 Result<int> show(const std::string& text, const std::string& cache, const FitArguments& fit, bool json) {
     PL_TRY(const std::string dir, folderOf(text, cache));
-    PL_TRY(const ModelConfig config, readModelConfig(dir));
-    PL_TRY(const auto weights, checkWeights(dir, config, false));
-    const ModelCard card = readModelCard(dir);
+    PL_TRY(const desk::ModelLook look, desk::lookAtModel(dir));
+    const ModelConfig& c = look.config;
     if (json) {
-        Json out = jsonOf(config);
+        Json out = jsonOf(look);
         out["path"] = dir;
-        out["licence"] = card.licence;
-        out["fits"] = fitRows(config, fit);
+        out["fits"] = fitRows(c, fit);
         printJson(out);
         return 0;
     }
-    std::printf("%s\n%s, %s parameters in %zu tensors of type %s, %lld layers, width %lld, context %lld, %lld tokens\nlicence: %s\n",
-                dir.c_str(), modelFamily(config.modelType).c_str(), countText(config.parameterCount()).c_str(), weights.size(),
-                weights.begin()->second.entry.dtype.c_str(), static_cast<long long>(config.layers),
-                static_cast<long long>(config.hiddenSize), static_cast<long long>(config.maxPositions),
-                static_cast<long long>(config.vocabSize), card.licence.empty() ? "not said" : card.licence.c_str());
-    printFits(config, fit);
+    std::printf("%s\n%s, %s parameters in %zu tensors, mostly %s; %lld layers, width %lld, context %lld, vocabulary %lld\n%s\n", dir.c_str(),
+                modelFamily(c.modelType).c_str(), shortCount(static_cast<double>(c.parameterCount())).c_str(), look.tensors,
+                look.dtype.c_str(), static_cast<long long>(c.layers), static_cast<long long>(c.hiddenSize),
+                static_cast<long long>(c.maxPositions), static_cast<long long>(c.vocabSize), licenceText(look).c_str());
+    printFits(c, fit);
     return 0;
 }
 

@@ -177,11 +177,11 @@ bool staysInside(const std::string& relative) {
     return true;
 }
 
-/// DONE, read and checked in form.
 tl::unexpected<Error> damaged(const std::string& dir, const std::string& file) {
     return fail(Code::Corrupt, fmt::format("the checkpoint {} is damaged: {} differs from its hash", dir, file), "Use an earlier checkpoint.");
 }
 
+/// DONE, read and checked in form.
 Result<Json> readDone(const std::string& dir) {
     PL_TRY(Json done, readJsonFile(os::joinPath(dir, kDone), kRunLimits));
     const std::string what = os::joinPath(dir, kDone);

@@ -47,6 +47,7 @@ struct RunSpec {
 };
 
 /// SHA-256 over the names and contents of config.json, tokenizer.json, tokenizer_config.json and *.safetensors of a folder.
+/// Corrupt when a checkpoint's file is not the one its DONE was written for.
 Result<std::string> modelHash(const std::string& modelDir);
 
 /// The folder between the two sides (DESIGN section 1).

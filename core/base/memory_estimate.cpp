@@ -40,6 +40,15 @@ const char* trainMethodName(TrainMethod method) {
     return "";
 }
 
+MemoryPlan MemoryPlan::usual(TrainMethod method, int64_t adapterRank) {
+    MemoryPlan plan;
+    plan.method = method;
+    plan.adapterRank = adapterRank;
+    if (method == TrainMethod::Grpo)
+        plan.positions = 4096;
+    return plan;
+}
+
 int64_t adapterParameters(const ModelConfig& m, int64_t rank) {
     const int64_t queries = m.heads * m.headDim, keys = m.kvHeads * m.headDim;
     const int64_t attention = (m.hiddenSize + queries) * 2 + (m.hiddenSize + keys) * 2;

@@ -23,6 +23,9 @@ struct MemoryPlan {
     int64_t sequences = 64;      ///< GRPO: answers written at once, each of `longest` positions in the key/value cache
     bool referenceBeside = false; ///< the reference is a second model in memory (live, and not the policy without its adapters)
     bool average = false;        ///< an exponential average of the trained weights
+
+    /// With what the method's plugin has unless it is told otherwise, training all weights or adapters of a rank.
+    static MemoryPlan usual(TrainMethod method, int64_t adapterRank = 0);
 };
 
 /// Bytes, by what they are for.

@@ -94,9 +94,7 @@ private Q_SLOTS:
         const double peak = number(events->back().body, "peak_memory");
         const auto config = readModelConfig(project() + "/models/wide");
         QVERIFY2(config.has_value(), config ? "" : config.error().toString().c_str());
-        MemoryPlan plan;
-        plan.method = static_cast<TrainMethod>(method);
-        plan.positions = plan.method == TrainMethod::Grpo ? 4096 : 2048;
+        MemoryPlan plan = MemoryPlan::usual(static_cast<TrainMethod>(method));
         plan.longest = 160;
         const double said = estimateMemory(*config, plan).total();
         qInfo("%s: said %.0f MB, took %.0f MB: %.3f", qPrintable(plugin), said / 1e6, peak / 1e6, said / peak);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What training takes of memory, by arithmetic; that it is what training takes is measured in tests/acceptance/tst_memory.
+#include <QFile>
 #include <QTest>
 
 #include "core/base/memory_estimate.h"
@@ -70,6 +71,24 @@ private Q_SLOTS:
         plan.sequences = 64;
         plan.longest = 512;
         QCOMPARE(estimateMemory(llama(), plan).activations, 4.0 * 2 * 3 * 2 * 16 * 64 * 512);
+    }
+
+    /// The plugins' own defaults, which a person meets on the Train page.
+    void whatIsUsualIsWhatThePluginsHave() {
+        const std::pair<TrainMethod, const char*> plugins[] = {
+            {TrainMethod::Sft, "sft"}, {TrainMethod::RewardModel, "reward_model"}, {TrainMethod::Dpo, "dpo"}, {TrainMethod::Grpo, "grpo"}};
+        for (const auto& [method, plugin] : plugins) {
+            QFile file(QStringLiteral(PAIRLAB_SOURCE_DIR "/plugins/%1/manifest.json").arg(QLatin1String(plugin)));
+            QVERIFY(file.open(QFile::ReadOnly));
+            const Json manifest = Json::parse(file.readAll().replace("[@", "[\"").replace("@]", "\"]").toStdString());
+            const Json& p = manifest.at("parameters").at("properties");
+            const MemoryPlan plan = MemoryPlan::usual(method, 4);
+            QCOMPARE(plan.positions, p.at("micro_batch_tokens").at("default").get<int64_t>());
+            QCOMPARE(plan.adapterRank, int64_t{4});
+            QCOMPARE(plan.referenceBeside, false); // cached by dpo; grpo has none with beta 0
+            if (method == TrainMethod::Grpo)
+                QCOMPARE(plan.sequences, p.at("num_generations").at("default").get<int64_t>() * p.at("prompts_per_step").at("default").get<int64_t>());
+        }
     }
 
     void whatFits() {

@@ -50,9 +50,10 @@ private Q_SLOTS:
         QCOMPARE(m.repository, std::string("some-org/tiny--chat"));
         QCOMPARE(m.revision, std::string("aaaa1111"));
         QCOMPARE(m.problem, std::string());
-        QCOMPARE(m.licence, std::string("mit"));
-        QVERIFY(m.config && m.config->modelType == "llama");
-        QVERIFY(m.bytes > 1'000'000 && !m.dtype.empty());
+        QVERIFY(m.look && m.look->config.modelType == "llama");
+        QCOMPARE(m.look->licence, std::string("mit"));
+        QCOMPARE(m.look->dtype, std::string("F32"));
+        QCOMPARE(m.look->bytes, 4 * static_cast<uint64_t>(m.look->config.parameterCount()));
         QVERIFY(hubModels(cache + "/absent").empty());
     }
 
@@ -80,7 +81,7 @@ private Q_SLOTS:
         fs::create_symlink(kStarter + "/model.safetensors", weights); // out of the cache
         const auto models = hubModels(cache);
         QCOMPARE(models.size(), size_t{1});
-        QVERIFY(!models[0].config);
+        QVERIFY(!models[0].look);
         QVERIFY2(models[0].problem.find("link") != std::string::npos, models[0].problem.c_str());
         // The same through the door by which models come in.
         Desk desk;

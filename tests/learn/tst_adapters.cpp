@@ -8,43 +8,26 @@
 #include "core/base/os/files.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/training/trainable.h"
+#include "tests/learn/models.h"
 
 using namespace pl;
 using namespace pl::learn;
 
 namespace {
 
-const std::string kFamilies = PAIRLAB_SOURCE_DIR "/tests/golden/families/", kAdapters = PAIRLAB_SOURCE_DIR "/tests/golden/adapters/";
+const std::string kAdapters = PAIRLAB_SOURCE_DIR "/tests/golden/adapters/";
 constexpr const char* kNames[] = {"llama_attention", "llama_all", "qwen2_all", "qwen2_attention", "gpt2_all"};
 using Change = std::function<void(Json&, TensorMap&)>;
 
-double difference(const torch::Tensor& a, const torch::Tensor& b) {
-    return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
-}
-
-template<class T>
-T must(Result<T> result) {
-    if (!result)
-        qFatal("%s", result.error().toString().c_str());
-    return std::move(*result);
-}
-
-struct Case {
+struct Case : Expected {
     std::string dir;
-    TensorMap expected;
     LoadedModel loaded;
-    TokenBatch batch;
     explicit Case(const std::string& name)
-        : dir(kAdapters + name),
-          expected(must(readSafetensors(dir + "/expected.safetensors"))) {
-        const Json json = must(readJsonFile(dir + "/expected.json"));
-        loaded = must(loadModel(kFamilies + json["model"].get<std::string>(), torch::kCPU));
-        batch = {expected.at("input_ids"), torch::tensor(json["lengths"].get<std::vector<int64_t>>(), torch::kInt64)};
-    }
+        : Expected(kAdapters + name), dir(kAdapters + name), loaded(openFolder(kFamilies + json["model"].get<std::string>())) {}
     Adapters open() { return must(Adapters::open(*loaded.model, loaded.model->adaptable(), dir)); }
     torch::Tensor logits() {
         torch::NoGradGuard noGrad;
-        return loaded.model->head(loaded.model->hidden(batch)) * expected.at("attention_mask").unsqueeze(2);
+        return loaded.model->head(loaded.model->hidden(batch)) * tensors.at("attention_mask").unsqueeze(2);
     }
 };
 
@@ -54,11 +37,7 @@ Q_DECLARE_METATYPE(Change)
 class TestAdapters : public QObject {
     Q_OBJECT
     std::string m_dir;
-    static void everyCase() {
-        QTest::addColumn<QString>("name");
-        for (const char* name : kNames)
-            QTest::newRow(name) << name;
-    }
+    static void everyCase() { rowsOf(kNames); }
 
 private Q_SLOTS:
     void initTestCase() {
@@ -72,10 +51,10 @@ private Q_SLOTS:
         QFETCH(QString, name);
         Case c(name.toStdString());
         const auto before = c.logits();
-        QVERIFY(difference(before, c.expected.at("off")) < 1e-5);
+        QVERIFY(difference(before, c.tensors.at("off")) < 1e-5);
         const auto adapters = c.open();
         const auto on = c.logits();
-        const double d = difference(on, c.expected.at("on"));
+        const double d = difference(on, c.tensors.at("on"));
         QVERIFY2(d < 1e-5, qPrintable(QString::number(d)));
         QVERIFY(difference(on, before) > 1);
         {
@@ -92,7 +71,7 @@ private Q_SLOTS:
         const auto adapters = c.open();
         const auto merged = adapters.merged();
         int compared = 0;
-        for (const auto& [tensor, value] : c.expected)
+        for (const auto& [tensor, value] : c.tensors)
             if (tensor.starts_with("merged.") && merged.count(tensor.substr(7))) {
                 QVERIFY2(difference(merged.at(tensor.substr(7)), value) < 1e-6, tensor.c_str());
                 ++compared;
@@ -135,7 +114,7 @@ private Q_SLOTS:
         Case again(name.toStdString());
         again.dir = dir;
         again.open();
-        QVERIFY(difference(again.logits(), c.expected.at("on")) < 1e-5);
+        QVERIFY(difference(again.logits(), c.tensors.at("on")) < 1e-5);
     }
 
     void freshOnesChangeNothingAndAloneAreTrained() {

@@ -11,26 +11,6 @@
 using namespace pl;
 using namespace pl::learn;
 
-namespace {
-
-double difference(const torch::Tensor& a, const torch::Tensor& b) {
-    return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
-}
-
-struct Expected {
-    Json json;
-    TensorMap tensors;
-    TokenBatch batch;
-    explicit Expected(const std::string& name)
-        : json(readJsonFile(kGolden + name + "/expected.json").value()),
-          tensors(readSafetensors(kGolden + name + "/expected.safetensors").value()) {
-        batch.ids = tensors.at("input_ids");
-        batch.lengths = torch::tensor(json["lengths"].get<std::vector<int64_t>>(), torch::kInt64);
-    }
-};
-
-} // namespace
-
 class TestDecoder : public QObject {
     Q_OBJECT
 private Q_SLOTS:
@@ -42,7 +22,7 @@ private Q_SLOTS:
     /// Logits, loss and every gradient.
     void equalsTransformers() {
         QFETCH(QString, name);
-        const Expected expected(name.toStdString());
+        const Expected expected(kGolden + name.toStdString());
         auto loaded = open(name.toStdString());
         auto& model = loaded.model;
         const auto mask = expected.tensors.at("attention_mask");
@@ -68,7 +48,7 @@ private Q_SLOTS:
     }
 
     void rewardModelEqualsTransformers() {
-        const Expected expected("reward");
+        const Expected expected(kGolden + "reward");
         auto loaded = open("reward");
         const auto scores = loaded.model->scores(expected.batch);
         QVERIFY(difference(scores, expected.tensors.at("scores")) < 1e-4);

@@ -9,35 +9,19 @@
 #include "core/base/os/files.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/sampling/sampler.h"
+#include "tests/learn/models.h"
 
 using namespace pl;
 using namespace pl::learn;
 
 namespace {
 
-const std::string kFamilies = PAIRLAB_SOURCE_DIR "/tests/golden/families/";
 constexpr const char* kNames[] = {"gpt2",           "gpt2_options", "gpt2_unscaled", "llama3", "llama_linear", "smollm", "mistral",
                                   "mistral_window", "qwen2",        "qwen2_window",  "qwen3",  "qwen3_options"};
 
-double difference(const torch::Tensor& a, const torch::Tensor& b) {
-    return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
-}
-
-struct Case {
+struct Case : Expected {
     LoadedModel loaded;
-    Json json;
-    TensorMap tensors;
-    TokenBatch batch;
-    explicit Case(const std::string& name)
-        : json(readJsonFile(kFamilies + name + "/expected.json").value()),
-          tensors(readSafetensors(kFamilies + name + "/expected.safetensors").value()) {
-        auto model = loadModel(kFamilies + name, torch::kCPU);
-        if (!model)
-            qFatal("%s", model.error().toString().c_str());
-        loaded = std::move(*model);
-        batch.ids = tensors.at("input_ids");
-        batch.lengths = torch::tensor(json["lengths"].get<std::vector<int64_t>>(), torch::kInt64);
-    }
+    explicit Case(const std::string& name) : Expected(kFamilies + name), loaded(openFolder(kFamilies + name)) {}
     torch::Tensor prompts() const { return torch::tensor(json["prompt_lengths"].get<std::vector<int64_t>>(), torch::kInt64); }
 };
 
@@ -58,11 +42,7 @@ TensorMap weightsOf(const std::string& dir, const ModelConfig& config) {
 class TestFamilies : public QObject {
     Q_OBJECT
     std::string m_dir;
-    static void everyCase() {
-        QTest::addColumn<QString>("name");
-        for (const char* name : kNames)
-            QTest::newRow(name) << name;
-    }
+    static void everyCase() { rowsOf(kNames); }
 
 private Q_SLOTS:
     void initTestCase() {

@@ -439,7 +439,7 @@ private Q_SLOTS:
         auto* outcomes = page->findChild<ImageOutcomes*>();
         QTRY_VERIFY(outcomes->isVisible());
         QComboBox* which = combo(page, u"Evaluation whose pictures are shown"_s);
-        QVERIFY(which->findData(u"0005-evaluate"_s) >= 0);
+        QTRY_VERIFY(which->findData(u"0005-evaluate"_s) >= 0);
         which->setCurrentIndex(which->findData(u"0005-evaluate"_s));
         QTRY_VERIFY2(shows(page, u"70 % [55, 82]"_s), qPrintable(texts(page).join(u'|')));
         QVERIFY(!outcomes->browser()->isVisible() && !outcomes->choice()->isVisible());

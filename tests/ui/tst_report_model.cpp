@@ -6,6 +6,7 @@
 #include <QtTest>
 #include <QtWidgets>
 
+#include "core/base/amounts.h"
 #include "core/base/bundle.h"
 #include "core/base/os/files.h"
 #include "tests/ui/bundles.h"

@@ -49,6 +49,7 @@ private Q_SLOTS:
         QVERIFY(shows(*samples, u"Sample the start model"_s));
         auto models = make(modelsPage(), pages);
         QTRY_VERIFY(shows(*models, u"No model yet"_s));
+        QVERIFY(button(*models, u"Hugging Face cache"_s)); // and the way to one
         auto train = make(trainPage(), pages);
         train->openArgument(u"dpo"_s);
         QTRY_VERIFY(shows(*train, u"DPO needs pairs: you have 0, useful from about 200"_s));
@@ -305,7 +306,7 @@ private Q_SLOTS:
         QVERIFY(os::makeDirs(snapshot).has_value());
         for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
             QVERIFY(os::copyFile(std::string(PAIRLAB_SOURCE_DIR) + "/resources/starter/model/" + file, snapshot + "/" + file).has_value());
-        QVERIFY(os::makeDirs(cache + "/models--org--broken/snapshots/def").has_value());
+        QVERIFY(os::makeDirs(cache + "/models--an-organisation--A-Model-With-A-Very-Long-Name-Instruct-v0.3-preview/snapshots/def").has_value());
         qputenv("HF_HUB_CACHE", QByteArray::fromStdString(cache));
         pages.open();
         auto page = make(modelsPage(), pages);
@@ -319,6 +320,7 @@ private Q_SLOTS:
         QTRY_VERIFY(page->findChild<QMenu*>());
         const auto actions = page->findChild<QMenu*>()->actions();
         QCOMPARE(actions.size(), 2);
+        page->findChild<QMenu*>()->grab().save(QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/models_cache_menu.png"));
         QVERIFY(!actions[0]->isEnabled() && actions[0]->toolTip().contains(u"config.json"_s));
         QVERIFY2(actions[1]->isEnabled() && actions[1]->text().startsWith(u"org/tiny  (Llama, 1.1"_s), qPrintable(actions[1]->text()));
         actions[1]->trigger();

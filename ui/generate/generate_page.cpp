@@ -9,6 +9,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "core/base/amounts.h"
 #include "core/desk/runs/actions.h"
 #include "ui/generate/results.h"
 #include "ui/generate/sentence.h"

@@ -4,8 +4,8 @@
 #include <QGridLayout>
 #include <QVBoxLayout>
 
+#include "core/base/amounts.h"
 #include "core/base/memory_estimate.h"
-#include "ui/models/model_facts.h"
 #include "ui/shell/context.h"
 
 namespace pl::ui {
@@ -14,13 +14,6 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr int64_t kRank = 16;
-
-MemoryPlan planOf(TrainMethod method, bool adapters) {
-    MemoryPlan plan;
-    plan.method = method;
-    plan.adapterRank = adapters ? kRank : 0;
-    return plan;
-}
 
 QString partsOf(const MemoryEstimate& e) {
     QStringList parts;
@@ -68,7 +61,7 @@ void FitCard::show(const ModelConfig& config, double memory) {
     qsizetype at = 0;
     for (const TrainMethod method : kTrainMethods)
         for (const bool adapters : {false, true}) {
-            const MemoryEstimate e = estimateMemory(config, planOf(method, adapters));
+            const MemoryEstimate e = estimateMemory(config, MemoryPlan::usual(method, adapters ? kRank : 0));
             const Fit fit = fitOf(e.total(), memory);
             StatusChip* cell = m_cells[at++];
             cell->set(fit == Fit::Fits ? State::Done : fit == Fit::Tight ? State::Warning : State::Failed,
@@ -77,10 +70,7 @@ void FitCard::show(const ModelConfig& config, double memory) {
             cell->setAccessibleName(u"%1, %2: %3"_s.arg(QString::fromLatin1(trainMethodName(method)),
                                                        adapters ? u"LoRA"_s : u"all weights"_s, cell->word()));
         }
-    const MemoryPlan plan;
-    m_basis->setText(u"Of %1, in fp32, with micro-batches of %2 positions. Train shows it for the values you choose."_s
-                         .arg(qstr(byteText(memory)))
-                         .arg(plan.positions));
+    m_basis->setText(u"Of %1, in fp32, with each method's usual values. Train shows it for those you choose."_s.arg(qstr(byteText(memory))));
 }
 
 } // namespace pl::ui

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/base/amounts.h"
 #include "core/base/json.h"
 #include "core/base/model_card.h"
 #include "core/base/model_folder.h"
@@ -171,24 +172,6 @@ TrainCost trainCost(const TrainCostInput& in) {
     out.flop = out.tokens * p * (6 + 2 * in.forwardOnly);
     out.seconds = in.flopPerSecond > 0 ? out.flop / in.flopPerSecond : 0;
     return out;
-}
-
-std::string shortCount(double value) {
-    if (value >= 1e9)
-        return fmt::format("{:.3g} B", value / 1e9);
-    if (value >= 1e6)
-        return fmt::format("{:.3g} M", value / 1e6);
-    if (value >= 1e4)
-        return fmt::format("{:.3g} k", value / 1e3);
-    return fmt::format("{:.0f}", value);
-}
-
-std::string byteText(double bytes) {
-    if (bytes >= 1e9)
-        return fmt::format("{:.1f} GB", bytes / 1e9);
-    if (bytes >= 1e6)
-        return fmt::format("{:.{}f} MB", bytes / 1e6, bytes >= 1e7 ? 0 : 1);
-    return fmt::format("{:.0f} KB", std::ceil(bytes / 1e3));
 }
 
 } // namespace pl::ui

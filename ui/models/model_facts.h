@@ -61,9 +61,4 @@ struct TrainCostInput {
 };
 TrainCost trainCost(const TrainCostInput& input);
 
-/// "1.3 M", "7.2 B", "512".
-std::string shortCount(double value);
-/// "5.1 MB".
-std::string byteText(double bytes);
-
 } // namespace pl::ui

@@ -10,6 +10,7 @@
 #include <QTableView>
 #include <QVBoxLayout>
 
+#include "core/base/amounts.h"
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "core/desk/runs/hub_cache.h"
@@ -29,10 +30,11 @@ class ModelsPage : public Page {
 public:
     explicit ModelsPage(Context& context) : m_ctx(context) {
         m_stack = new QStackedLayout(this);
-        m_empty = new EmptyState(u"models"_s, u"No model yet"_s, u"Add a folder"_s);
+        m_empty = new EmptyState(u"models"_s, u"No model yet"_s, u"Add a folder"_s, u"Hugging Face cache"_s);
         m_empty->setDetail(u"A folder in Hugging Face layout (config.json, tokenizer.json, .safetensors weights), or of an "
                            u"image model."_s);
         connect(m_empty, &EmptyState::actionTriggered, this, [this] { addFolder(); });
+        connect(m_empty, &EmptyState::linkTriggered, this, [this] { findInCache(m_empty->linkButton()); });
         m_stack->addWidget(m_empty);
         auto* body = new QWidget;
         auto* outer = new QVBoxLayout(body);
@@ -48,7 +50,7 @@ public:
         m_hub = new QuietButton(u"models"_s, u"Hugging Face cache"_s);
         m_hub->setToolTip(u"Models that were downloaded to this machine already"_s);
         m_table->addToolWidget(m_hub);
-        connect(m_hub, &QPushButton::clicked, this, [this] { findInCache(); });
+        connect(m_hub, &QPushButton::clicked, this, [this] { findInCache(m_hub); });
         connect(m_table, &DetailTable::currentRowChanged, this, [this](int row) {
             if (row >= 0)
                 show(static_cast<size_t>(row));
@@ -265,13 +267,13 @@ private:
     }
 
     /// A menu of what is there; what cannot be used says why.
-    void findInCache() {
+    void findInCache(QPushButton* button) {
         const std::string cache = desk::hubCacheDir();
-        m_hub->setEnabled(false);
+        button->setEnabled(false);
         m_ctx.ask(
             this, [cache](desk::Project&) { return Result<std::vector<desk::HubModel>>(desk::hubModels(cache)); },
-            [this, cache](Result<std::vector<desk::HubModel>> models) {
-                m_hub->setEnabled(true);
+            [this, cache, button](Result<std::vector<desk::HubModel>> models) {
+                button->setEnabled(true);
                 if (!models || models->empty()) {
                     m_ctx.say(State::Info, u"No models in %1"_s.arg(qstr(cache)));
                     return;
@@ -281,15 +283,16 @@ private:
                 menu->setToolTipsVisible(true);
                 for (const desk::HubModel& m : *models) {
                     QStringList facts;
-                    if (m.config)
-                        facts = {qstr(modelFamily(m.config->modelType)), qstr(shortCount(static_cast<double>(m.config->parameterCount()))),
-                                 qstr(m.dtype), m.licence.empty() ? u"licence not said"_s : qstr(m.licence)};
-                    QAction* action = menu->addAction(m.config ? u"%1  (%2)"_s.arg(qstr(m.repository), facts.join(u", "_s)) : qstr(m.repository));
-                    action->setEnabled(m.config.has_value());
-                    action->setToolTip(m.config ? qstr(m.path) : qstr(m.problem));
+                    if (m.look)
+                        facts = {qstr(modelFamily(m.look->config.modelType)),
+                                 qstr(shortCount(static_cast<double>(m.look->config.parameterCount()))), qstr(m.look->dtype),
+                                 m.look->licence.empty() ? u"licence not said"_s : qstr(m.look->licence)};
+                    QAction* action = menu->addAction(m.look ? u"%1  (%2)"_s.arg(qstr(m.repository), facts.join(u", "_s)) : qstr(m.repository));
+                    action->setEnabled(m.look.has_value());
+                    action->setToolTip(m.look ? qstr(m.path) : qstr(m.problem));
                     connect(action, &QAction::triggered, this, [this, path = qstr(m.path), name = qstr(os::baseName(m.repository))] { add(path, name); });
                 }
-                menu->popup(m_hub->mapToGlobal(QPoint(0, m_hub->height())));
+                menu->popup(button->mapToGlobal(QPoint(0, button->height())));
             });
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/base/amounts.h"
 #include "core/base/memory_estimate.h"
 #include "ui/shell/context.h"
 #include "ui/widgets/tiles.h"

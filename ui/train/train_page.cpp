@@ -14,6 +14,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "core/base/amounts.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/actions.h"

@@ -60,37 +60,33 @@ std::vector<std::string> snapshotsOf(const std::string& repository) {
     return out;
 }
 
-Result<ModelConfig> look(HubModel& model) {
-    PL_TRY(ModelConfig config, readModelConfig(model.path));
-    PL_TRY(const auto weights, checkWeights(model.path, config, false));
-    std::map<std::string, uint64_t> bytes;
-    for (const auto& [name, part] : weights) {
-        bytes[part.entry.dtype] += part.entry.end - part.entry.begin;
-        model.bytes += part.entry.end - part.entry.begin;
-    }
-    uint64_t most = 0;
-    for (const auto& [dtype, size] : bytes)
-        if (size > most) {
-            most = size;
-            model.dtype = dtype;
-        }
-    return config;
-}
-
 HubModel modelAt(const std::string& repository, const std::string& name, const std::string& revision) {
-    HubModel out;
-    out.repository = name;
-    out.revision = revision;
-    out.path = os::joinPath(repository, "snapshots/" + revision);
-    out.licence = readModelCard(out.path).licence;
-    if (auto config = look(out))
-        out.config = std::move(*config);
+    HubModel out{name, revision, os::joinPath(repository, "snapshots/" + revision), {}, {}};
+    if (auto look = lookAtModel(out.path))
+        out.look = std::move(*look);
     else
-        out.problem = config.error().toString();
+        out.problem = look.error().toString();
     return out;
 }
 
 } // namespace
+
+Result<ModelLook> lookAtModel(const std::string& dir) {
+    ModelLook out;
+    PL_TRY(out.config, readModelConfig(dir));
+    PL_TRY(const auto weights, checkWeights(dir, out.config, false));
+    std::map<std::string, uint64_t> bytes;
+    for (const auto& [name, part] : weights) {
+        bytes[part.entry.dtype] += part.entry.end - part.entry.begin;
+        out.bytes += part.entry.end - part.entry.begin;
+    }
+    out.tensors = weights.size();
+    const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (most != bytes.end())
+        out.dtype = most->first;
+    out.licence = readModelCard(dir).licence;
+    return out;
+}
 
 std::string hubCacheDir() {
     for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
@@ -150,7 +146,7 @@ Result<std::string> hubSnapshot(const std::string& cacheDir, const std::string& 
                                       : fmt::format("There are {}.", fmt::join(snapshots, ", ")));
     }
     return fail(Code::NotFound, fmt::format("there is no model '{}' in the cache {}", repository, cacheDir),
-                known.empty() ? "Download it first, for example with `hf download`, or give the path of a folder."
+                known.empty() ? "Download it, for example with `hf download`."
                               : fmt::format("There are {}.", fmt::join(known, ", ")));
 }
 

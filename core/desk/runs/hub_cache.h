@@ -11,14 +11,22 @@
 /// Models that are on this machine already because some program of Hugging Face downloaded them.
 namespace pl::desk {
 
+/// What a language model's folder holds, by its headers.
+struct ModelLook {
+    ModelConfig config;
+    size_t tensors = 0;
+    uint64_t bytes = 0;  ///< of its weights
+    std::string dtype;   ///< of most weights: "BF16"
+    std::string licence; ///< of its card; empty: not said
+};
+/// Fails where the folder is not whole, or of a kind that is not supported, naming what.
+Result<ModelLook> lookAtModel(const std::string& dir);
+
 struct HubModel {
     std::string repository; ///< "org/name"
     std::string revision;   ///< commit of the snapshot
     std::string path;       ///< the snapshot's folder: its files are links into the same repository's blobs/
-    uint64_t bytes = 0;     ///< of its weights
-    std::string licence;    ///< of its card; empty: not said
-    std::string dtype;      ///< of most weights: "BF16"
-    std::optional<ModelConfig> config; ///< none: see problem
+    std::optional<ModelLook> look; ///< none: see problem
     std::string problem;    ///< why it cannot be used here, and what to do; empty: it can
 };
 

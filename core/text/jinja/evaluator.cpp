@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
+#include <chrono>
 #include <cmath>
+#include <ctime>
+#include <iomanip>
+#include <locale>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -44,72 +48,25 @@ tl::unexpected<Error> wrong(std::string cause) {
     return fail(Code::InvalidInput, std::move(cause));
 }
 
-/// strftime of the C locale. Fails on what depends on a place or on more than a date and a time.
+/// strftime of the C locale, whatever the program's is. Fails on what depends on a place or on more than a date and a time.
 Result<std::string> formatTime(const std::string& format, const Now& now) {
-    static constexpr std::array kDays = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-    static constexpr std::array kMonths = {"January", "February", "March",     "April",   "May",      "June",
-                                           "July",    "August",   "September", "October", "November", "December"};
-    static constexpr std::array kShift = {0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4};
-    const int year = now.month < 3 ? now.year - 1 : now.year;
-    const auto month = static_cast<size_t>(std::clamp(now.month, 1, 12) - 1);
-    const std::string day = kDays[static_cast<size_t>((year + year / 4 - year / 100 + year / 400 + kShift[month] + now.day) % 7)];
-    const std::string monthName = kMonths[month];
-    std::string out;
-    for (size_t i = 0; i < format.size(); ++i) {
-        if (format[i] != '%' || i + 1 >= format.size()) {
-            out += format[i];
-            continue;
-        }
-        const char c = format[++i];
-        const int twelve = now.hour % 12 == 0 ? 12 : now.hour % 12;
-        switch (c) {
-        case 'a':
-            out += day.substr(0, 3);
-            break;
-        case 'A':
-            out += day;
-            break;
-        case 'b':
-            out += monthName.substr(0, 3);
-            break;
-        case 'B':
-            out += monthName;
-            break;
-        case 'd':
-            out += fmt::format("{:02}", now.day);
-            break;
-        case 'm':
-            out += fmt::format("{:02}", now.month);
-            break;
-        case 'Y':
-            out += fmt::format("{:04}", now.year);
-            break;
-        case 'y':
-            out += fmt::format("{:02}", now.year % 100);
-            break;
-        case 'H':
-            out += fmt::format("{:02}", now.hour);
-            break;
-        case 'I':
-            out += fmt::format("{:02}", twelve);
-            break;
-        case 'M':
-            out += fmt::format("{:02}", now.minute);
-            break;
-        case 'S':
-            out += fmt::format("{:02}", now.second);
-            break;
-        case 'p':
-            out += now.hour < 12 ? "AM" : "PM";
-            break;
-        case '%':
-            out += '%';
-            break;
-        default:
-            return fail(Code::Unsupported, fmt::format("%{} in strftime_now is not supported", c));
-        }
-    }
-    return out;
+    for (size_t i = 0; i < format.size(); ++i)
+        if (format[i] == '%' && (++i == format.size() || std::string_view("aAbBdmYyHIMSp%").find(format[i]) == std::string_view::npos))
+            return fail(Code::Unsupported, fmt::format("{} in strftime_now is not supported", format.substr(i - 1, 2)));
+    const std::chrono::year_month_day date{std::chrono::year(now.year), std::chrono::month(static_cast<unsigned>(now.month)),
+                                           std::chrono::day(static_cast<unsigned>(now.day))};
+    std::tm time{};
+    time.tm_year = now.year - 1900;
+    time.tm_mon = now.month - 1;
+    time.tm_mday = now.day;
+    time.tm_wday = static_cast<int>(std::chrono::weekday(std::chrono::sys_days(date)).c_encoding());
+    time.tm_hour = now.hour;
+    time.tm_min = now.minute;
+    time.tm_sec = now.second;
+    std::ostringstream out;
+    out.imbue(std::locale::classic());
+    out << std::put_time(&time, format.c_str());
+    return std::move(out).str();
 }
 
 class Evaluator {
@@ -314,7 +271,7 @@ private:
         }
         const auto [start, stop, step] = bounds;
         constexpr int64_t kMost = int64_t{1} << 40;
-        if (step == 0 || std::max({std::abs(start), std::abs(stop), std::abs(step)}) > kMost)
+        if (step == 0 || std::max({start, stop, step}) > kMost || std::min({start, stop, step}) < -kMost)
             return wrong("range() with a step of 0 or numbers that are too large");
         List out;
         for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step) {
