@@ -52,21 +52,6 @@ private Q_SLOTS:
         QVERIFY(s.toJson()["left"]["low"].get<double>() < 0.4);
     }
 
-    void bradleyTerryFindsTheOddsThatMadeTheGames() {
-        // i beats j in 80 of 100, j beats k in 80 of 100: steps of about ln 4.
-        std::vector<Game> games;
-        for (int n = 0; n < 100; ++n) {
-            games.push_back({0, 1, n < 80 ? 1.0 : 0.0});
-            games.push_back({1, 2, n < 80 ? 1.0 : 0.0});
-        }
-        const auto s = bradleyTerry(3, games);
-        QCOMPARE(s.size(), size_t{3});
-        QVERIFY(std::abs(s[0] - s[1] - std::log(80.25 / 20.25)) < 1e-6);
-        QVERIFY(std::abs(s[1] - s[2] - std::log(80.25 / 20.25)) < 1e-6);
-        QVERIFY(std::abs(s[0] + s[1] + s[2]) < 1e-9);
-        QVERIFY(bradleyTerry(3, {{0, 1, 1.0}}).empty());
-    }
-
     void aProjectIsSummarized() {
         Desk desk(4);
         for (const auto& item : desk.next(4))

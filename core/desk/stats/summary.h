@@ -51,13 +51,4 @@ VoteSummary summarize(const std::vector<CurrentVote>& votes, const std::vector<A
                       const std::map<Id, Project::PairFacts>& facts, Id task = 0);
 Result<VoteSummary> summarize(Project& project, Id task = 0);
 
-/// One result between two models: score is 1 when i won, 0.5 for a tie.
-struct Game {
-    size_t i = 0, j = 0;
-    double score = 0;
-};
-/// Bradley-Terry strengths (log scale, mean 0; Hunter 2004's MM, ties half, half a phantom tie a pair of models that met
-/// keeps them finite). Empty when the models do not form one connected group.
-std::vector<double> bradleyTerry(size_t models, const std::vector<Game>& games);
-
 } // namespace pl::desk

@@ -254,14 +254,14 @@ Result<std::vector<HistoryRow>> Project::history(const Page& page) {
 Result<std::map<Id, Project::PairFacts>> Project::pairFacts() {
     return m->guarded("reading pairs with votes", [&]() -> Result<std::map<Id, PairFacts>> {
         std::map<Id, PairFacts> facts;
-        auto rows = m->query("SELECT x.id, length(ac.text), length(bc.text), a.model_name, b.model_name "
-                             "FROM (SELECT DISTINCT comparison_id AS id FROM current) v "
+        auto rows = m->query("SELECT x.id, length(ac.text), length(bc.text), a.model_name, b.model_name, "
+                             "x.prompt_id, x.a_id, x.b_id FROM (SELECT DISTINCT comparison_id AS id FROM current) v "
                              "JOIN comparisons x ON x.id = v.id JOIN candidates a ON a.id = x.a_id "
                              "JOIN candidates b ON b.id = x.b_id LEFT JOIN contents ac ON ac.id = a.content_id "
                              "LEFT JOIN contents bc ON bc.id = b.content_id");
         while (rows.step())
             facts[rows.integer(0)] = {rows.null(1) ? 0 : rows.integer(1), rows.null(2) ? 0 : rows.integer(2),
-                                      rows.text(3), rows.text(4)};
+                                      rows.text(3), rows.text(4), rows.integer(5), rows.integer(6), rows.integer(7)};
         return facts;
     });
 }

@@ -195,10 +195,11 @@ public:
     /// The compact table; valid until the next call that writes.
     const std::vector<CurrentVote>& currentVotes() const;
     Counters counters() const;
-    /// Characters and models of the two answers of every pair that carries a vote.
+    /// Characters and models of the two answers of every pair that carries a vote, and which they are.
     struct PairFacts {
         int64_t lengthA = 0, lengthB = 0;
         std::string modelA, modelB;
+        Id prompt = 0, a = 0, b = 0;
     };
     Result<std::map<Id, PairFacts>> pairFacts();
 
