@@ -9,7 +9,7 @@
 #include "core/base/os/files.h"
 #include "core/desk/exchange/export.h"
 #include "core/desk/exchange/import.h"
-#include "core/desk/stats/summary.h"
+#include "core/desk/stats/quality.h"
 
 namespace pl::cli {
 
@@ -123,7 +123,10 @@ Result<int> backup(const Arguments& a) {
 Result<int> stats(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::VoteSummary summary, desk::summarize(project));
+    PL_TRY(const auto work, desk::qualityWork(project));
+    const auto quality = work();
     Json json = summary.toJson();
+    json["quality"] = quality.toJson();
     const auto c = project.counters();
     json["judgements"] = c.events;
     json["current"] = c.current;
@@ -160,6 +163,29 @@ Result<int> stats(const Arguments& a) {
         std::printf("  by %s (%s): %lld votes, %lld skips, %lld flags\n", person.name.c_str(), person.kind.c_str(),
                     static_cast<long long>(person.votes), static_cast<long long>(person.skips),
                     static_cast<long long>(person.flags));
+    const auto alpha = [](const char* name, const desk::Coefficient& c) {
+        if (c.pairs)
+            std::printf("  %-22s %.3f [%.3f, %.3f], n = %lld pairs, %.0f %% agree%s\n", name, c.value, c.interval.low, c.interval.high,
+                        static_cast<long long>(c.pairs), c.raw * 100, c.pairs < 30 ? ", too few" : "");
+    };
+    alpha("alpha of people", quality.agreement.winner);
+    alpha("alpha without ties", quality.agreement.decided);
+    alpha("alpha of strength", quality.agreement.strength);
+    std::printf("  %s\n", quality.positionPower().c_str());
+    if (!quality.cycles.empty())
+        std::printf("  %zu cycles: A better than B, B than C, C than A\n", quality.cycles.size());
+    if (!quality.models.names.empty()) {
+        std::printf("models by votes of people (1000 is an average one, 400 more is ten to one):\n");
+        for (size_t i = 0; i < quality.models.names.size(); ++i) {
+            const auto& model = quality.models.ratings.models[i];
+            const auto bounds = model.strength.interval();
+            std::printf("  %-22s %.0f [%.0f, %.0f], place %zu to %zu, n = %lld\n", quality.models.names[i].c_str(),
+                        desk::ModelRating::elo(model.strength.value), desk::ModelRating::elo(bounds.low),
+                        desk::ModelRating::elo(bounds.high), model.rankLow, model.rankHigh, static_cast<long long>(model.matches));
+        }
+        if (!quality.models.warning.empty())
+            std::printf("  %s\n", quality.models.warning.c_str());
+    }
     return 0;
 }
 

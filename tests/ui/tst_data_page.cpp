@@ -3,8 +3,10 @@
 #include "ui/data/data_page.h"
 #include "ui/data/detail_panel.h"
 #include "ui/data/paged_table.h"
+#include "ui/data/quality_panel.h"
 #include "ui/label/label_page.h"
 #include "ui/settings/settings_page.h"
+#include "ui/widgets/detail_table.h"
 #include "ui/widgets/text_pane.h"
 
 using namespace fixture;
@@ -179,12 +181,70 @@ private Q_SLOTS:
         QCOMPARE(info.counts.votes, int64_t{8});
     }
 
+    /// Two people, of whom the second takes the left side whatever is there; then one more vote while the tab is open.
+    void qualityFollowsTheVotes() {
+        Shown shown;
+        shown.start(80);
+        const auto vote = [](desk::Project& p, const char* name, bool alwaysLeft, size_t limit) {
+            desk::Project::NextOptions options;
+            options.task = must(p.defaultTask()).id;
+            options.annotator = must(p.annotator(desk::AnnotatorKind::Human, name));
+            options.rule = desk::QueueRule::Fifo;
+            options.limit = limit;
+            for (const auto& item : must(p.next(options))) {
+                desk::JudgementInput input;
+                const bool a = alwaysLeft ? item.presentation.aOnLeft : item.comparison.id % 2 == 0;
+                input.winner = a ? desk::Winner::A : desk::Winner::B;
+                input.strength = 2;
+                input.activeMs = 1500;
+                must(p.presentAndJudge(item.presentation, input));
+            }
+            return true;
+        };
+        shown.ask([&](desk::Project& p) { return vote(p, "Bea", false, 70) && vote(p, "Cem", true, 60); });
+        shown.page->openArgument(u"quality"_s);
+        QualityPanel* quality = shown.page->quality();
+        QTRY_COMPARE(quality->report()->votes, int64_t{130});
+        const auto& report = *quality->report();
+        QCOMPARE(report.agreement.winner.pairs, int64_t{60});
+        QCOMPARE(report.people.size(), size_t{2});
+        const auto& cem = report.people[1];
+        QCOMPARE(cem.left.successes, 60.0);
+        QCOMPARE(cem.longestStreak, int64_t{60});
+        QCOMPARE(quality->people()->shownRows(), 2);
+        quality->people()->selectRow(1);
+        QString said;
+        for (const QLabel* label : quality->findChildren<QLabel*>())
+            said += label->text() + u'\n';
+        QVERIFY2(said.contains(u"The same side 60 times in a row"_s), qPrintable(said));
+        QVERIFY(said.contains(u"not enough yet to see a left share of 60 %"_s) == (report.left.n < 194));
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+
+        QVERIFY(!report.agreement.disputed.empty());
+        const auto wanted = report.agreement.disputed[0];
+        QSignalSpy spy(quality, &QualityPanel::pairWanted);
+        for (QPushButton* button : quality->findChildren<QPushButton*>())
+            if (button->text().contains(u"disputed"_s))
+                button->click();
+        QCOMPARE(spy.size(), 1);
+        QCOMPARE(spy[0][0].toLongLong(), wanted);
+        QCOMPARE(shown.page->tab(), DataPage::Pairs);
+
+        shown.page->setTab(DataPage::Quality);
+        shown.ask([&](desk::Project& p) { return vote(p, "Cem", true, 1); });
+        QTRY_COMPARE(quality->report()->votes, int64_t{131});
+    }
+
     void nothingIsClippedAndTabGoesRound() {
         Shown shown;
         shown.start(12);
-        for (const auto tab : {DataPage::Prompts, DataPage::Pairs, DataPage::Votes, DataPage::Datasets, DataPage::Imports}) {
+        for (const auto tab : {DataPage::Prompts, DataPage::Pairs, DataPage::Votes, DataPage::Quality, DataPage::Datasets,
+                               DataPage::Imports}) {
             shown.page->setTab(tab);
-            QTRY_VERIFY(shown.page->table(tab)->model()->isLoaded());
+            if (tab == DataPage::Quality)
+                QTRY_VERIFY(shown.page->quality()->report()->votes >= 0);
+            else
+                QTRY_VERIFY(shown.page->table(tab)->model()->isLoaded());
             QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
         }
         shown.page->table(DataPage::Imports)->filter()->setFocus();

@@ -23,8 +23,10 @@
 #include "core/base/os/files.h"
 #include "ui/data/detail_panel.h"
 #include "ui/data/paged_table.h"
+#include "ui/data/quality_panel.h"
 #include "ui/data/sources.h"
 #include "ui/theme/theme.h"
+#include "ui/widgets/detail_table.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -49,8 +51,8 @@ std::optional<desk::Split> splitAt(int index) {
 
 struct DataPage::Side {
     Tab tab;
-    PagedTable* table;
-    DetailPanel* detail;
+    PagedTable* table = nullptr; ///< null: Quality
+    DetailPanel* detail = nullptr;
     bool stale = true;
 };
 
@@ -73,6 +75,10 @@ DataPage::DataPage(Context& context) : m_context(context), m_loader(nullptr, kPi
         using desk::Change;
         const auto stale = [this](std::initializer_list<Tab> tabs) {
             for (const Tab each : tabs) {
+                if (each == Quality) {
+                    m_quality->invalidate();
+                    continue;
+                }
                 m_sides[each]->stale = true;
                 if (isVisible() && tab() == each)
                     reload(each);
@@ -82,9 +88,9 @@ DataPage::DataPage(Context& context) : m_context(context), m_loader(nullptr, kPi
         case Change::Prompts:
         case Change::Candidates: stale({Prompts}); break;
         case Change::Pairs: stale({Pairs, Prompts}); break;
-        case Change::Votes: stale({Votes, Pairs}); break;
+        case Change::Votes: stale({Votes, Pairs, Quality}); break;
         case Change::Datasets: stale({Datasets}); break;
-        case Change::Imports: stale({Imports, Prompts, Pairs, Votes}); break;
+        case Change::Imports: stale({Imports, Prompts, Pairs, Votes, Quality}); break;
         default: break;
         }
         refreshEmpty();
@@ -152,6 +158,20 @@ void DataPage::build() {
     add(Votes, u"Votes"_s, votes, u"Every judgement is kept: undone and corrected ones too, in grey."_s);
     connect(votes, &PagedTable::currentChanged, this, &DataPage::showVote);
 
+    m_quality = new QualityPanel(m_context);
+    m_stack->addWidget(m_quality);
+    m_tabs->addTab(u"Quality"_s);
+    m_sides.push_back(std::make_unique<Side>());
+    m_sides.back()->tab = Quality;
+    connect(m_quality, &QualityPanel::pairWanted, this, [this](qint64 pair) {
+        setTab(Pairs);
+        showPair(pair);
+    });
+    connect(m_quality, &QualityPanel::promptWanted, this, [this](qint64 prompt) {
+        setTab(Prompts);
+        showPrompt(prompt);
+    });
+
     auto* datasets = new PagedTable(m_context, datasetColumns(), datasetSource(), u"Filter datasets by name"_s);
     auto* freeze = new QuietButton(u"lock"_s, u"Freeze the votes"_s);
     connect(freeze, &QPushButton::clicked, this, &DataPage::showFreeze);
@@ -216,7 +236,7 @@ void DataPage::activated() {
     m_started = true;
     if (m_sides[tab()]->stale)
         reload(tab());
-    m_sides[tab()]->table->view()->setFocus();
+    (tab() == Quality ? m_quality->people()->view() : m_sides[tab()]->table->view())->setFocus();
 }
 
 DataPage::Tab DataPage::tab() const {
@@ -243,7 +263,8 @@ void DataPage::say(State state, const QString& text) {
 
 void DataPage::reload(Tab tab) {
     m_sides[tab]->stale = false;
-    m_sides[tab]->table->model()->reload();
+    if (tab != Quality) // looks after itself
+        m_sides[tab]->table->model()->reload();
 }
 
 void DataPage::refreshEmpty() {
@@ -269,7 +290,7 @@ void DataPage::openArgument(const QString& argument) {
         setTab(Prompts);
         showPrompt(argument.mid(7).toLongLong());
     } else {
-        static const std::array<QStringView, 5> names{u"prompts", u"pairs", u"votes", u"datasets", u"imports"};
+        static const std::array<QStringView, 6> names{u"prompts", u"pairs", u"votes", u"quality", u"datasets", u"imports"};
         for (size_t i = 0; i < names.size(); ++i)
             if (argument == names[i])
                 setTab(static_cast<Tab>(i));

@@ -18,6 +18,7 @@ namespace pl::ui {
 
 class DetailPanel;
 class PagedTable;
+class QualityPanel;
 
 /// Data: what the project holds. Argument: "import:PATH" (empty path: ask for a file), "prompt:ID", or a tab's name.
 PageFactory dataPage();
@@ -25,7 +26,7 @@ PageFactory dataPage();
 class DataPage : public Page {
     Q_OBJECT
 public:
-    enum Tab { Prompts, Pairs, Votes, Datasets, Imports };
+    enum Tab { Prompts, Pairs, Votes, Quality, Datasets, Imports };
     explicit DataPage(Context& context);
     ~DataPage() override;
     void activated() override;
@@ -35,6 +36,8 @@ public:
     void setTab(Tab tab);
     PagedTable* table(Tab tab) const;
     DetailPanel* detail(Tab tab) const;
+    /// What the tab Quality shows, which has no table() and no detail() of this kind.
+    QualityPanel* quality() const { return m_quality; }
     /// Parses the file off the GUI thread, asks the store what it would add, and shows that beside the Imports table.
     void previewFile(const QString& path);
     bool isEmptyShown() const;
@@ -73,6 +76,7 @@ private:
     QStackedWidget* m_stack;
     QWidget* m_empty;
     InlineMessage* m_message;
+    QualityPanel* m_quality;
     std::vector<std::unique_ptr<Side>> m_sides;
     ImageLoader m_loader;
     bool m_started = false;
