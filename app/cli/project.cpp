@@ -211,8 +211,8 @@ void addProjectCommands(Commands& commands) {
     auto i = std::make_shared<Arguments>();
     sub = commands.add("import", "Read preference data or prompts", [i] { return import(*i); });
     sub->add_option("project", i->project, "Project folder")->required();
-    sub->add_option("file", i->file, "JSONL (or .gz), CSV of images, a text file with a prompt a line, or a folder of images")->required();
-    sub->add_option("--format", i->format, "auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images or folder");
+    sub->add_option("file", i->file, "JSON Lines, a JSON array or CSV (also .gz), a text file with a prompt a line, or a folder of images")->required();
+    sub->add_option("--format", i->format, desk::importFormatNames());
     sub->add_option("--images", i->images, "Folder of the image files that rows name; else that of the file");
     sub->add_option("--layout", i->layout,
                     "How the paths in a folder of images are made up, as {checkpoint}/{prompt}_{seed}; recognised unless said");

@@ -289,13 +289,13 @@ private Q_SLOTS:
         }
     }
 
-    void saysWhatIsWrongWithAnArrayOrBadRows() {
-        for (const char* text : {R"([{"prompt": "Q", "chosen": "x", "rejected": "y"}])", "[\n{}\n]", "[ {\n}\n]",
-                                 R"(["one", "two"])"})
-            for (const char* name : {"in.jsonl", "in.json", "in"}) {
-                const auto parsed = parseImport(text, name, {});
-                QVERIFY2(!parsed && parsed.error().message.find("one JSON array") != std::string::npos, text);
-            }
+    void readsAnArrayAndSaysWhatIsWrongWithBadRows() {
+        for (const char* name : {"in.jsonl", "in.json", "in"}) {
+            QCOMPARE(must(parseImport(R"([{"prompt": "Q", "chosen": "x", "rejected": "y"}])", name, {})).rows.size(), size_t{1});
+            QCOMPARE(must(parseImport(R"(["one", "two"])", name, {})).rows[1].prompt.content, std::string("two"));
+            for (const char* empty : {"[\n{}\n]", "[ {\n}\n]"})
+                QVERIFY(!parseImport(empty, name, {}));
+        }
         OK(parseImport("[Scene] A lake.\n[laughs] Why?", "in.txt", {}));
         std::string rows = std::string(kGood) + "\n";
         for (int i = 0; i < 5; ++i)

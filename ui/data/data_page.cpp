@@ -203,9 +203,9 @@ void DataPage::build() {
     picture->setPixmap(iconPixmap(u"drop"_s, Tone::Second, 32, devicePixelRatioF()));
     zoneColumn->addWidget(picture, 0, Qt::AlignHCenter);
     zoneColumn->addWidget(new TextLabel(u"Drop a file here"_s, TextStyle::Title), 0, Qt::AlignHCenter);
-    auto* formats = new TextLabel(u"Plain text, one prompt a line\nJSON Lines with “prompt”\nTRL pairs: chosen and rejected, "
-                                  u"explicit or implicit\nTRL pairs as conversations\nAnthropic HH transcripts\n"
-                                  u"(.jsonl and .txt, also .gz)"_s,
+    auto* formats = new TextLabel(u"Plain text, one prompt a line, or rows with “prompt”\nTRL pairs: texts or conversations, explicit or "
+                                  u"implicit\nAnthropic HH, UltraFeedback, HelpSteer 2 and 3, LMArena\nArgilla, Label Studio, LLaMA-Factory, "
+                                  u"RewardBench\n(.jsonl, .json, .csv and .txt, also .gz)"_s,
                                   TextStyle::Body, Tone::Second);
     formats->setAlignment(Qt::AlignHCenter);
     zoneColumn->addWidget(formats, 0, Qt::AlignHCenter);
@@ -476,6 +476,9 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
             d->text(row.tie ? u"First answer (a tie)"_s : u"Chosen"_s, qstr(*row.chosen), 4);
         if (row.rejected)
             d->text(row.tie ? u"Second answer"_s : u"Rejected"_s, qstr(*row.rejected), 4);
+        for (size_t i = 0; i < row.texts.size(); ++i)
+            d->text(row.ranks.empty() ? u"Answer %1"_s.arg(i + 1) : u"Answer %1, place %2"_s.arg(i + 1).arg(row.ranks[i]),
+                    qstr(row.texts[i].text), 3);
     }
     auto* import = new FilledButton(u"Import %1 rows"_s.arg(formatCount(n.rows)));
     import->setObjectName(u"import_now"_s);

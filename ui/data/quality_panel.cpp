@@ -68,7 +68,8 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     auto* column = new QVBoxLayout(this);
     setNoMargins(column, Size::GapM);
     auto* tiles = new QGridLayout;
-    setNoMargins(tiles, Size::GapM);
+    tiles->setContentsMargins(0, 0, 0, 0);
+    tiles->setSpacing(px(Size::GapM));
     const auto add = [&](int at, const QString& caption, const QString& tip) {
         auto* tile = new Tile(caption);
         tile->setToolTip(tip);

@@ -390,16 +390,28 @@ struct ImportImage {
 };
 
 /// A parsed row: a prompt alone, or a prompt with two answers and perhaps a label.
+/// One of the texts of a row.
+struct ImportText {
+    std::string text, model;
+};
+
 struct ImportRow {
     size_t line = 0;
     NewPrompt prompt;
     std::optional<std::string> chosen, rejected; ///< both or neither
-    /// Instead of two texts: one image (just kept), two (a pair) or more (a k-way ranking, or without ranks just kept).
+    std::string chosenModel, rejectedModel;      ///< who wrote them, where the row says
+    bool chosenBad = false, rejectedBad = false; ///< marked unacceptable
+    Json chosenAttributes = Json::object(), rejectedAttributes = Json::object(); ///< numbers by name
+    /// Instead of the two: one text (just kept), two nobody judged, or more (a k-way ranking, or without ranks just kept).
+    std::vector<ImportText> texts;
+    /// Instead of texts: one image (just kept), two (a pair) or more (a k-way ranking, or without ranks just kept).
     std::vector<ImportImage> images;
-    std::vector<int> ranks; ///< one an image, 1 best, equal ones a tie; empty: nobody judged
+    std::vector<int> ranks; ///< one a text or image, 1 best, equal ones a tie; empty: nobody judged
     bool tie = false;
+    TieKind tieKind = TieKind::None; ///< where the row says which tie
     std::optional<int> strength;
     double margin = 0;
+    std::string rationale;
     std::optional<AnnotatorKind> by; ///< who judged, where the row says that no human did
     std::string annotator;           ///< who judged by name, human or not; empty: the row does not say
 };

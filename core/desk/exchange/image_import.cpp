@@ -13,6 +13,7 @@
 #include "core/base/image_info.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/image_drafts.h"
+#include "core/desk/exchange/rows.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
@@ -23,7 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
 constexpr size_t kMostImages = 100; ///< of one row
 constexpr size_t kReasonsTold = 3; ///< in the message of a refused file
 constexpr const char* kPromptKind = "scene";
@@ -31,125 +31,15 @@ constexpr const char* kUsualLayout = "{checkpoint}/{prompt}_{seed}";
 
 // --- rows ------------------------------------------------------------------------------------------------------------
 
-struct Row {
-    size_t line;
-    Result<Json> json;
-};
-
-/// RFC 4180: quotes, doubled quotes, line ends inside quotes. A cell that begins a list or an object is read as JSON.
-std::vector<Row> csvRows(const std::string& text) {
-    std::vector<std::vector<std::string>> table;
-    std::vector<size_t> lines;
-    std::vector<std::string> cells(1);
-    bool quoted = false, any = false;
-    size_t line = 1, begun = 1;
-    const auto endRow = [&] {
-        if (any) {
-            table.push_back(std::move(cells));
-            lines.push_back(begun);
-        }
-        cells.assign(1, {});
-        any = false;
-    };
-    for (size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (quoted) {
-            if (c == '"' && i + 1 < text.size() && text[i + 1] == '"')
-                cells.back() += text[++i];
-            else if (c == '"')
-                quoted = false;
-            else
-                cells.back() += c;
-        } else if (c == '"' && cells.back().empty()) {
-            quoted = any = true;
-        } else if (c == ',') {
-            cells.emplace_back();
-            any = true;
-        } else if (c == '\n') {
-            endRow();
-            begun = line + 1;
-        } else if (c != '\r') {
-            cells.back() += c;
-            any = true;
-        }
-        line += c == '\n';
-    }
-    endRow();
+std::vector<Row> rowsOf(const std::string& text) {
     std::vector<Row> rows;
-    for (size_t r = 1; r < table.size(); ++r) {
-        if (table[r].size() != table[0].size()) {
-            rows.push_back({lines[r], reject(fmt::format("it has {} cells, the header {}", table[r].size(), table[0].size()))});
-            continue;
-        }
-        Json row = Json::object();
-        for (size_t c = 0; c < table[r].size(); ++c) {
-            const std::string& cell = table[r][c];
-            if (cell.empty())
-                continue;
-            auto parsed = cell[0] == '[' || cell[0] == '{' ? parseJson(cell, "cell", kRowLimits) : reject("");
-            row[table[0][c]] = parsed ? std::move(*parsed) : Json(cell);
-        }
-        rows.push_back({lines[r], std::move(row)});
-    }
+    forEachRow(text, [&](Row row) {
+        rows.push_back(std::move(row));
+        return true;
+    });
     return rows;
 }
 
-std::vector<Row> rowsOf(const std::string& whole) {
-    const std::string text = whole.compare(0, 3, "\xef\xbb\xbf") == 0 ? whole.substr(3) : whole;
-    const size_t first = text.find_first_not_of(" \t\r\n");
-    std::vector<Row> rows;
-    if (first == std::string::npos)
-        return rows;
-    if (!text::isValidUtf8(text)) {
-        rows.push_back({1, reject("the file is not UTF-8")});
-        return rows;
-    }
-    if (text[first] == '[') {
-        auto all = parseJson(text, "the file", {size_t{1} << 30, 32});
-        if (!all || !all->is_array()) {
-            rows.push_back({1, reject(all ? "it is no list of objects" : all.error().message)});
-            return rows;
-        }
-        for (size_t i = 0; i < all->size(); ++i)
-            rows.push_back({i + 1, std::move((*all)[i])});
-        return rows;
-    }
-    if (text[first] != '{')
-        return csvRows(text);
-    size_t line = 0;
-    for (size_t at = 0; at < text.size();) {
-        const size_t end = std::min(text.find('\n', at), text.size());
-        ++line;
-        const std::string_view one = std::string_view(text).substr(at, end - at);
-        if (one.find_first_not_of(" \t\r") != std::string_view::npos)
-            rows.push_back({line, parseJson(one, "row", kRowLimits)});
-        at = end + 1;
-    }
-    return rows;
-}
-
-std::string textIn(const Json& row, const char* key) {
-    const auto at = row.find(key);
-    if (at == row.end() || at->is_null())
-        return {};
-    return at->is_string() ? at->get<std::string>() : at->is_number_integer() ? at->dump() : std::string();
-}
-
-/// A number, also one written as text (CSV).
-std::optional<double> numberIn(const Json& value) {
-    if (value.is_number())
-        return value.get<double>();
-    if (!value.is_string() || value.get_ref<const std::string&>().empty())
-        return std::nullopt;
-    char* end = nullptr;
-    const std::string& text = value.get_ref<const std::string&>();
-    const double number = std::strtod(text.c_str(), &end);
-    return *end == 0 && std::isfinite(number) ? std::optional<double>(number) : std::nullopt;
-}
-std::optional<double> numberIn(const Json& row, const char* key) {
-    const auto at = row.find(key);
-    return at == row.end() ? std::nullopt : numberIn(*at);
-}
 uint64_t seedIn(const Json& row, const char* key) {
     const auto number = numberIn(row, key);
     return number && *number >= 0 && *number < 0x1p63 ? static_cast<uint64_t>(*number) : 0;
@@ -179,8 +69,6 @@ Result<std::vector<double>> numbersIn(const Json& row, const char* key, size_t c
         return reject(fmt::format("\"{}\" has {} numbers for {} images", key, values.size(), count));
     return values;
 }
-
-bool isList(const Json& row, const char* key) { return row.contains(key) && row[key].is_array(); }
 
 Result<std::vector<std::string>> pathsIn(const Json& row, const char* key) {
     std::vector<std::string> paths;

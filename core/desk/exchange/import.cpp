@@ -9,6 +9,8 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/image_import.h"
+#include "core/desk/exchange/rows.h"
+#include "core/desk/exchange/text_formats.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
@@ -19,6 +21,15 @@ constexpr std::pair<ImportFormat, const char*> kFormats[] = {{ImportFormat::Auto
                                                              {ImportFormat::Trl, "trl"},
                                                              {ImportFormat::Hh, "hh"},
                                                              {ImportFormat::Prompts, "prompts"},
+                                                             {ImportFormat::UltraFeedback, "ultrafeedback"},
+                                                             {ImportFormat::HelpSteer2, "helpsteer2"},
+                                                             {ImportFormat::HelpSteer2Preference, "helpsteer2_preference"},
+                                                             {ImportFormat::HelpSteer3, "helpsteer3"},
+                                                             {ImportFormat::LmArena, "lmarena"},
+                                                             {ImportFormat::RewardBench2, "reward_bench_2"},
+                                                             {ImportFormat::LlamaFactory, "llama_factory"},
+                                                             {ImportFormat::Argilla, "argilla"},
+                                                             {ImportFormat::LabelStudio, "label_studio"},
                                                              {ImportFormat::PickAPic, "pick_a_pic"},
                                                              {ImportFormat::HpdV2, "hpd_v2"},
                                                              {ImportFormat::ImageRewardDb, "image_reward_db"},
@@ -28,7 +39,6 @@ constexpr const char* kHuman = "\n\nHuman:";
 constexpr const char* kAssistant = "\n\nAssistant:";
 constexpr size_t kMostReasons = 200;
 constexpr size_t kReasonsTold = 3; ///< in the message of a refused file
-constexpr JsonLimits kRowLimits{size_t{16} << 20, 32};
 
 /// A row that cannot be used, with its reason.
 tl::unexpected<Error> reject(std::string why) { return fail(Code::InvalidInput, std::move(why)); }
@@ -44,6 +54,12 @@ Status finish(ImportRow& row) {
     for (const std::string& text : {row.prompt.content, row.chosen.value_or(""), row.rejected.value_or("")})
         if (text.find('\0') != std::string::npos)
             return reject("a text holds a NUL character");
+    for (const ImportText& text : row.texts) {
+        if (text.text.find('\0') != std::string::npos)
+            return reject("a text holds a NUL character");
+        if (trimmed(text.text).empty())
+            return reject("an answer is empty");
+    }
     if (trimmed(row.prompt.content).empty())
         return reject("the prompt is empty");
     if (row.chosen && (trimmed(*row.chosen).empty() || trimmed(*row.rejected).empty()))
@@ -210,6 +226,9 @@ Result<ImportRow> trlRow(const Json& json, bool implicit) {
     }
     row.by = judgedBy(json);
     row.annotator = annotatorIn(json);
+    row.chosenModel = textIn(json, "chosen_model");
+    row.rejectedModel = textIn(json, "rejected_model");
+    row.rationale = textIn(json, "rationale");
     PL_CHECK(finish(row));
     return row;
 }
@@ -240,18 +259,16 @@ Result<ImportRow> promptRow(const Json& json) {
     return row;
 }
 
-ImportFormat detect(const std::string& line) {
-    const auto json = parseJson(line, "the first row", kRowLimits);
-    if (!json || !json->is_object())
+ImportFormat detect(const Json& row) {
+    if (!row.is_object())
         return ImportFormat::Prompts;
-    const auto hh = [&](const char* key) {
-        return json->contains(key) && (*json)[key].is_string() &&
-               (*json)[key].get_ref<const std::string&>().rfind(kHuman, 0) == 0;
-    };
-    if (!json->contains("prompt") && hh("chosen") && hh("rejected"))
+    if (const ImportFormat known = detectTextFormat(row); known != ImportFormat::Auto)
+        return known;
+    const auto hh = [&](const char* key) { return textIn(row, key).rfind(kHuman, 0) == 0; };
+    if (!row.contains("prompt") && hh("chosen") && hh("rejected"))
         return ImportFormat::Hh;
     // One side alone is a damaged preference row, not a prompt: its answer would be lost without a word.
-    if (json->contains("chosen") || json->contains("rejected") || json->contains("tie_kind"))
+    if (row.contains("chosen") || row.contains("rejected") || row.contains("tie_kind"))
         return ImportFormat::Trl;
     return ImportFormat::Prompts;
 }
@@ -292,7 +309,14 @@ Result<ImportFormat> importFormatOf(std::string_view name) {
         if (name == known)
             return value;
     return fail(Code::InvalidInput, fmt::format("\"{}\" is not a format of imports", name),
-                "Known are auto, trl, hh, prompts, pick_a_pic, hpd_v2, image_reward_db, trl_images, folder.");
+                fmt::format("Known are {}.", importFormatNames()));
+}
+
+std::string importFormatNames() {
+    std::string out;
+    for (const auto& [value, name] : kFormats)
+        out += (out.empty() ? "" : value == std::end(kFormats)[-1].first ? " or " : ", ") + std::string(name);
+    return out;
 }
 
 std::string annotatorIn(const Json& row) {
@@ -334,92 +358,185 @@ Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
     return text;
 }
 
-Result<ParsedFile> parseImport(const std::string& whole, const std::string& name, const ImportOptions& options) {
-    ParsedFile parsed;
-    parsed.format = options.format;
-    size_t line = 0;
-    bool plainText = false, begun = false;
-    std::string hint;
-    const auto bad = [&](const std::string& why) {
-        ++parsed.rejectedCount;
-        if (parsed.rejected.size() < kMostReasons)
-            parsed.rejected.push_back({line, why});
-    };
-    size_t at = whole.compare(0, 3, "\xef\xbb\xbf") == 0 ? 3 : 0;
-    while (at < whole.size()) {
-        size_t end = whole.find('\n', at);
-        if (end == std::string::npos)
-            end = whole.size();
-        const std::string text = trimmed(whole.substr(at, end - at));
-        at = end + 1;
-        ++line;
-        if (text.empty())
-            continue;
-        ++parsed.read;
-        if (!text::isValidUtf8(text)) {
-            bad("it is not UTF-8");
-            continue;
-        }
-        if (!begun) { // the first row that can be read says what the file is
-            begun = true;
-            if (parsed.format == ImportFormat::Auto)
-                parsed.format = detect(text);
-            plainText = parsed.format == ImportFormat::Prompts && text[0] != '{' && text[0] != '"';
-            if (text == "[" || (text[0] == '[' && parsed.format != ImportFormat::Prompts) ||
-                (options.format == ImportFormat::Auto && beginsArray(text)))
-                return fail(Code::Unsupported, fmt::format("{} is one JSON array", name),
-                            "Write it as JSON Lines: one object a line.");
-            if (plainText && options.format == ImportFormat::Auto && saysJsonLines(name))
-                return fail(Code::InvalidInput, fmt::format("{}: line {} is no JSON object or text", name, line),
-                            "Copy the file again; if every line is a prompt as it stands, say --format prompts.");
-        }
-        Result<ImportRow> row = ImportRow();
-        if (plainText) {
-            row->prompt.content = text;
-            if (const auto usable = finish(*row); !usable)
-                row = tl::unexpected<Error>(usable.error());
-        } else {
-            const auto json = parseJson(text, "row", kRowLimits);
-            if (!json) {
-                bad(json.error().message);
+namespace {
+
+/// Does a text that is neither JSON Lines nor an array begin with the header of a table of ours?
+bool beginsTable(const std::string& whole, const std::string& name) {
+    bool table = false;
+    forEachRow(whole, [&](const Row& row) {
+        table = row.json && row.json->is_object() &&
+                (name.ends_with(".csv") || name.ends_with(".csv.gz") ||
+                 (row.json->contains("prompt") && (row.json->contains("chosen") || row.json->contains("response_a"))));
+        return false;
+    });
+    return table;
+}
+
+/// One file on its way into rows.
+class Parser {
+public:
+    Parser(const std::string& name, const ImportOptions& options) : m_name(name), m_options(options) { m_parsed.format = options.format; }
+
+    Result<ParsedFile> parse(const std::string& whole) {
+        const RowForm form = rowFormOf(whole);
+        const size_t first = whole.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+        const bool named = m_options.format != ImportFormat::Auto && m_options.format != ImportFormat::Prompts;
+        const bool array = form == RowForm::Array && (named || (m_options.format == ImportFormat::Auto &&
+                                                                beginsArray(trimmed(whole.substr(first, whole.find('\n', first) - first)))));
+        const bool table = form == RowForm::Csv && (named || m_options.format == ImportFormat::Auto) && whole[first] != '"' &&
+                           text::isValidUtf8(whole) && beginsTable(whole, m_name);
+        if (array || table)
+            forEachRow(whole, [this](Row row) {
+                m_line = row.line;
+                ++m_parsed.read;
+                if (row.json)
+                    take(*row.json);
+                else
+                    bad(row.json.error());
+                return true;
+            });
+        else
+            PL_CHECK(lines(whole));
+        if (m_rows)
+            keep(m_rows->rest());
+        return finished();
+    }
+
+private:
+    void bad(const Error& error) {
+        if (!error.hint.empty())
+            m_hint = error.hint;
+        ++m_parsed.rejectedCount;
+        if (m_parsed.rejected.size() < kMostReasons)
+            m_parsed.rejected.push_back({m_line, error.message});
+    }
+
+    /// Lines of JSON, or of plain prompts.
+    Status lines(const std::string& whole) {
+        bool plainText = false, begun = false;
+        size_t at = whole.compare(0, 3, "\xef\xbb\xbf") == 0 ? 3 : 0;
+        while (at < whole.size()) {
+            const size_t end = std::min(whole.find('\n', at), whole.size());
+            const std::string text = trimmed(whole.substr(at, end - at));
+            at = end + 1;
+            ++m_line;
+            if (text.empty())
+                continue;
+            ++m_parsed.read;
+            if (!text::isValidUtf8(text)) {
+                bad({Code::InvalidInput, "it is not UTF-8", {}});
                 continue;
             }
-            row = parsed.format == ImportFormat::Hh    ? hhRow(*json)
-                  : parsed.format == ImportFormat::Trl ? trlRow(*json, options.implicit)
-                                                       : promptRow(*json);
-            if (row && json->is_object() && json->contains("split") && (*json)["split"].is_string())
-                if (const auto split = splitOf((*json)["split"].get<std::string>()))
-                    row->prompt.split = *split;
+            const bool json = text[0] == '{' || text[0] == '"';
+            if (!begun) { // the first row that can be read says what the file is
+                begun = true;
+                plainText = !json && (m_options.format == ImportFormat::Auto || m_options.format == ImportFormat::Prompts);
+                if (plainText && m_options.format == ImportFormat::Auto && saysJsonLines(m_name))
+                    return fail(Code::InvalidInput, fmt::format("{}: line {} is no JSON object or text", m_name, m_line),
+                                "Copy the file again; if every line is a prompt as it stands, say --format prompts.");
+                if (plainText)
+                    m_parsed.format = ImportFormat::Prompts;
+            }
+            if (plainText) {
+                ImportRow row;
+                row.prompt.content = text;
+                std::vector<ImportRow> one;
+                one.push_back(std::move(row));
+                keep(std::move(one));
+                continue;
+            }
+            const auto parsed = parseJson(text, "row", kRowLimits);
+            if (!parsed) {
+                bad({Code::InvalidInput, parsed.error().message, {}});
+                continue;
+            }
+            take(*parsed);
         }
-        if (!row) {
-            if (!row.error().hint.empty())
-                hint = row.error().hint;
-            bad(row.error().message);
-            continue;
+        return {};
+    }
+
+    void take(const Json& json) {
+        if (m_parsed.format == ImportFormat::Auto)
+            m_parsed.format = detect(json);
+        if (!m_begun) {
+            m_begun = true;
+            m_rows = textRows(m_parsed.format);
         }
-        row->line = line;
-        row->prompt.source = os::baseName(name);
-        if (options.split)
-            row->prompt.split = options.split;
-        parsed.rows.push_back(std::move(*row));
+        if (m_rows) {
+            auto rows = json.is_object() ? read(json) : reject("it is not an object");
+            if (!rows)
+                return bad(rows.error());
+            return keep(std::move(*rows));
+        }
+        auto row = m_parsed.format == ImportFormat::Hh    ? hhRow(json)
+                   : m_parsed.format == ImportFormat::Trl ? trlRow(json, m_options.implicit)
+                                                          : promptRow(json);
+        if (!row)
+            return bad(row.error());
+        if (json.is_object() && json.contains("split") && json["split"].is_string())
+            if (const auto split = splitOf(json["split"].get<std::string>()))
+                row->prompt.split = *split;
+        std::vector<ImportRow> one;
+        one.push_back(std::move(*row));
+        keep(std::move(one));
     }
-    if (parsed.read == 0)
-        return fail(Code::InvalidInput, fmt::format("{} is empty", name), "Choose another file.");
-    if (parsed.rows.empty() ||
-        static_cast<double>(parsed.rejectedCount) > options.maxRejectedShare * static_cast<double>(parsed.read)) {
-        std::string why;
-        for (size_t i = 0; i < std::min(parsed.rejected.size(), kReasonsTold); ++i)
-            why += fmt::format("; line {}: {}", parsed.rejected[i].line, parsed.rejected[i].reason);
-        const bool recognised = !parsed.rows.empty() || (options.format == ImportFormat::Auto &&
-                                                         parsed.format != ImportFormat::Prompts);
-        if (hint.empty())
-            hint = recognised ? "Mend these rows or take them out." : "Choose another --format.";
-        return fail(Code::InvalidInput,
-                    fmt::format("{}: {} of {} rows cannot be used as {}{}", name, parsed.rejectedCount, parsed.read,
-                                importFormatName(parsed.format), why),
-                    hint);
+
+    /// A row of a foreign format; a key that it lacks is a reason, never an exception.
+    Result<std::vector<ImportRow>> read(const Json& json) {
+        if (detectTextFormat(json) != m_parsed.format)
+            return reject(fmt::format("it lacks what a row of {} has", importFormatName(m_parsed.format)));
+        return m_rows->add(json);
     }
-    return parsed;
+
+    void keep(std::vector<ImportRow> rows) {
+        for (ImportRow& row : rows) {
+            if (const auto usable = finish(row); !usable) {
+                bad(usable.error());
+                continue;
+            }
+            row.line = m_line;
+            row.prompt.source = os::baseName(m_name);
+            if (m_options.split)
+                row.prompt.split = m_options.split;
+            m_parsed.rows.push_back(std::move(row));
+        }
+    }
+
+    Result<ParsedFile> finished() {
+        if (m_parsed.read == 0)
+            return fail(Code::InvalidInput, fmt::format("{} is empty", m_name), "Choose another file.");
+        if (m_parsed.format == ImportFormat::Auto) // no row could be read
+            m_parsed.format = ImportFormat::Prompts;
+        if (m_parsed.rows.empty() ||
+            static_cast<double>(m_parsed.rejectedCount) > m_options.maxRejectedShare * static_cast<double>(m_parsed.read)) {
+            std::string why;
+            for (size_t i = 0; i < std::min(m_parsed.rejected.size(), kReasonsTold); ++i)
+                why += fmt::format("; line {}: {}", m_parsed.rejected[i].line, m_parsed.rejected[i].reason);
+            const bool recognised = !m_parsed.rows.empty() || (m_options.format == ImportFormat::Auto &&
+                                                               m_parsed.format != ImportFormat::Prompts);
+            if (m_hint.empty())
+                m_hint = recognised ? "Mend these rows or take them out." : "Choose another --format.";
+            return fail(Code::InvalidInput,
+                        fmt::format("{}: {} of {} rows cannot be used as {}{}", m_name, m_parsed.rejectedCount, m_parsed.read,
+                                    importFormatName(m_parsed.format), why),
+                        m_hint);
+        }
+        return std::move(m_parsed);
+    }
+
+    const std::string& m_name;
+    const ImportOptions& m_options;
+    ParsedFile m_parsed;
+    std::unique_ptr<TextRows> m_rows;
+    std::string m_hint;
+    size_t m_line = 0;
+    bool m_begun = false;
+};
+
+} // namespace
+
+Result<ParsedFile> parseImport(const std::string& whole, const std::string& name, const ImportOptions& options) {
+    return Parser(name, options).parse(whole);
 }
 
 Json ImportReport::toJson() const {

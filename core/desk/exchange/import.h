@@ -10,10 +10,17 @@
 namespace pl::desk {
 
 /// Trl: preference rows, explicit or implicit, plain or conversational. Hh: Anthropic HH transcripts. Prompts: one a line, or
-/// JSON Lines with "prompt". The others: images (image_import.h).
-enum class ImportFormat { Auto, Trl, Hh, Prompts, PickAPic, HpdV2, ImageRewardDb, TrlImages, Folder };
-/// auto trl hh prompts pick_a_pic hpd_v2 image_reward_db trl_images folder
+/// JSON Lines with "prompt". Then texts as others write them (text_formats.h), and images (image_import.h).
+enum class ImportFormat {
+    Auto, Trl, Hh, Prompts,
+    UltraFeedback, HelpSteer2, HelpSteer2Preference, HelpSteer3, LmArena, RewardBench2, LlamaFactory, Argilla, LabelStudio,
+    PickAPic, HpdV2, ImageRewardDb, TrlImages, Folder
+};
+/// auto trl hh prompts ultrafeedback helpsteer2 helpsteer2_preference helpsteer3 lmarena reward_bench_2 llama_factory argilla
+/// label_studio pick_a_pic hpd_v2 image_reward_db trl_images folder
 const char* importFormatName(ImportFormat format);
+/// "auto, trl, ... or folder": for help and messages.
+std::string importFormatNames();
 Result<ImportFormat> importFormatOf(std::string_view name);
 
 struct ImportOptions {
@@ -58,7 +65,7 @@ struct ImportReport {
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes);
 /// Who judged, where a row says it: annotator, annotator_id, user_id (Pick-a-Pic) or user_hash (HPDv2); else empty.
 std::string annotatorIn(const Json& row);
-/// Parses text already in memory; `name` is for messages. Pure.
+/// Parses text already in memory, JSON Lines, one JSON array or CSV with a header; `name` is for messages. Pure.
 Result<ParsedFile> parseImport(const std::string& text, const std::string& name, const ImportOptions& options);
 /// The whole way; a folder, or rows that name image files, go by importImages. The same file twice adds nothing the second time.
 Result<ImportReport> importFile(Project& project, const std::string& path, const ImportOptions& options = {});

@@ -41,10 +41,14 @@ std::optional<double> medianOf(const std::vector<double>& values) {
 }
 
 std::string withCommas(int64_t value) {
-    auto text = std::to_string(value);
-    for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3)
-        text.insert(static_cast<size_t>(at), ",");
-    return text;
+    const auto digits = std::to_string(value);
+    std::string out;
+    for (size_t i = 0; i < digits.size(); ++i) {
+        if (i > 0 && (digits.size() - i) % 3 == 0)
+            out += ',';
+        out += digits[i];
+    }
+    return out;
 }
 
 using PairKey = std::pair<Id, Id>; ///< task, comparison

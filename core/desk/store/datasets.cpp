@@ -9,13 +9,17 @@ namespace pl::desk {
 namespace {
 
 constexpr const char* kFiles[] = {"train.jsonl", "dev.jsonl", "ties.jsonl", "unpaired.jsonl", "prompts.jsonl"};
-constexpr const char* kImageFiles[] = {"rankings.jsonl", "images.sha256"}; ///< only of image pairs
+constexpr const char* kImageFiles[] = {"rankings.jsonl", "images.sha256"}; ///< only of image pairs; rankings of texts become pairs
 
 const char* aggregationName(Aggregation value) { return value == Aggregation::Majority ? "majority" : "each"; }
 const char* tiePolicyName(TiePolicy value) { return value == TiePolicy::Drop ? "drop" : "soft_label"; }
 
 bool wants(const DatasetFilter& filter, Split split) {
     return std::find(filter.splits.begin(), filter.splits.end(), split) != filter.splits.end();
+}
+
+const char* fileOf(Split split) {
+    return split == Split::Train ? "train.jsonl" : split == Split::Dev ? "dev.jsonl" : "test.jsonl";
 }
 
 /// A string as it is; several turns as the list of turns that they are.
@@ -175,10 +179,11 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         while (rows.step())
             people[rows.integer(0)] = {rows.text(1), rows.text(2)};
     }
-    std::map<Id, std::vector<std::string>> more; // of a k-way comparison: the hashes beyond its first two
+    std::map<Id, std::vector<std::string>> more; // of a k-way comparison: the texts or hashes beyond its first two
     {
-        auto rows = impl.query("SELECT m.comparison_id, k.sha FROM comparison_members m JOIN candidates k "
-                               "ON k.id = m.candidate_id ORDER BY m.comparison_id, m.position");
+        auto rows = impl.query("SELECT m.comparison_id, coalesce(c.text, k.sha) FROM comparison_members m JOIN candidates k "
+                               "ON k.id = m.candidate_id LEFT JOIN contents c ON c.id = k.content_id "
+                               "ORDER BY m.comparison_id, m.position");
         while (rows.step())
             more[rows.integer(0)].push_back(rows.text(1));
     }
@@ -234,7 +239,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         if (sides.size() > 2) {
             for (size_t i = 0; i < votes.size(); ++i) {
                 const auto ranks = ranksOf(impl, votes[i]->event, sides.size());
-                if (ranks.empty() || !ofImages) {
+                if (ranks.empty()) {
                     ++out.counts.unusable;
                     continue;
                 }
@@ -251,6 +256,28 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                 if (countsOnly)
                     continue;
                 const std::string id = base + (votes.size() > 1 ? fmt::format("-{}", i) : "");
+                if (!ofImages) { // trainers of texts read pairs: all that the ranking says, weighing one vote together
+                    for (size_t x = 0; x < sides.size(); ++x)
+                        for (size_t y = x + 1; y < sides.size(); ++y) {
+                            const std::string pairId = fmt::format("{}-{}-{}", id, x, y);
+                            const bool tie = ranks[x] == ranks[y], second = ranks[y] < ranks[x];
+                            Json line{{"id", pairId},
+                                      {"prompt", prompt},
+                                      {tie ? "a" : "chosen", sides[second ? y : x]},
+                                      {tie ? "b" : "rejected", sides[second ? x : y]},
+                                      {"split", splitName(split)},
+                                      {"weight", 1.0 / static_cast<double>(made)},
+                                      {"ranking", id},
+                                      {"provenance", provenanceName(votes[i]->provenance)},
+                                      {"annotator", people[votes[i]->annotator].first}};
+                            if (tie)
+                                line["tie_kind"] = tieKindName(TieKind::Unspecified);
+                            if (tie && spec.tiePolicy == TiePolicy::Drop)
+                                continue;
+                            lines[tie ? "ties.jsonl" : fileOf(split)][pairId] = dumpJson(line);
+                        }
+                    continue;
+                }
                 lines["rankings.jsonl"][id] = dumpJson({{"id", id},
                                                         {"prompt", prompt},
                                                         {"images", sides},
@@ -334,9 +361,6 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                 }
                 continue;
             }
-            const char* file = split == Split::Train ? "train.jsonl"
-                               : split == Split::Dev ? "dev.jsonl"
-                                                     : "test.jsonl";
             out.counts.train += split == Split::Train;
             out.counts.dev += split == Split::Dev;
             if (countsOnly)
@@ -371,7 +395,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                         if (!details.null(3))
                             line["ranking"] = details.json(3);
                     }
-            written(file, id, std::move(line), {a, b});
+            written(fileOf(split), id, std::move(line), {a, b});
         }
     }
 

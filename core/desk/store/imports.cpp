@@ -60,9 +60,23 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 ranks.push_back(!row.ranks.empty() ? row.ranks.at(at) : row.tie ? 1 : static_cast<int>(at) + 1);
             }
             Judgement judgement;
+            judgement.rationale = row.rationale;
+            if (row.chosen) { // what is said of each side follows it into content space
+                const bool aFirst = members[0].sha == shas[0];
+                judgement.badA = aFirst ? row.chosenBad : row.rejectedBad;
+                judgement.badB = aFirst ? row.rejectedBad : row.chosenBad;
+                const auto attribute = [&](const char* side, const Json& values) {
+                    if (!values.empty())
+                        judgement.attributes[side] = values;
+                };
+                attribute("a", aFirst ? row.chosenAttributes : row.rejectedAttributes);
+                attribute("b", aFirst ? row.rejectedAttributes : row.chosenAttributes);
+            }
             judgement.winner = ranks[0] == ranks[1] ? Winner::Tie : ranks[0] < ranks[1] ? Winner::A : Winner::B;
             if (judgement.winner != Winner::Tie)
                 judgement.strength = row.strength;
+            else
+                judgement.tieKind = row.tieKind;
             if (members.size() > 2)
                 judgement.ranking = {{"v", 1}, {"ranks", ranks}};
             if (const Id earlier = m->currentEvent(key)) {
@@ -107,11 +121,13 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 sides.push_back(id);
                 return {};
             };
-            for (const auto* text : {&row.chosen, &row.rejected}) {
-                if (!row.chosen || !row.rejected)
-                    break;
+            std::vector<ImportText> texts = row.texts;
+            if (row.chosen && row.rejected)
+                texts = {{*row.chosen, row.chosenModel}, {*row.rejected, row.rejectedModel}};
+            for (const ImportText& text : texts) {
                 NewCandidate candidate;
-                candidate.content = **text;
+                candidate.content = text.text;
+                candidate.modelName = text.model;
                 shas.push_back(candidateSha(candidate.content));
                 candidate.uuid = uuidFromText(fmt::format("imported\n{}\n{}", prompt, shas.back()));
                 PL_CHECK(add(std::move(candidate)));
@@ -127,7 +143,7 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 shas.push_back(image.sha);
                 PL_CHECK(add(std::move(candidate)));
             }
-            const bool judged = row.images.empty() ? !sides.empty() : !row.ranks.empty();
+            const bool judged = row.chosen || !row.ranks.empty();
             if (sides.size() == 2 || (sides.size() > 2 && judged)) {
                 NewPair members{sides[0], sides[1], "imported", 0, 0, {}};
                 members.more.assign(sides.begin() + 2, sides.end());

@@ -1,0 +1,721 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/exchange/text_formats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "core/desk/exchange/rows.h"
+
+namespace pl::desk {
+
+namespace {
+
+using Rows = std::vector<ImportRow>;
+
+tl::unexpected<Error> reject(std::string why) { return fail(Code::InvalidInput, std::move(why)); }
+
+bool has(const Json& row, std::initializer_list<const char*> keys) {
+    return row.is_object() && std::all_of(keys.begin(), keys.end(), [&](const char* key) { return row.contains(key); });
+}
+
+/// Plain text of a message: a string, or the text parts of a list.
+Result<std::string> textOf(const Json& content) {
+    if (content.is_string())
+        return content.get<std::string>();
+    if (!content.is_array())
+        return reject("a message has no text");
+    std::string out;
+    for (const Json& part : content) {
+        if (part.is_string()) {
+            out += part.get_ref<const std::string&>();
+            continue;
+        }
+        const std::string kind = part.is_object() ? textIn(part, "type") : "";
+        if (kind == "image" || kind == "image_url")
+            return reject("a message holds an image, which cannot be read from here");
+        if (!part.is_object() || !part.contains("text") || !part["text"].is_string())
+            return reject("a message has a part that is no text");
+        out += part["text"].get_ref<const std::string&>();
+    }
+    return out;
+}
+
+/// [{role, content}] or [{from, value}] with plain texts, roles as the field names them.
+Result<Json> turnsOf(const Json& list) {
+    if (!list.is_array() || list.empty())
+        return reject("a conversation is no list of messages");
+    Json out = Json::array();
+    for (const Json& turn : list) {
+        if (!turn.is_object())
+            return reject("a message is no object");
+        std::string role = textIn(turn, turn.contains("from") ? "from" : "role");
+        if (role == "human" || role == "prompter")
+            role = "user";
+        if (role == "gpt")
+            role = "assistant";
+        if (role != "user" && role != "assistant" && role != "system")
+            return reject(fmt::format("a message is by \"{}\", not by user, assistant or system", role));
+        PL_TRY(std::string text, textOf(turn.contains("value") ? turn["value"] : turn.value("content", Json())));
+        out.push_back({{"role", role}, {"content", std::move(text)}});
+    }
+    return out;
+}
+
+/// The answer at the end of a conversation, taken off.
+Result<std::string> takeAnswer(Json& turns) {
+    if (turns.empty() || turns.back()["role"] != "assistant")
+        return reject("a conversation does not end with an answer");
+    auto text = turns.back()["content"].get<std::string>();
+    turns.erase(turns.size() - 1);
+    return text;
+}
+
+std::optional<Split> splitIn(const Json& row) {
+    const std::string name = textIn(row, "split");
+    if (name == "validation" || name == "val")
+        return Split::Dev;
+    const auto split = splitOf(name);
+    return split ? std::optional<Split>(*split) : std::nullopt;
+}
+
+/// A pair whose first answer is better for negative points (the sign of HelpSteer): -3 much .. 3.
+ImportRow pairByPoints(std::string prompt, std::string first, std::string second, double points) {
+    ImportRow row;
+    row.prompt.content = std::move(prompt);
+    const bool secondWins = points > 0;
+    row.chosen = secondWins ? second : first;
+    row.rejected = secondWins ? first : second;
+    row.tie = points == 0;
+    if (!row.tie)
+        row.strength = std::clamp(static_cast<int>(std::lround(std::abs(points))), 1, 3);
+    return row;
+}
+
+/// "@Response 1" and "@Response 2" in a reason, which mean nothing once the sides are shuffled, by what they became.
+std::string withoutSides(std::string text, const ImportRow& row, bool secondWins) {
+    const char* names[2] = {row.tie ? "the first answer" : secondWins ? "the rejected answer" : "the chosen answer",
+                            row.tie ? "the second answer" : secondWins ? "the chosen answer" : "the rejected answer"};
+    for (int i = 0; i < 2; ++i)
+        for (const char* form : {"@Response {}", "@response {}", "@Response_{}"}) {
+            const std::string from = fmt::format(fmt::runtime(form), i + 1);
+            for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += std::string_view(names[i]).size())
+                text.replace(at, from.size(), names[i]);
+        }
+    return text;
+}
+
+/// 1, 2, ... with the highest first; equal scores share the lowest place.
+std::vector<int> ranksByScore(const std::vector<double>& scores) {
+    std::vector<int> ranks;
+    for (const double score : scores)
+        ranks.push_back(1 + static_cast<int>(std::count_if(scores.begin(), scores.end(), [&](double s) { return s > score; })));
+    return ranks;
+}
+
+/// Texts that are equal are one answer, with its best rank.
+Status merge(ImportRow& row) {
+    for (size_t i = 0; i < row.texts.size(); ++i)
+        for (size_t j = i + 1; j < row.texts.size();) {
+            if (row.texts[i].text != row.texts[j].text) {
+                ++j;
+                continue;
+            }
+            if (!row.ranks.empty()) {
+                row.ranks[i] = std::min(row.ranks[i], row.ranks[j]);
+                row.ranks.erase(row.ranks.begin() + static_cast<std::ptrdiff_t>(j));
+            }
+            row.texts.erase(row.texts.begin() + static_cast<std::ptrdiff_t>(j));
+        }
+    if (row.texts.size() < 2)
+        return reject("there are fewer than two different answers");
+    return {};
+}
+
+// --- UltraFeedback ---------------------------------------------------------------------------------------------------
+
+class UltraFeedback : public TextRows {
+    Result<Rows> add(const Json& json) override {
+        ImportRow row;
+        row.prompt.content = textIn(json, "instruction");
+        std::vector<double> overall, aspects;
+        for (const Json& one : json["completions"]) {
+            if (!one.is_object() || !one.contains("response") || !one["response"].is_string())
+                return reject("a completion has no text \"response\"");
+            row.texts.push_back({one["response"].get<std::string>(), textIn(one, "model")});
+            double sum = 0;
+            int n = 0;
+            if (one.contains("annotations") && one["annotations"].is_object())
+                for (const auto& [aspect, said] : one["annotations"].items())
+                    if (const auto rating = said.is_object() ? numberIn(said, "Rating") : std::nullopt) {
+                        if (*rating < 1 || *rating > 5)
+                            return reject(fmt::format("a rating of {} for {} is outside 1 to 5", *rating, aspect));
+                        sum += *rating;
+                        ++n;
+                    }
+            const double mean = n ? sum / n : NAN;
+            const auto score = numberIn(one, "overall_score");
+            if (score && (*score < 0 || *score > 10))
+                return reject(fmt::format("an overall score of {} is outside 0 to 10", *score));
+            if (score && *score == 10 && mean <= 2)
+                return reject(fmt::format("an overall score of 10 stands beside ratings that average {:.1f}: one of them was misread", mean));
+            overall.push_back(score.value_or(NAN));
+            aspects.push_back(mean);
+        }
+        if (row.texts.size() < 2)
+            return reject("it has fewer than two completions");
+        const auto known = [](const std::vector<double>& values) {
+            return std::none_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+        };
+        if (known(overall) || known(aspects)) {
+            row.ranks = ranksByScore(known(overall) ? overall : aspects);
+            row.by = AnnotatorKind::Judge;
+            row.annotator = "UltraFeedback's judge";
+        }
+        PL_CHECK(merge(row));
+        return Rows{std::move(row)};
+    }
+};
+
+// --- HelpSteer -------------------------------------------------------------------------------------------------------
+
+constexpr const char* kAttributes[] = {"helpfulness", "correctness", "coherence", "complexity", "verbosity"};
+
+/// HelpSteer2 writes later turns into the prompt: "first<extra_id_1>Assistant\nanswer<extra_id_1>User\nsecond".
+Result<std::string> promptWithMarkers(const std::string& text) {
+    constexpr std::string_view kMark = "<extra_id_1>";
+    if (text.find(kMark) == std::string::npos)
+        return text;
+    Json turns = Json::array();
+    std::string role = "user";
+    size_t at = 0;
+    while (true) {
+        const size_t end = std::min(text.find(kMark, at), text.size());
+        std::string said = text.substr(at, end - at);
+        while (!said.empty() && said.back() == '\n')
+            said.pop_back();
+        turns.push_back({{"role", role}, {"content", said}});
+        if (end == text.size())
+            break;
+        at = end + kMark.size();
+        const size_t line = text.find('\n', at);
+        const std::string who = text.substr(at, line == std::string::npos ? line : line - at);
+        if (line == std::string::npos || (who != "Assistant" && who != "User"))
+            return reject("a turn marker in the prompt names neither Assistant nor User");
+        role = who == "User" ? "user" : "assistant";
+        at = line + 1;
+    }
+    if (turns.back()["role"] != "user")
+        return reject("the turns in the prompt do not end with the user");
+    return canonicalPrompt(turns);
+}
+
+class HelpSteer2 : public TextRows {
+    struct Answer {
+        std::string prompt, text;
+        std::optional<Split> split;
+        Json attributes = Json::object();
+        double helpfulness = 0;
+    };
+    std::optional<Answer> m_open;
+
+    Result<Rows> add(const Json& json) override {
+        Answer answer;
+        PL_TRY(answer.prompt, promptWithMarkers(textIn(json, "prompt")));
+        answer.text = textIn(json, "response");
+        answer.split = splitIn(json);
+        for (const char* name : kAttributes) {
+            const Json value = json.value(name, Json());
+            std::vector<double> values;
+            for (const Json& each : value.is_array() ? value : Json::array({value}))
+                if (const auto number = numberIn(each)) {
+                    if (*number < 0 || *number > 4)
+                        return reject(fmt::format("{} of {} is outside 0 to 4", name, *number));
+                    values.push_back(*number);
+                }
+            if (values.empty())
+                continue;
+            double sum = 0;
+            for (const double v : values)
+                sum += v;
+            answer.attributes[name] = sum / static_cast<double>(values.size());
+        }
+        if (!answer.attributes.contains("helpfulness"))
+            return reject("it has no number \"helpfulness\"");
+        answer.helpfulness = answer.attributes["helpfulness"].get<double>();
+        if (!m_open || m_open->prompt != answer.prompt) {
+            auto left = rest();
+            m_open = std::move(answer);
+            return left;
+        }
+        auto row = pairByPoints(answer.prompt, m_open->text, answer.text, answer.helpfulness - m_open->helpfulness);
+        const bool secondWins = answer.helpfulness > m_open->helpfulness;
+        row.chosenAttributes = secondWins ? answer.attributes : m_open->attributes;
+        row.rejectedAttributes = secondWins ? m_open->attributes : answer.attributes;
+        row.annotator = "HelpSteer2's raters";
+        row.prompt.split = answer.split;
+        m_open.reset();
+        return Rows{std::move(row)};
+    }
+    Rows rest() override { // an answer without a second one: kept for a pair to come
+        Rows out;
+        if (m_open) {
+            ImportRow row;
+            row.prompt.content = m_open->prompt;
+            row.prompt.split = m_open->split;
+            row.texts.push_back({m_open->text, {}});
+            out.push_back(std::move(row));
+        }
+        m_open.reset();
+        return out;
+    }
+};
+
+/// Votes of one pair, each by a numbered rater; the overall one where there are none.
+Result<Rows> byRaters(const Json& raters, const char* points, std::initializer_list<const char*> reasons, const std::string& prompt,
+                      const std::string& first, const std::string& second, std::optional<Split> split, const Json& overall,
+                      const std::string& overallReason) {
+    Rows out;
+    const auto vote = [&](double value, std::string reason, std::string who) -> Status {
+        if (!(value >= -3 && value <= 3))
+            return reject(fmt::format("a preference of {} is outside -3 to 3", value));
+        auto row = pairByPoints(prompt, first, second, value);
+        row.rationale = withoutSides(std::move(reason), row, value > 0);
+        row.annotator = std::move(who);
+        row.prompt.split = split;
+        out.push_back(std::move(row));
+        return {};
+    };
+    int number = 0;
+    if (raters.is_array())
+        for (const Json& rater : raters) {
+            ++number;
+            const auto value = rater.is_object() ? numberIn(rater, points) : std::nullopt;
+            if (!value)
+                continue; // withdrawn
+            std::string reason;
+            for (const char* key : reasons)
+                if (reason.empty())
+                    reason = textIn(rater, key);
+            PL_CHECK(vote(*value, std::move(reason), fmt::format("rater {}", number)));
+        }
+    if (out.empty()) {
+        const auto value = numberIn(overall);
+        if (!value)
+            return reject("it has no preference");
+        PL_CHECK(vote(*value, overallReason, "raters together"));
+    }
+    return out;
+}
+
+class HelpSteer2Preference : public TextRows {
+    Result<Rows> add(const Json& json) override {
+        PL_TRY(const std::string prompt, promptWithMarkers(textIn(json, "prompt")));
+        std::string why = textIn(json, "preference_statement");
+        if (const std::string more = textIn(json, "preference_elaboration"); !more.empty())
+            why += (why.empty() ? "" : "\n") + more;
+        return byRaters(json.value("all_preferences_unprocessed", Json()), "strength", {"justification", "elaboration"}, prompt,
+                        textIn(json, "response_1"), textIn(json, "response_2"), splitIn(json), json["preference_strength"], why);
+    }
+};
+
+class HelpSteer3 : public TextRows {
+    Result<Rows> add(const Json& json) override {
+        PL_TRY(const Json turns, turnsOf(json["context"]));
+        PL_TRY(const std::string prompt, canonicalPrompt(turns));
+        return byRaters(json.value("individual_preference", Json()), "score", {"reasoning"}, prompt, textIn(json, "response1"),
+                        textIn(json, "response2"), splitIn(json), json["overall_preference"], "");
+    }
+};
+
+// --- arenas ----------------------------------------------------------------------------------------------------------
+
+class Arena : public TextRows {
+    /// Turns of LMSYS's cells: a list of the user's messages and a list of the answers.
+    static Result<Json> woven(const Json& asked, const Json& answers) {
+        if (!asked.is_array() || !answers.is_array() || asked.size() != answers.size())
+            return reject("prompt and answers are not lists of the same length");
+        Json turns = Json::array();
+        for (size_t i = 0; i < asked.size(); ++i) {
+            if (!asked[i].is_string() || !answers[i].is_string())
+                return reject("a message is empty");
+            turns.push_back({{"role", "user"}, {"content", asked[i]}});
+            turns.push_back({{"role", "assistant"}, {"content", answers[i]}});
+        }
+        return turns;
+    }
+    static bool said(const Json& row, const char* key) { return numberIn(row, key).value_or(0) == 1; }
+
+    Result<Rows> add(const Json& json) override {
+        std::string winner = textIn(json, "winner");
+        Json a, b;
+        if (json.contains("conversation_a")) {
+            PL_TRY(a, turnsOf(json["conversation_a"]));
+            PL_TRY(b, turnsOf(json["conversation_b"]));
+        } else {
+            const auto listed = [](const Json& cell) { return cell.is_string() ? Json::array({cell}) : cell; };
+            PL_TRY(a, woven(listed(json["prompt"]), listed(json["response_a"])));
+            PL_TRY(b, woven(listed(json["prompt"]), listed(json["response_b"])));
+            winner = said(json, "winner_model_a") ? "model_a" : said(json, "winner_model_b") ? "model_b" : said(json, "winner_tie") ? "tie" : "";
+        }
+        PL_TRY(const std::string answerA, takeAnswer(a));
+        PL_TRY(const std::string answerB, takeAnswer(b));
+        if (a != b)
+            return reject("the two conversations differ before their last answer");
+        ImportRow row;
+        PL_TRY(row.prompt.content, canonicalPrompt(a));
+        const bool second = winner == "model_b";
+        row.chosen = second ? answerB : answerA;
+        row.rejected = second ? answerA : answerB;
+        row.chosenModel = textIn(json, second ? "model_b" : "model_a");
+        row.rejectedModel = textIn(json, second ? "model_a" : "model_b");
+        if (winner == "tie") {
+            row.tie = true;
+        } else if (winner == "both_bad" || winner == "tie (bothbad)") {
+            row.tie = row.chosenBad = row.rejectedBad = true;
+            row.tieKind = TieKind::BothBad;
+        } else if (winner != "model_a" && winner != "model_b") {
+            return reject(fmt::format("\"winner\" is \"{}\", not model_a, model_b, tie or both_bad", winner));
+        }
+        row.annotator = textIn(json, "judge");
+        if (row.annotator.empty())
+            row.annotator = annotatorIn(json);
+        return Rows{std::move(row)};
+    }
+};
+
+// --- RewardBench 2 ---------------------------------------------------------------------------------------------------
+
+class RewardBench2 : public TextRows {
+    Result<Rows> add(const Json& json) override {
+        ImportRow row;
+        row.prompt.content = textIn(json, "prompt");
+        if (const std::string subset = textIn(json, "subset"); !subset.empty())
+            row.prompt.tags.push_back(subset);
+        const Json models = json.value("models", Json());
+        for (const char* key : {"chosen", "rejected"})
+            for (const Json& text : json[key]) {
+                if (!text.is_string())
+                    return reject(fmt::format("\"{}\" holds something that is no text", key));
+                const size_t at = row.texts.size();
+                row.texts.push_back({text.get<std::string>(), models.is_array() && at < models.size() && models[at].is_string()
+                                                                  ? models[at].get<std::string>()
+                                                                  : std::string()});
+                row.ranks.push_back(key == std::string_view("chosen") ? 1 : 2);
+            }
+        row.annotator = "RewardBench 2";
+        PL_CHECK(merge(row));
+        return Rows{std::move(row)};
+    }
+};
+
+// --- LLaMA-Factory ---------------------------------------------------------------------------------------------------
+
+class LlamaFactory : public TextRows {
+    static Result<std::string> answer(const Json& side) {
+        if (side.is_string())
+            return side.get<std::string>();
+        if (side.is_object() && (textIn(side, "from") == "gpt" || textIn(side, "role") == "assistant"))
+            return textOf(side.contains("value") ? side["value"] : side.value("content", Json()));
+        return reject("\"chosen\" and \"rejected\" are neither texts nor an answer with \"value\"");
+    }
+    Result<Rows> add(const Json& json) override {
+        ImportRow row;
+        Json turns = Json::array();
+        if (const std::string system = textIn(json, "system"); !system.empty())
+            turns.push_back({{"role", "system"}, {"content", system}});
+        if (isList(json, "conversations")) {
+            PL_TRY(const Json said, turnsOf(json["conversations"]));
+            turns.insert(turns.end(), said.begin(), said.end());
+        } else {
+            if (isList(json, "history"))
+                for (const Json& turn : json["history"]) {
+                    if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string())
+                        return reject("\"history\" is no list of [question, answer]");
+                    turns.push_back({{"role", "user"}, {"content", turn[0]}});
+                    turns.push_back({{"role", "assistant"}, {"content", turn[1]}});
+                }
+            std::string asked = textIn(json, "instruction");
+            if (const std::string input = textIn(json, "input"); !input.empty())
+                asked += (asked.empty() ? "" : "\n") + input;
+            turns.push_back({{"role", "user"}, {"content", asked}});
+        }
+        PL_TRY(row.prompt.content, canonicalPrompt(turns));
+        PL_TRY(row.chosen, answer(json["chosen"]));
+        PL_TRY(row.rejected, answer(json["rejected"]));
+        return Rows{std::move(row)};
+    }
+};
+
+// --- fields of answers (Argilla, Label Studio) ------------------------------------------------------------------------
+
+/// "Response-1", "response_1" and "response1" are one name.
+std::string plainName(std::string_view name) {
+    std::string out;
+    for (const char c : name)
+        if (std::isalnum(static_cast<unsigned char>(c)))
+            out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return out;
+}
+
+bool namesAnswer(const std::string& plain) {
+    for (const char* word : {"response", "answer", "completion", "generation", "output", "reply"})
+        if (plain.starts_with(word))
+            return true;
+    return false;
+}
+
+/// The prompt and the answers among named texts; answers in the order of their names.
+struct Fields {
+    std::string prompt;
+    std::vector<std::pair<std::string, std::string>> answers; ///< plain name, text
+
+    static Result<Fields> of(const Json& fields) {
+        Fields out;
+        bool asked = false;
+        for (const char* key : {"prompt", "instruction", "question", "input", "text"})
+            if (!asked && fields.contains(key)) {
+                if (fields[key].is_string()) {
+                    out.prompt = fields[key].get<std::string>();
+                } else {
+                    PL_TRY(const Json turns, turnsOf(fields[key]));
+                    PL_TRY(out.prompt, canonicalPrompt(turns));
+                }
+                asked = true;
+            }
+        if (!asked)
+            return reject("it has no field \"prompt\", \"instruction\", \"question\" or \"input\"");
+        for (const auto& [key, value] : fields.items()) // sorted by name
+            if (value.is_string() && key.find('.') == std::string::npos && namesAnswer(plainName(key)))
+                out.answers.emplace_back(plainName(key), value.get<std::string>());
+        return out;
+    }
+    std::optional<size_t> find(const std::string& name) const {
+        const std::string plain = plainName(name);
+        for (size_t i = 0; i < answers.size(); ++i)
+            if (answers[i].first == plain)
+                return i;
+        return std::nullopt;
+    }
+};
+
+/// A vote on the answers by their places (1 best); two give a pair, more a ranking; without places nobody judged.
+Result<ImportRow> rankedRow(const Fields& fields, const std::vector<int>& ranks) {
+    ImportRow row;
+    row.prompt.content = fields.prompt;
+    if (fields.answers.size() == 2 && !ranks.empty()) {
+        const bool second = ranks[1] < ranks[0];
+        row.chosen = fields.answers[second].second;
+        row.rejected = fields.answers[!second].second;
+        row.tie = ranks[0] == ranks[1];
+        return row;
+    }
+    for (const auto& [name, text] : fields.answers)
+        row.texts.push_back({text, {}});
+    row.ranks = ranks;
+    PL_CHECK(merge(row));
+    return row;
+}
+
+// --- Argilla ---------------------------------------------------------------------------------------------------------
+
+class Argilla : public TextRows {
+    /// What a response says of the answers; empty when it is about something else.
+    static std::vector<int> ranksOf(const Json& value, const Fields& fields) {
+        const size_t n = fields.answers.size();
+        std::vector<int> ranks(n, 0);
+        if (value.is_string()) { // a label: the better one, or a tie
+            const std::string plain = plainName(value.get_ref<const std::string&>());
+            if (plain == "tie" || plain == "equal" || plain == "both" || plain == "same")
+                return std::vector<int>(n, 1);
+            const auto at = fields.find(value.get<std::string>());
+            if (!at || n != 2)
+                return {};
+            ranks.assign(n, 2);
+            ranks[*at] = 1;
+            return ranks;
+        }
+        if (!value.is_array() || value.empty())
+            return {};
+        int place = 0;
+        for (const Json& each : value) {
+            ++place;
+            const std::string name = each.is_string() ? each.get<std::string>() : each.is_object() ? textIn(each, "value") : "";
+            const auto at = fields.find(name);
+            const auto rank = each.is_object() ? numberIn(each, "rank") : std::optional<double>(place);
+            if (!at || !rank || *rank < 1 || *rank > 1000)
+                return {};
+            ranks[*at] = static_cast<int>(*rank);
+        }
+        return std::count(ranks.begin(), ranks.end(), 0) ? std::vector<int>() : ranks; // a part of them orders nothing whole
+    }
+
+    Result<Rows> add(const Json& json) override {
+        PL_TRY(const Fields fields, Fields::of(json.contains("fields") && json["fields"].is_object() ? json["fields"] : json));
+        if (fields.answers.size() < 2)
+            return reject("it has fewer than two fields of answers (response..., answer..., completion...)");
+        struct Said {
+            std::string who;
+            Json value;
+        };
+        std::vector<Said> said;
+        const auto take = [&](const Json& value, const std::string& status, const std::string& who) {
+            if (status.empty() || status == "submitted")
+                said.push_back({who, value});
+        };
+        const auto list = [&](const Json& responses) { // [{value, user_id, status}], or {values: {question: {value}}} of Argilla 1
+            if (!responses.is_array())
+                return;
+            for (const Json& one : responses)
+                if (one.is_object() && one.contains("value")) {
+                    const std::string who = textIn(one, "user_id");
+                    take(one["value"], textIn(one, "status"), who.empty() ? textIn(one, "user") : who);
+                }
+        };
+        if (json.contains("responses") && json["responses"].is_object()) // Argilla 2, nested
+            for (const auto& [question, responses] : json["responses"].items())
+                list(responses);
+        for (const auto& [key, value] : json.items()) {
+            if (key.ends_with(".responses") && value.is_array()) { // Argilla 2, flat: lists side by side
+                const Json users = json.value(key + ".users", Json::array()), status = json.value(key + ".status", Json::array());
+                const auto at = [](const Json& from, size_t i) {
+                    return from.is_array() && i < from.size() && from[i].is_string() ? from[i].get<std::string>() : std::string();
+                };
+                for (size_t i = 0; i < value.size(); ++i)
+                    take(value[i], at(status, i), at(users, i));
+            } else if (value.is_array() && !value.empty() && value[0].is_object() && value[0].contains("value") && key != "responses") {
+                list(value);
+            }
+        }
+        Rows out;
+        for (const Said& one : said) {
+            const auto ranks = ranksOf(one.value, fields);
+            if (ranks.empty())
+                continue;
+            PL_TRY(auto row, rankedRow(fields, ranks));
+            row.annotator = one.who;
+            out.push_back(std::move(row));
+        }
+        if (out.empty()) {
+            PL_TRY(auto row, rankedRow(fields, {}));
+            out.push_back(std::move(row));
+        }
+        return out;
+    }
+};
+
+// --- Label Studio ----------------------------------------------------------------------------------------------------
+
+class LabelStudio : public TextRows {
+    static std::string person(const Json& who) {
+        if (who.is_object()) {
+            const std::string mail = textIn(who, "email");
+            return mail.empty() ? textIn(who, "id") : mail;
+        }
+        return who.is_string() ? who.get<std::string>() : who.is_number_integer() ? "annotator " + who.dump() : std::string();
+    }
+
+    Result<Rows> add(const Json& json) override {
+        const Json& data = json["data"];
+        if (!data.is_object())
+            return reject("\"data\" is no object");
+        PL_TRY(Fields fields, Fields::of(data));
+        std::map<std::string, size_t> items; // of a ranker: id -> place among the answers
+        if (isList(data, "items"))
+            for (const Json& item : data["items"]) {
+                const std::string body = textIn(item, item.is_object() && item.contains("body") ? "body" : "title");
+                if (!item.is_object() || body.empty())
+                    return reject("an item to rank has no text");
+                items[textIn(item, "id")] = fields.answers.size();
+                fields.answers.emplace_back("item" + textIn(item, "id"), body);
+            }
+        if (fields.answers.size() < 2)
+            return reject("its data have fewer than two answers (answer..., response..., items)");
+        Rows out;
+        for (const Json& annotation : json["annotations"]) {
+            if (!annotation.is_object() || annotation.value("was_cancelled", Json(false)) == true)
+                continue;
+            for (const Json& result : annotation.value("result", Json::array())) {
+                if (!result.is_object() || !result.contains("value") || !result["value"].is_object())
+                    continue;
+                const Json& value = result["value"];
+                std::vector<int> ranks;
+                if (textIn(result, "type") == "pairwise" && fields.answers.size() == 2) {
+                    const std::string side = textIn(value, "selected");
+                    if (side == "left" || side == "right")
+                        ranks = side == "left" ? std::vector<int>{1, 2} : std::vector<int>{2, 1};
+                } else if (textIn(result, "type") == "ranker" && value.contains("ranker") && value["ranker"].is_object()) {
+                    ranks.assign(fields.answers.size(), 0);
+                    for (const auto& [bucket, ids] : value["ranker"].items())
+                        if (bucket != "_" && ids.is_array())
+                            for (size_t place = 0; place < ids.size(); ++place)
+                                if (const auto at = items.find(ids[place].is_string() ? ids[place].get<std::string>() : ids[place].dump());
+                                    at != items.end())
+                                    ranks[at->second] = static_cast<int>(place) + 1;
+                    if (std::count(ranks.begin(), ranks.end(), 0))
+                        ranks.clear(); // a part of them is not ranked
+                }
+                if (ranks.empty())
+                    continue;
+                PL_TRY(auto row, rankedRow(fields, ranks));
+                row.annotator = person(annotation.value("completed_by", Json()));
+                out.push_back(std::move(row));
+            }
+        }
+        if (out.empty()) {
+            PL_TRY(auto row, rankedRow(fields, {}));
+            out.push_back(std::move(row));
+        }
+        return out;
+    }
+};
+
+} // namespace
+
+std::unique_ptr<TextRows> textRows(ImportFormat format) {
+    switch (format) {
+    case ImportFormat::UltraFeedback: return std::make_unique<UltraFeedback>();
+    case ImportFormat::HelpSteer2: return std::make_unique<HelpSteer2>();
+    case ImportFormat::HelpSteer2Preference: return std::make_unique<HelpSteer2Preference>();
+    case ImportFormat::HelpSteer3: return std::make_unique<HelpSteer3>();
+    case ImportFormat::LmArena: return std::make_unique<Arena>();
+    case ImportFormat::RewardBench2: return std::make_unique<RewardBench2>();
+    case ImportFormat::LlamaFactory: return std::make_unique<LlamaFactory>();
+    case ImportFormat::Argilla: return std::make_unique<Argilla>();
+    case ImportFormat::LabelStudio: return std::make_unique<LabelStudio>();
+    default: return nullptr;
+    }
+}
+
+ImportFormat detectTextFormat(const Json& row) {
+    if (!row.is_object())
+        return ImportFormat::Auto;
+    if (has(row, {"instruction", "completions"}) && row["completions"].is_array())
+        return ImportFormat::UltraFeedback;
+    if (has(row, {"prompt", "response", "helpfulness"}))
+        return ImportFormat::HelpSteer2;
+    if (has(row, {"prompt", "response_1", "response_2", "preference_strength"}))
+        return ImportFormat::HelpSteer2Preference;
+    if (has(row, {"context", "response1", "response2", "overall_preference"}))
+        return ImportFormat::HelpSteer3;
+    if ((has(row, {"winner", "conversation_a", "conversation_b"})) || has(row, {"prompt", "response_a", "response_b", "winner_tie"}))
+        return ImportFormat::LmArena;
+    if (has(row, {"prompt", "chosen", "rejected"}) && row["chosen"].is_array() && !row["chosen"].empty() && row["chosen"][0].is_string())
+        return ImportFormat::RewardBench2;
+    if (has(row, {"chosen", "rejected"}) && (has(row, {"instruction"}) || isList(row, "conversations")))
+        return ImportFormat::LlamaFactory;
+    if (has(row, {"data", "annotations"}) && row["annotations"].is_array())
+        return ImportFormat::LabelStudio;
+    if (has(row, {"fields", "responses"}))
+        return ImportFormat::Argilla;
+    for (const auto& [key, value] : row.items())
+        if (value.is_array() && (key.ends_with(".responses") ||
+                                 (!value.empty() && has(value[0], {"value", "status"})))) // its second edition, and its first
+            return ImportFormat::Argilla;
+    return ImportFormat::Auto;
+}
+
+} // namespace pl::desk
