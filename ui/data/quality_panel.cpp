@@ -43,10 +43,12 @@ double keyOf(const desk::Rate& rate) { return rate.value().value_or(-1); }
 
 Estimate estimateOf(const desk::Rate& rate, const QString& judge) {
     Estimate out;
-    const auto bounds = rate.interval();
-    out.value = rate.value().value_or(NAN);
-    out.low = bounds.low;
-    out.high = bounds.high;
+    if (rate.n > 0) {
+        const auto bounds = rate.interval();
+        out.value = *rate.value();
+        out.low = bounds.low;
+        out.high = bounds.high;
+    }
     out.n = rate.n;
     out.judge = judge;
     out.percent = true;
@@ -73,7 +75,8 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     const auto add = [&](int at, const QString& caption, const QString& tip) {
         auto* tile = new Tile(caption);
         tile->setToolTip(tip);
-        tiles->addWidget(tile, at / 3, at % 3);
+        tiles->addWidget(tile, 0, at);
+        tiles->setColumnStretch(at, 1);
         return tile;
     };
     m_agreement = add(0, u"Agreement, alpha"_s, u"Krippendorff's alpha over a, b and tie: 1 is full agreement, 0 is chance"_s);
@@ -109,10 +112,10 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     m_people = new DetailTable(new TableModel(
         {{u"Person"_s, false, false, 120, true},
          {u"Votes"_s, true, true, 70},
-         {u"Agrees %"_s, true, true, 130, false, u"With the majority of the others on the same pairs"_s},
-         {u"Repeats %"_s, true, true, 130, false, u"Hidden repeats that got the same verdict"_s, true},
-         {u"Left %"_s, true, true, 130, false, u"Left side chosen, ties apart"_s},
-         {u"Ties %"_s, true, true, 130, false, {}, true},
+         {u"Agrees %"_s, true, true, 160, false, u"With the majority of the others on the same pairs"_s},
+         {u"Repeats %"_s, true, true, 160, false, u"Hidden repeats that got the same verdict"_s, true},
+         {u"Left %"_s, true, true, 160, false, u"Left side chosen, ties apart"_s},
+         {u"Ties %"_s, true, true, 160, false, {}, true},
          {u"Median"_s, true, true, 70, false, u"Active time a vote; votes that took over 30 s are left out"_s, true},
          {u"Streak"_s, true, true, 70, false, u"Longest run of the same side"_s, true}},
         [this](int row, int c, int role) { return personCell(row, c, role); }));
@@ -136,6 +139,8 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     lowerColumn->addWidget(m_modelNote);
     lowerColumn->addWidget(m_models, 1);
     tables->addWidget(lower);
+    tables->setStretchFactor(0, 3);
+    tables->setStretchFactor(1, 2);
     m_detail = new DetailPanel(u"Choose a person to see their figures: strengths, time, drift. People see their own here too."_s);
     auto* both = makeSplitter(Qt::Horizontal);
     both->addWidget(tables);
@@ -220,11 +225,15 @@ void QualityPanel::show(desk::QualityReport report) {
     m_people->model()->reset(static_cast<int>(r.people.size()));
     m_models->model()->reset(static_cast<int>(r.models.names.size()));
     QString note = qstr(r.models.warning);
-    if (r.models.names.empty())
+    if (r.models.names.empty()) {
         note = u"No votes on two answers of different models yet."_s;
-    else if (note.isEmpty() && r.doubleLengthLogOdds)
-        note = u"Position and length are taken out: an answer twice as long wins at odds of %1."_s.arg(
-            formatNumber(std::exp(r.doubleLengthLogOdds->value), 3));
+    } else if (note.isEmpty() && r.doubleLengthLogOdds) {
+        const auto bounds = r.doubleLengthLogOdds->interval();
+        const int decimals = estimateDecimals(std::exp(bounds.low), std::exp(bounds.high));
+        const auto odds = [decimals](double logOdds) { return QString::number(std::exp(logOdds), 'f', decimals); };
+        note = u"Position and length are taken out: an answer twice as long wins at odds of %1 [%2, %3], n = %4."_s.arg(
+            odds(r.doubleLengthLogOdds->value), odds(bounds.low), odds(bounds.high), formatCount(r.models.ratings.matches));
+    }
     m_modelNote->setText(note);
     m_models->setVisible(!r.models.names.empty());
     if (row >= 0 && row < static_cast<int>(r.people.size()))
@@ -314,11 +323,14 @@ void QualityPanel::showPerson(int row) {
     m_detail->fact(u"Active time a vote"_s, time);
     if (p.idle)
         m_detail->fact(u"Left out as idle"_s, u"%1 over 30 s"_s.arg(formatCount(p.idle)));
-    m_detail->fact(u"Earlier and later half"_s, u"left %1 and %2"_s.arg(orDash(rateText(p.firstHalfLeft)), orDash(rateText(p.secondHalfLeft))));
-    m_detail->fact(QString(), u"median %1 and %2"_s.arg(secondsText(p.firstHalfMs), secondsText(p.secondHalfMs)));
+    m_detail->fact(u"Left, earlier half"_s, orDash(rateText(p.firstHalfLeft)), true);
+    m_detail->fact(u"Left, later half"_s, orDash(rateText(p.secondHalfLeft)), true);
+    m_detail->fact(u"Median time, earlier and later"_s, u"%1 and %2"_s.arg(secondsText(p.firstHalfMs), secondsText(p.secondHalfMs)));
     if (p.longestStreak >= desk::PersonQuality::kLongStreak)
-        m_detail->note(u"The same side %1 times in a row. By chance that happens once in about %2 votes."_s.arg(
-                           formatCount(p.longestStreak), formatCount(int64_t{1} << std::min<int64_t>(p.longestStreak, 60))),
+        m_detail->note(u"The same side %1 times in a row. By chance that happens %2."_s.arg(
+                           formatCount(p.longestStreak),
+                           p.longestStreak > 30 ? u"next to never"_s
+                                                : u"once in about %1 votes"_s.arg(formatCount(int64_t{1} << p.longestStreak))),
                        Tone::Warn);
     m_detail->end();
 }
