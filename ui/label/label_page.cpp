@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
 #include "ui/shell/preferences.h"
 #include "ui/theme/theme.h"
@@ -143,6 +144,17 @@ void LabelPage::build() {
     m_dock = new GuidelinePanel;
     m_view->setDock(m_dock);
     column->addWidget(m_view, 1);
+    m_bar = new DraftBar;
+    connect(m_bar, &DraftBar::edited, this, [this](const QString& text) {
+        if (m_draft)
+            m_draft->setRationale(text);
+    });
+    connect(m_bar, &DraftBar::left, this, [this](bool finish) {
+        setFocus();
+        if (m_draft)
+            take(m_draft->leaveText(finish));
+    });
+    column->addWidget(m_bar);
     m_strip = new KeyStrip;
     connect(m_strip, &KeyStrip::allKeysRequested, this, [this] {
         m_sheet->open();
@@ -177,6 +189,9 @@ void LabelPage::build() {
 void LabelPage::applyTask() {
     const desk::Task& task = m_context.task;
     m_keys = m_preferences ? KeyMap(m_preferences->keys()) : KeyMap();
+    m_form = VoteForm::of(task);
+    m_bar->setVisible(!m_form.isEmpty());
+    dropDraft();
     m_question->setText(qstr(task.question));
     m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
     m_guideline->setGuideline(task.guidelineVersion, qstr(task.guideline));
@@ -349,6 +364,7 @@ void LabelPage::showMet(int index) {
     Met& met = m_met[static_cast<size_t>(index)];
     m_leftBad = m_rightBad = false;
     m_choosingReason = false;
+    dropDraft();
     if (met.judgement) {
         m_leftBad = met.item.presentation.aOnLeft ? met.judgement->badA : met.judgement->badB;
         m_rightBad = met.item.presentation.aOnLeft ? met.judgement->badB : met.judgement->badA;

@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "ui/label/keys.h"
+#include "ui/label/vote_draft.h"
 #include "ui/shell/context.h"
 #include "ui/widgets/pair_view.h"
 
@@ -15,6 +15,7 @@ class QStackedWidget;
 
 namespace pl::ui {
 
+class DraftBar;
 class KeySheet;
 class GuidelinePanel;
 class LabelStates;
@@ -47,6 +48,9 @@ public:
     bool isSaving() const { return m_saving; }
     /// A vote key would count now: painted, past the guard, nothing on its way to the disk.
     bool takesVotes() const { return m_mode == Mode::Pair && !m_saving && !tooFast(); }
+    /// A vote that was chosen and not yet given, where the task asks for more or for Enter.
+    const VoteDraft* draft() const { return m_draft ? &*m_draft : nullptr; }
+    DraftBar* draftBar() const { return m_bar; }
     int readyItems() const { return static_cast<int>(m_ready.size()); }
 
     /// Votes sooner than this after the first paint are refused (150; tests set less).
@@ -107,6 +111,12 @@ private:
     /// A vote key was not counted: says so, on the page and in the status line.
     void refuse(const QString& words, const QString& why);
     void vote(const SideVote& vote);
+    /// Of a draft: what a key did to it.
+    void take(VoteDraft::Step step);
+    void refreshDraft();
+    void dropDraft();
+    /// A key while a draft waits; false: the page may use it.
+    bool draftKey(int key, Qt::KeyboardModifiers modifiers);
     void submit(const desk::JudgementInput& input, const QString& words, bool flashA, bool flashB);
     void undo();
     void redo();
@@ -136,6 +146,7 @@ private:
     TextLabel* m_sealedNote;
     Banner* m_banner;
     PairView* m_view;
+    DraftBar* m_bar;
     KeyStrip* m_strip;
     LabelStates* m_states;
     KeySheet* m_sheet;
@@ -148,6 +159,8 @@ private:
     int m_at = -1;
     bool m_fetching = false, m_exhausted = false, m_saving = false, m_choosingReason = false;
     bool m_leftBad = false, m_rightBad = false;
+    VoteForm m_form;
+    std::optional<VoteDraft> m_draft;
     bool m_testPairs = false;
     bool m_writing = false; ///< a job is writing pairs
     double m_writingEta = -1;

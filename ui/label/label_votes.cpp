@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/desk/queue/pair_queue.h"
+#include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_view.h"
@@ -133,6 +134,8 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
             skip(reason);
         return true;
     }
+    if (m_draft && draftKey(key, modifiers))
+        return true;
     const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers);
     if (!action)
         return false;
@@ -182,7 +185,78 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     return true;
 }
 
+bool LabelPage::draftKey(int key, Qt::KeyboardModifiers modifiers) {
+    if ((modifiers & ~Qt::KeypadModifier) == Qt::NoModifier) {
+        if (m_saving) {
+            cue();
+            return true;
+        }
+        const VoteDraft::Step step = m_draft->key(key);
+        if (step != VoteDraft::Step::Ignored) {
+            take(step);
+            return true;
+        }
+    }
+    // Looking goes on, and another vote key changes the vote; what would lose the draft without a word does not.
+    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers);
+    if (!action)
+        return false;
+    switch (action->action) {
+    case LabelAction::Next:
+    case LabelAction::Previous:
+    case LabelAction::Undo:
+    case LabelAction::Redo:
+    case LabelAction::Skip:
+    case LabelAction::Flag:
+        m_context.say(State::Info, u"This vote is not given yet: Enter gives it, Esc drops it"_s);
+        return true;
+    default: return false;
+    }
+}
+
+void LabelPage::take(VoteDraft::Step step) {
+    switch (step) {
+    case VoteDraft::Step::Ignored: return;
+    case VoteDraft::Step::Cancelled: dropDraft(); return;
+    case VoteDraft::Step::Text: m_bar->write(m_draft->rationale()); break;
+    case VoteDraft::Step::Missing:
+        m_context.say(State::Warning, u"Not given: this task asks for %1"_s.arg(m_draft->missing().join(u", "_s)));
+        break;
+    case VoteDraft::Step::Stays: break;
+    case VoteDraft::Step::Done: {
+        const Met& met = m_met[static_cast<size_t>(m_at)];
+        const bool aOnLeft = met.item.presentation.aOnLeft;
+        const SideVote side = m_draft->vote();
+        JudgementInput input;
+        static_cast<Judgement&>(input) = judgementOf(side, aOnLeft, m_leftBad, m_rightBad);
+        m_draft->fill(input, aOnLeft);
+        using Choice = SideVote::Choice;
+        submit(input, voteWords(side), side.choice != Choice::Right, side.choice != Choice::Left);
+        break;
+    }
+    }
+    refreshDraft();
+}
+
+void LabelPage::refreshDraft() {
+    m_bar->show(m_form, m_draft ? &*m_draft : nullptr);
+    refreshStrip();
+    refreshMarks();
+}
+
+void LabelPage::dropDraft() {
+    m_draft.reset();
+    m_bar->show(m_form, nullptr);
+    refreshStrip();
+    if (m_mode == Mode::Pair)
+        refreshMarks();
+}
+
 void LabelPage::refreshStrip() {
+    if (m_draft) {
+        m_strip->setHints(m_draft->hints());
+        return;
+    }
     if (!m_choosingReason) {
         m_strip->setHints(labelHints(m_keys, m_context.task.scale, isImagePair()));
         return;
@@ -200,6 +274,16 @@ void LabelPage::refreshMarks() {
         return;
     const Met& met = m_met[static_cast<size_t>(m_at)];
     QString left = m_leftBad ? u"unacceptable"_s : QString(), right = m_rightBad ? u"unacceptable"_s : QString();
+    if (m_draft) { // what is chosen stands beside its tag until it is given
+        using Choice = SideVote::Choice;
+        const SideVote side = m_draft->vote();
+        const auto say = [&](QString& mark, bool chosen) {
+            if (chosen)
+                mark = mark.isEmpty() ? u"chosen"_s : u"chosen, "_s + mark;
+        };
+        say(left, side.choice != Choice::Right);
+        say(right, side.choice != Choice::Left);
+    }
     m_view->setMark(Side::A, left);
     m_view->setMark(Side::B, right);
     QStringList state;
@@ -246,6 +330,15 @@ void LabelPage::vote(const SideVote& sideVote) {
         // A vote about what nobody saw would be a lie.
         refuse(u"Not counted: %1 cannot be seen"_s.arg(missing),
                u"%1 cannot be seen: %2, then 2 leaves the pair out as broken"_s.arg(missing, m_keys.text(KeyId::Skip)));
+        return;
+    }
+    if (!m_form.isEmpty()) {
+        const bool changed = m_draft.has_value();
+        if (changed)
+            m_draft->setVote(sideVote);
+        else
+            m_draft.emplace(m_form, sideVote);
+        take(changed ? VoteDraft::Step::Stays : m_draft->begin());
         return;
     }
     const Met& met = m_met[static_cast<size_t>(m_at)];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/settings/settings_page.h"
 
+#include <algorithm>
+
 #include <QCheckBox>
 #include <QDesktopServices>
 #include <QGridLayout>
@@ -15,6 +17,7 @@
 
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "ui/label/vote_draft.h"
 #include "ui/settings/keys_card.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
@@ -191,6 +194,22 @@ QWidget* SettingsPage::task() {
     rows.add(u"Guideline"_s, m_guideline, u"A changed guideline is a new version. Every vote names the version it was given under."_s,
              true);
     rows.add({}, m_guidelineVersion);
+    m_asked = new QPlainTextEdit;
+    m_asked->setTabChangesFocus(true);
+    m_asked->setMinimumHeight(5 * lineHeight(TextStyle::Body));
+    m_asked->setAccessibleName(u"Asked with every vote"_s);
+    m_asked->setPlaceholderText(u"nothing: one key is the whole vote"_s);
+    rows.add(u"Asked with every vote"_s, m_asked,
+             u"A line each: “helpfulness” or “helpfulness 0-5” for each answer, “pair: clearer” for the two (A, tie, B), “reasons: clearer, "
+             u"shorter, safer” to pick from. A digit answers, and the next comes by itself."_s,
+             true);
+    auto* helpSteer = new LinkButton(u"HelpSteer's five, 0 to 4"_s);
+    connect(helpSteer, &QPushButton::clicked, this, [this] { m_asked->setPlainText(VoteForm::toLines(VoteForm::helpSteer())); });
+    rows.add({}, helpSteer);
+    m_rationale = new SegmentedControl({u"Off"_s, u"Offered"_s, u"Asked for"_s});
+    rows.add(u"Reason in words"_s, m_rationale);
+    m_confirm = new QCheckBox(u"A key only chooses, Enter gives the vote"_s);
+    rows.add(u"Confirm"_s, m_confirm);
     rows.add(u"Votes aimed at"_s, m_quota);
     rows.add(u"Names"_s, m_reveal, u"Such votes are recorded as not blind."_s);
     m_save = new QuietButton(u"save"_s, u"Save the task"_s);
@@ -202,6 +221,9 @@ QWidget* SettingsPage::task() {
     connect(m_question, &QLineEdit::textEdited, this, &SettingsPage::refreshDirty);
     connect(m_scale, &SegmentedControl::currentChanged, this, &SettingsPage::refreshDirty);
     connect(m_guideline, &QPlainTextEdit::textChanged, this, &SettingsPage::refreshDirty);
+    connect(m_asked, &QPlainTextEdit::textChanged, this, &SettingsPage::refreshDirty);
+    connect(m_rationale, &SegmentedControl::currentChanged, this, &SettingsPage::refreshDirty);
+    connect(m_confirm, &QCheckBox::toggled, this, &SettingsPage::refreshDirty);
     connect(m_quota, &QSpinBox::valueChanged, this, &SettingsPage::refreshDirty);
     connect(m_reveal, &QCheckBox::toggled, this, &SettingsPage::refreshDirty);
     return card;
@@ -229,6 +251,12 @@ void SettingsPage::loadTask() {
     m_guidelineVersion->setText(u"Version %1"_s.arg(m_shown.guidelineVersion));
     m_quota->setValue(static_cast<int>(std::min<int64_t>(m_shown.quota, m_quota->maximum())));
     m_reveal->setChecked(m_shown.revealNames);
+    m_asked->setPlainText(VoteForm::toLines(m_shown.attributes));
+    const auto wants = [this](const char* part) {
+        return std::find(m_shown.requiredParts.begin(), m_shown.requiredParts.end(), part) != m_shown.requiredParts.end();
+    };
+    m_rationale->setCurrent(wants("rationale") ? 2 : wants("rationale?") ? 1 : 0);
+    m_confirm->setChecked(wants("confirm"));
     m_loading = false;
     m_save->setEnabled(false);
 }
@@ -246,6 +274,17 @@ void SettingsPage::saveTask() {
     task.guideline = sstr(m_guideline->toPlainText());
     task.quota = m_quota->value();
     task.revealNames = m_reveal->isChecked();
+    auto asked = VoteForm::fromLines(m_asked->toPlainText());
+    if (!asked) {
+        m_message->setMessage(State::Failed, errorText(asked.error()));
+        return;
+    }
+    task.attributes = std::move(*asked);
+    std::erase_if(task.requiredParts, [](const std::string& part) { return part == "rationale" || part == "rationale?" || part == "confirm"; });
+    if (m_rationale->current() > 0)
+        task.requiredParts.push_back(m_rationale->current() == 2 ? "rationale" : "rationale?");
+    if (m_confirm->isChecked())
+        task.requiredParts.push_back("confirm");
     m_save->setEnabled(false);
     m_context.ask(
         this,

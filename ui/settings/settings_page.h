@@ -53,7 +53,9 @@ private:
     SegmentedControl *m_theme, *m_scale;
     QSpinBox* m_reading;
     QLineEdit *m_name, *m_question;
-    QPlainTextEdit* m_guideline;
+    QPlainTextEdit *m_guideline, *m_asked;
+    SegmentedControl* m_rationale;
+    QCheckBox* m_confirm;
     TextLabel *m_guidelineVersion, *m_scaleKeys;
     KeysCard* m_keys;
     QSpinBox* m_quota;
