@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sstream>
+
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/import.h"
@@ -346,6 +348,18 @@ private Q_SLOTS:
             aBetter += aGood;
         }
         QVERIFY(aBetter > 0 && aBetter < 20);
+        // A frozen row speaks of chosen and rejected.
+        DatasetSpec spec;
+        spec.name = "all";
+        const auto set = must(desk.project->freezeDataset(spec));
+        std::istringstream rows(must(os::readFile(set.dir + "/train.jsonl")));
+        int seen = 0;
+        for (std::string line; std::getline(rows, line); ++seen) {
+            const Json row = Json::parse(line);
+            QCOMPARE(row["attributes"]["chosen"]["helpfulness"].get<double>(), 4.0);
+            QCOMPARE(row["attributes"]["rejected"]["helpfulness"].get<double>(), 0.0);
+        }
+        QVERIFY(seen > 5);
     }
 };
 

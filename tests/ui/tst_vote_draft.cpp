@@ -205,11 +205,13 @@ private Q_SLOTS:
         // The text has the keys now: letters are letters, and none of them votes.
         QLineEdit* field = sitting.page->draftBar()->field();
         QTRY_VERIFY(field->hasFocus());
+        QCOMPARE(sitting.page->keyStrip()->hints().size(), qsizetype{2}); // Enter and Esc: nothing else is a command now
         QTest::keyClicks(field, u"short and true, S"_s);
         QCOMPARE(sitting.votes(), int64_t{0});
         sitting.press(Qt::Key_Escape); // back to the keys, the text stays
         QVERIFY(sitting.page->hasFocus());
         QVERIFY(sitting.page->draft());
+        QVERIFY(sitting.page->keyStrip()->hints().size() > 2);
         const desk::Id comparison = sitting.page->currentComparison();
         QSignalSpy saved(sitting.page, &LabelPage::saved);
         sitting.press(Qt::Key_Return);

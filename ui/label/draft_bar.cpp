@@ -51,7 +51,7 @@ void DraftBar::show(const VoteForm& form, const VoteDraft* draft) {
     }
     m_vote->setText(voteWords(draft->vote()));
     m_question->setText(draft->question());
-    m_question->setVisible(!m_field->isVisibleTo(this));
+    m_question->setVisible(!isWriting());
     m_summary->setText(draft->summary());
 }
 
@@ -62,13 +62,21 @@ void DraftBar::write(const QString& text) {
     m_field->setFocus();
 }
 
+void DraftBar::leave(bool finish) {
+    m_field->hide();
+    m_question->show();
+    Q_EMIT left(finish);
+}
+
+bool DraftBar::isWriting() const {
+    return m_field->isVisibleTo(this);
+}
+
 bool DraftBar::eventFilter(QObject* watched, QEvent* event) {
     if (watched == m_field && event->type() == QEvent::KeyPress) {
         const int key = static_cast<QKeyEvent*>(event)->key();
         if (key == Qt::Key_Escape || key == Qt::Key_Return || key == Qt::Key_Enter) {
-            m_field->hide();
-            m_question->show();
-            Q_EMIT left(key != Qt::Key_Escape);
+            leave(key != Qt::Key_Escape);
             return true;
         }
     }

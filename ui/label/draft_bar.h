@@ -20,6 +20,10 @@ public:
     void show(const VoteForm& form, const VoteDraft* draft);
     /// The field of the rationale takes the keys, with `text` in it.
     void write(const QString& text);
+    /// Hides the field, as Enter (finish) or Esc does.
+    void leave(bool finish);
+    /// The field has the keys.
+    bool isWriting() const;
     QLineEdit* field() const { return m_field; }
 
 Q_SIGNALS:

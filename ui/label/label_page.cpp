@@ -162,6 +162,8 @@ void LabelPage::build() {
     });
     connect(m_strip, &KeyStrip::hintClicked, this, [this](int index) {
         const int code = m_strip->hints().value(index).code;
+        if (m_draft && m_bar->isWriting())
+            return m_bar->leave(index == 0);
         // A click cannot be held: it flips, and the next one flips back.
         if (code == m_keys.key(KeyId::ImageFlip) && isImagePair())
             m_view->images()->setFlipped(!m_view->images()->isFlipped());

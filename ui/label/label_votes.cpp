@@ -254,7 +254,10 @@ void LabelPage::dropDraft() {
 
 void LabelPage::refreshStrip() {
     if (m_draft) {
-        m_strip->setHints(m_draft->hints());
+        if (m_bar->isWriting())
+            m_strip->setHints({{u"Enter"_s, u"give the vote"_s, 0, 0, 0}, {u"Esc"_s, u"back to the keys"_s, 0, 0, 0}});
+        else
+            m_strip->setHints(m_draft->hints());
         return;
     }
     if (!m_choosingReason) {
@@ -284,8 +287,8 @@ void LabelPage::refreshMarks() {
         say(left, side.choice != Choice::Right);
         say(right, side.choice != Choice::Left);
     }
-    m_view->setMark(Side::A, left);
-    m_view->setMark(Side::B, right);
+    m_view->setMark(Side::A, left, m_leftBad ? Tone::Error : Tone::Text);
+    m_view->setMark(Side::B, right, m_rightBad ? Tone::Error : Tone::Text);
     QStringList state;
     if (met.judgement)
         state.append(u"your vote: %1"_s.arg(doneWords(*met.judgement, met.item.presentation.aOnLeft)));

@@ -309,7 +309,7 @@ QList<KeyHint> VoteDraft::hints() const {
         case Kind::Left:
         case Kind::Right:
             for (int digit = 0; digit <= part.top; ++digit)
-                out.append({QString::number(digit), digit == 0 ? u"worst"_s : digit == part.top ? u"best"_s : QString(), 0,
+                out.append({QString::number(digit), digit == 0 ? u"least"_s : digit == part.top ? u"most"_s : QString(), 0,
                             part.kind == Kind::Left ? 1 : 2, Qt::Key_0 + digit});
             break;
         case Kind::Reasons:

@@ -423,7 +423,8 @@ void PairView::setTags(const QString& a, const QString& b) {
     d->sides[1]->tag->setText(b);
     d->images->setTags(a, b);
 }
-void PairView::setMark(Side side, const QString& word) {
+void PairView::setMark(Side side, const QString& word, Tone tone) {
+    d->sides[static_cast<size_t>(side)]->markLabel->setTone(tone);
     d->sides[static_cast<size_t>(side)]->markLabel->setText(word);
     d->images->setMark(side, word);
 }

@@ -8,6 +8,8 @@
 #include <QStringList>
 #include <QWidget>
 
+#include "ui/theme/theme.h"
+
 namespace pl::ui {
 
 /// How a text is shown. Raw is the default: Markdown hides characters, so the view used is recorded with the vote.
@@ -64,7 +66,7 @@ public:
     /// What the tags say: "A" and "B" by default (model names only where the task reveals them).
     void setTags(const QString& a, const QString& b);
     /// A word beside the tag, e.g. "unacceptable"; empty hides it.
-    void setMark(Side side, const QString& word);
+    void setMark(Side side, const QString& word, Tone tone = Tone::Error);
 
     /// Both panes by pages (PgUp/PgDn) or lines (arrows); images move.
     void scrollPages(int pages);

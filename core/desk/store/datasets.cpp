@@ -32,6 +32,23 @@ Json promptValue(const std::string& content) {
     return content;
 }
 
+/// Attributes of a and b, as those of chosen and rejected; what is said of the pair names the side.
+Json bySide(const Json& attributes, bool aWins) {
+    if (!attributes.is_object())
+        return attributes;
+    Json out = Json::object();
+    for (const auto& [key, value] : attributes.items()) {
+        const bool a = key == "a";
+        if (key == "pair" && value.is_object()) {
+            for (const auto& [name, side] : value.items())
+                out["pair"][name] = side == "a" ? Json(aWins ? "chosen" : "rejected") : side == "b" ? Json(aWins ? "rejected" : "chosen") : side;
+        } else {
+            out[a || key == "b" ? (a == aWins ? "chosen" : "rejected") : key.c_str()] = value;
+        }
+    }
+    return out;
+}
+
 /// What the votes on one pair come to.
 struct Verdict {
     Winner winner = Winner::Tie;
@@ -382,18 +399,20 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             if (verdict.annotator)
                 for (const CurrentVote* vote : votes)
                     if (vote->annotator == verdict.annotator) {
-                        auto details = impl.query("SELECT attributes, rationale, spans, ranking FROM judgement_details "
+                        auto details = impl.query("SELECT attributes, rationale, spans, ranking, reasons FROM judgement_details "
                                                   "WHERE event_id = ?");
                         if (!details.bind(vote->event).step())
                             continue;
                         if (!details.null(0))
-                            line["attributes"] = details.json(0);
+                            line["attributes"] = bySide(details.json(0), aWins);
                         if (!details.null(1))
                             line["rationale"] = details.text(1);
                         if (!details.null(2))
                             line["spans"] = details.json(2);
                         if (!details.null(3))
                             line["ranking"] = details.json(3);
+                        if (!details.null(4))
+                            line["reasons"] = details.json(4);
                     }
             written(fileOf(split), id, std::move(line), {a, b});
         }
