@@ -127,6 +127,8 @@ Result<int> stats(const Arguments& a) {
     const auto quality = work();
     Json json = summary.toJson();
     json["quality"] = quality.toJson();
+    PL_TRY(const auto strata, project.strata());
+    json["strata"] = strata;
     const auto c = project.counters();
     json["judgements"] = c.events;
     json["current"] = c.current;
@@ -163,6 +165,8 @@ Result<int> stats(const Arguments& a) {
         std::printf("  by %s (%s): %lld votes, %lld skips, %lld flags\n", person.name.c_str(), person.kind.c_str(),
                     static_cast<long long>(person.votes), static_cast<long long>(person.skips),
                     static_cast<long long>(person.flags));
+    for (const auto& [stratum, votes] : strata)
+        std::printf("  %-22s %lld votes\n", ("from the queue: " + stratum).c_str(), static_cast<long long>(votes));
     const auto alpha = [](const char* name, const desk::Coefficient& c) {
         if (c.pairs)
             std::printf("  %-22s %.3f [%.3f, %.3f], n = %lld pairs, %.0f %% agree%s\n", name, c.value, c.interval.low, c.interval.high,

@@ -403,6 +403,28 @@ private Q_SLOTS:
         QVERIFY2(clipped(sitting.window.get()).isEmpty(), qPrintable(clipped(sitting.window.get()).join(u" | "_s)));
     }
 
+    /// The same pair again, among the others, with nothing on the page that says so.
+    void aMixBringsHiddenRepeats() {
+        Sitting sitting;
+        makeProject(sitting.dir(), 90, Scale::SevenPoint, [](desk::Project& p) {
+            desk::Task task = must(p.defaultTask());
+            task.queueMix = {{"random", 40}, {"repeat", 60}};
+            must(p.updateTask(task));
+        });
+        sitting.open();
+        for (int i = 0; i < 75; ++i) {
+            QVERIFY(sitting.waitForPair());
+            QVERIFY(sitting.pressAndSave(i % 2 ? Qt::Key_S : Qt::Key_K));
+        }
+        int repeats = 0, first = 0;
+        for (const auto& vote : sitting.ask([](desk::Project& p) { return p.currentVotes(); })) {
+            repeats += vote.occasion == 1;
+            first += vote.occasion == 0;
+        }
+        QCOMPARE(first + repeats, 75);
+        QVERIFY2(repeats >= 5, qPrintable(QString::number(repeats)));
+    }
+
     void nothingIsClippedAndTabGoesRound() {
         Sitting sitting;
         sitting.start(3);

@@ -249,6 +249,8 @@ desk::Project::NextOptions LabelPage::options(size_t limit) const {
     o.session = m_context.session;
     o.limit = limit;
     o.blind = !m_context.task.revealNames;
+    if (!m_testPairs)
+        o.rule = desk::QueueRule::Mixed; // in order where the task has no mix
     if (m_testPairs)
         o.split = desk::Split::Test;
     for (const LabelItem& item : m_ready)
@@ -309,7 +311,7 @@ void LabelPage::refill() {
                 // A vote may have come between the question and the answer.
                 const int met = indexOf(item.comparison.id);
                 if (std::count(skip.begin(), skip.end(), item.comparison.id) ||
-                    (met >= 0 && m_met[static_cast<size_t>(met)].judgement))
+                    (met >= 0 && m_met[static_cast<size_t>(met)].judgement && !item.presentation.repeat))
                     continue;
                 m_seed = item.presentation.seed;
                 m_ready.push_back(std::move(item));

@@ -2,6 +2,7 @@
 #include "ui/settings/settings_page.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <QCheckBox>
 #include <QDesktopServices>
@@ -17,6 +18,7 @@
 
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/queue/queue_mix.h"
 #include "ui/label/vote_draft.h"
 #include "ui/settings/keys_card.h"
 #include "ui/theme/theme.h"
@@ -29,6 +31,7 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr int kColumn = 820;
+constexpr int kUsualMix[] = {75, 20, 5}; ///< random, second opinions, repeats, in percent
 
 /// Rows of a name and a control.
 class Rows {
@@ -210,6 +213,29 @@ QWidget* SettingsPage::task() {
     rows.add(u"Reason in words"_s, m_rationale);
     m_confirm = new QCheckBox(u"A key only chooses, Enter gives the vote"_s);
     rows.add(u"Confirm"_s, m_confirm);
+    m_nextRule = new SegmentedControl({u"In order"_s, u"Mixed"_s});
+    rows.add(u"What comes next"_s, m_nextRule,
+             u"Mixed: pairs nobody has judged, drawn at random (these votes measure models without bias); pairs that others judged, until "
+             u"two agree or most do; and, without a word, your own older ones with the sides drawn anew."_s);
+    m_mixRow = new QWidget;
+    auto* mix = new QHBoxLayout(m_mixRow);
+    setNoMargins(mix, Size::GapM);
+    const QString words[3] = {u"random"_s, u"second opinions"_s, u"repeats"_s};
+    for (size_t i = 0; i < 3; ++i) {
+        m_mix[i] = new QSpinBox;
+        m_mix[i]->setRange(0, 100);
+        m_mix[i]->setSuffix(u" %"_s);
+        m_mix[i]->setAccessibleName(u"Share of %1"_s.arg(words[i]));
+        mix->addWidget(m_mix[i]);
+        mix->addWidget(new TextLabel(words[i], TextStyle::Caption, Tone::Second));
+        connect(m_mix[i], &QSpinBox::valueChanged, this, &SettingsPage::refreshDirty);
+    }
+    mix->addStretch(1);
+    rows.add({}, m_mixRow);
+    connect(m_nextRule, &SegmentedControl::currentChanged, this, [this](int at) {
+        m_mixRow->setEnabled(at == 1);
+        refreshDirty();
+    });
     rows.add(u"Votes aimed at"_s, m_quota);
     rows.add(u"Names"_s, m_reveal, u"Such votes are recorded as not blind."_s);
     m_save = new QuietButton(u"save"_s, u"Save the task"_s);
@@ -257,6 +283,11 @@ void SettingsPage::loadTask() {
     };
     m_rationale->setCurrent(wants("rationale") ? 2 : wants("rationale?") ? 1 : 0);
     m_confirm->setChecked(wants("confirm"));
+    const auto mix = desk::QueueMix::of(m_shown.queueMix);
+    m_nextRule->setCurrent(mix.empty() ? 0 : 1);
+    m_mixRow->setEnabled(!mix.empty());
+    for (size_t i = 0; i < 3; ++i)
+        m_mix[i]->setValue(mix.empty() ? kUsualMix[i] : static_cast<int>(std::lround(mix.shares[i] * 100)));
     m_loading = false;
     m_save->setEnabled(false);
 }
@@ -285,6 +316,15 @@ void SettingsPage::saveTask() {
         task.requiredParts.push_back(m_rationale->current() == 2 ? "rationale" : "rationale?");
     if (m_confirm->isChecked())
         task.requiredParts.push_back("confirm");
+    task.queueMix = Json::object();
+    if (m_nextRule->current() == 1) {
+        for (size_t i = 0; i < 3; ++i)
+            task.queueMix[desk::stratumName(static_cast<desk::Stratum>(i))] = m_mix[i]->value();
+        if (desk::QueueMix::of(task.queueMix).empty()) {
+            m_message->setMessage(State::Failed, u"A mix needs a share above 0 %."_s);
+            return;
+        }
+    }
     m_save->setEnabled(false);
     m_context.ask(
         this,

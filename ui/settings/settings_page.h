@@ -56,6 +56,9 @@ private:
     QPlainTextEdit *m_guideline, *m_asked;
     SegmentedControl* m_rationale;
     QCheckBox* m_confirm;
+    SegmentedControl* m_nextRule;
+    QSpinBox* m_mix[3];
+    QWidget* m_mixRow;
     TextLabel *m_guidelineVersion, *m_scaleKeys;
     KeysCard* m_keys;
     QSpinBox* m_quota;

@@ -38,7 +38,7 @@ constexpr Name<EventKind> kEvents[] = {{EventKind::Vote, "vote"}, {EventKind::Sk
                                        {EventKind::Flag, "flag"}, {EventKind::Undo, "undo"},
                                        {EventKind::Redo, "redo"}, {EventKind::Revert, "revert"}};
 constexpr Name<CandidateKind> kKinds[] = {{CandidateKind::Text, "text"}, {CandidateKind::Image, "image"}};
-constexpr Name<QueueRule> kRules[] = {{QueueRule::Fifo, "fifo"}, {QueueRule::Random, "random"}};
+constexpr Name<QueueRule> kRules[] = {{QueueRule::Fifo, "fifo"}, {QueueRule::Random, "random"}, {QueueRule::Mixed, "mixed"}};
 
 template<class E, size_t N>
 const char* nameIn(const Name<E> (&table)[N], E value) {

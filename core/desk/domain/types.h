@@ -30,7 +30,8 @@ enum class Scale { Simple, SevenPoint };
 /// of an import batch.
 enum class EventKind { Vote, Skip, Flag, Undo, Redo, Revert };
 enum class CandidateKind { Text, Image };
-enum class QueueRule { Fifo, Random };
+/// Mixed: by the task's queue mix (queue/queue_mix.h); without one as Fifo.
+enum class QueueRule { Fifo, Random, Mixed };
 
 const char* splitName(Split value);           ///< train dev test
 const char* winnerName(Winner value);         ///< a b tie
@@ -39,7 +40,7 @@ const char* annotatorKindName(AnnotatorKind value); ///< human rule judge model
 const char* provenanceName(Provenance value); ///< human rule judge model transferred imported
 const char* scaleName(Scale value);           ///< simple seven_point
 const char* eventKindName(EventKind value);   ///< vote skip flag undo redo revert
-const char* queueRuleName(QueueRule value);   ///< fifo random
+const char* queueRuleName(QueueRule value);   ///< fifo random mixed
 const char* candidateKindName(CandidateKind value); ///< text image
 
 Result<Split> splitOf(std::string_view name);
@@ -80,7 +81,7 @@ struct Task {
     Scale scale = Scale::SevenPoint;
     std::vector<std::string> requiredParts; ///< "rationale", "attributes", ...
     std::string view = "raw";               ///< raw | markdown | diff | side | wipe | difference | flip | blink
-    Json queueMix = Json::object();
+    Json queueMix = Json::object(); ///< QueueMix; empty: none
     Json attributes = Json::array(); ///< names of the attributes asked for
     Json people = Json::array();
     int64_t quota = 0; ///< votes aimed at; 0 is none
@@ -172,7 +173,7 @@ struct Presentation {
     uint64_t seed = 0;
     QueueRule rule = QueueRule::Fifo;
     double propensity = 1; ///< probability that the rule chose this pair now
-    std::string stratum;   ///< "fifo", "random", "repeat"
+    std::string stratum;   ///< "fifo", "random", "second", "repeat"
     bool blind = true;
     bool exposed = false; ///< the person has already seen one of the answers with its name
     bool repeat = false;  ///< a hidden repeat: kept as a separate occasion

@@ -24,10 +24,25 @@ void VoteTable::set(const CurrentVote& vote) {
     if (fresh) {
         m_rows.push_back(vote);
     } else {
-        m_perComparison[vote.comparison] -= counts(m_rows[at->second]);
+        count(m_rows[at->second], -1);
         m_rows[at->second] = vote;
     }
-    m_perComparison[vote.comparison] += counts(vote);
+    count(vote, 1);
+}
+
+void VoteTable::count(const CurrentVote& vote, int by) {
+    if (!counts(vote))
+        return;
+    m_perComparison[vote.comparison] += by;
+    if (vote.provenance != Provenance::Human && vote.provenance != Provenance::Imported)
+        return;
+    Tally& tally = m_tallies[{vote.task, vote.comparison, 0, 0}];
+    (vote.winner == Winner::A ? tally.a : vote.winner == Winner::B ? tally.b : tally.tie) += by;
+}
+
+Tally VoteTable::tally(Id task, Id comparison) const {
+    const auto at = m_tallies.find({task, comparison, 0, 0});
+    return at == m_tallies.end() ? Tally() : at->second;
 }
 
 void VoteTable::erase(const VoteKey& key) {
@@ -35,7 +50,7 @@ void VoteTable::erase(const VoteKey& key) {
     if (at == m_index.end())
         return;
     const size_t hole = at->second;
-    m_perComparison[key.comparison] -= counts(m_rows[hole]);
+    count(m_rows[hole], -1);
     m_index.erase(at);
     if (hole + 1 != m_rows.size()) {
         m_rows[hole] = m_rows.back();
@@ -58,6 +73,7 @@ void VoteTable::clear() {
     m_rows.clear();
     m_index.clear();
     m_perComparison.clear();
+    m_tallies.clear();
 }
 
 int64_t VoteTable::votesOn(Id comparison) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/desk/domain/types.h"
+#include "core/desk/queue/queue_mix.h"
 
 namespace pl::desk {
 
@@ -27,6 +28,8 @@ public:
     static VoteKey keyOf(const CurrentVote& vote);
     /// Votes on a comparison by everybody, occasion 0.
     int64_t votesOn(Id comparison) const;
+    /// Of people (imported votes included) in a task, occasion 0.
+    Tally tally(Id task, Id comparison) const;
 
 private:
     struct Hash {
@@ -34,7 +37,9 @@ private:
     };
     std::vector<CurrentVote> m_rows;
     std::unordered_map<VoteKey, size_t, Hash> m_index;
+    void count(const CurrentVote& vote, int by);
     std::unordered_map<Id, int32_t> m_perComparison;
+    std::unordered_map<VoteKey, Tally, Hash> m_tallies; ///< annotator and occasion 0
 };
 
 } // namespace pl::desk

@@ -251,6 +251,18 @@ Result<std::vector<HistoryRow>> Project::history(const Page& page) {
     });
 }
 
+Result<std::map<std::string, int64_t>> Project::strata(Id task) {
+    return m->guarded("counting strata", [&]() -> Result<std::map<std::string, int64_t>> {
+        std::map<std::string, int64_t> out;
+        auto rows = m->query("SELECT p.stratum, count(*) FROM judgements j JOIN presentations p ON p.id = j.presentation_id "
+                             "WHERE j.kind = 'vote' AND (? = 0 OR j.task_id = ?) GROUP BY p.stratum");
+        rows.bind(task, task);
+        while (rows.step())
+            out[rows.text(0)] = rows.integer(1);
+        return out;
+    });
+}
+
 Result<std::map<Id, Project::PairFacts>> Project::pairFacts() {
     return m->guarded("reading pairs with votes", [&]() -> Result<std::map<Id, PairFacts>> {
         std::map<Id, PairFacts> facts;

@@ -80,6 +80,8 @@ struct Project::Impl {
         std::optional<Split> split;
         std::optional<CandidateKind> kind;
         uint64_t seed;
+        int stratum = -1; ///< of a mixed queue: Stratum; -1: all open pairs
+        int votes = 2;    ///< wanted opinions, of the second stratum
         auto operator<=>(const QueueKey&) const = default;
         /// Whether the queue holds the pair as long as it has no vote.
         bool takes(const PairInfo& pair) const {
@@ -87,6 +89,15 @@ struct Project::Impl {
         }
     };
     std::map<QueueKey, PairQueue> queues;
+    /// Whether a pair that the queue takes is in it now: this person has no vote on it, and others what its stratum says.
+    bool holds(const QueueKey& key, Id comparison) const {
+        if (votes.find({key.task, comparison, key.annotator, 0}))
+            return false;
+        if (key.stratum < 0)
+            return true;
+        const Tally tally = votes.tally(key.task, comparison);
+        return key.stratum == static_cast<int>(Stratum::Fresh) ? tally.total() == 0 : tally.wantsMore(key.votes);
+    }
 
     struct ChainHead {
         int64_t seq = 0;
@@ -145,7 +156,12 @@ struct Project::Impl {
 
     // --- labels.cpp (inside a transaction) ---
     void loadPairs();
-    PairQueue& queueFor(const NextOptions& options);
+    PairQueue& queueFor(const NextOptions& options, int stratum = -1, int votes = 2);
+    /// What this person judged at least minGap votes ago and was not shown again, in the order it is to be repeated.
+    std::vector<Id> repeatable(const NextOptions& options, int minGap);
+    Result<LabelItem> repeatIn(const NextOptions& options, Id comparison);
+    Result<LabelItem> offer(const NextOptions& options, const QueuePick& pick);
+    Result<std::vector<LabelItem>> nextMixed(const NextOptions& options);
     Result<Id> presentIn(const Presentation& presentation);
     Result<Ack> judgeIn(const JudgementInput& input);
     Result<Id> appendEvent(const EventDraft& draft, std::string* uuid = nullptr);

@@ -82,21 +82,19 @@ void Project::Impl::rollback() {
 
 void Project::Impl::commitToMemory() {
     for (const auto& [key, vote] : pending.votes) {
-        const bool open = votes.find({key.task, key.comparison, key.annotator, 0}) == nullptr;
         if (vote)
             votes.set(*vote);
         else
             votes.erase(key);
-        const bool openNow = votes.find({key.task, key.comparison, key.annotator, 0}) == nullptr;
-        if (!pairsLoaded || open == openNow || pending.dropQueues)
+        if (!pairsLoaded || pending.dropQueues)
             continue;
         const auto info = pairs.find(key.comparison);
         if (info == pairs.end())
             continue;
         for (auto& [which, queue] : queues) {
-            if (which.task != key.task || which.annotator != key.annotator || !which.takes(info->second))
+            if (which.task != key.task || !which.takes(info->second))
                 continue;
-            if (openNow)
+            if (holds(which, key.comparison))
                 queue.add(key.comparison, info->second);
             else
                 queue.remove(key.comparison, info->second);
@@ -110,7 +108,7 @@ void Project::Impl::commitToMemory() {
         for (const auto& [id, info] : pending.newPairs) {
             pairs[id] = info;
             for (auto& [which, queue] : queues)
-                if (which.takes(info) && !votes.find({which.task, id, which.annotator, 0}))
+                if (which.takes(info) && holds(which, id))
                     queue.add(id, info);
         }
     }

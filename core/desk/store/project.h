@@ -202,6 +202,8 @@ public:
         Id prompt = 0, a = 0, b = 0;
     };
     Result<std::map<Id, PairFacts>> pairFacts();
+    /// How many votes came from which stratum of the queue ("fifo", "random", "second", "repeat"), presentations that were judged.
+    Result<std::map<std::string, int64_t>> strata(Id task = 0);
 
     // --- runs ---
     /// The next run number, for the folder's name; then insertRun with that id.
