@@ -199,7 +199,7 @@ QWidget* SettingsPage::task() {
     rows.add({}, m_guidelineVersion);
     m_asked = new QPlainTextEdit;
     m_asked->setTabChangesFocus(true);
-    m_asked->setMinimumHeight(5 * lineHeight(TextStyle::Body));
+    m_asked->setFixedHeight(6 * lineHeight(TextStyle::Body));
     m_asked->setAccessibleName(u"Asked with every vote"_s);
     m_asked->setPlaceholderText(u"nothing: one key is the whole vote"_s);
     rows.add(u"Asked with every vote"_s, m_asked,
