@@ -2,6 +2,7 @@
 #include "core/base/model_folder.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -14,7 +15,7 @@ namespace {
 
 constexpr JsonLimits kConfigLimits{.maxBytes = size_t{4} << 20, .maxDepth = 16};
 constexpr JsonLimits kIndexLimits{.maxBytes = size_t{32} << 20, .maxDepth = 4};
-constexpr size_t kMostFiles = 10'000;
+constexpr size_t kMostFiles = 10'000, kMostStops = 256;
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kLayoutHint = "Choose a folder in Hugging Face layout.";
@@ -104,6 +105,35 @@ Result<ModelConfig> readModelConfig(const std::string& dir) {
     if (!config && config.error().hint.empty())
         config.error().hint = kAgain;
     return config;
+}
+
+Result<std::vector<int64_t>> stopTokenIds(const std::string& dir) {
+    std::vector<int64_t> out;
+    int64_t vocab = std::numeric_limits<int64_t>::max();
+    if (os::exists(os::joinPath(dir, "config.json"))) {
+        PL_TRY(const ModelConfig config, readModelConfig(dir));
+        vocab = config.vocabSize;
+        out = config.eosTokenIds;
+    }
+    if (os::exists(os::joinPath(dir, "generation_config.json"))) {
+        PL_TRY(const std::string path, modelFile(dir, "generation_config.json"));
+        PL_TRY(const Json json, readJsonFile(path, kConfigLimits));
+        if (!json.is_object())
+            return fail(Code::Corrupt, fmt::format("{} is not a JSON object", path), kAgain);
+        const Json eos = json.value("eos_token_id", Json());
+        const Json list = eos.is_null() ? Json::array() : eos.is_array() ? eos : Json::array({eos});
+        if (list.size() > kMostStops)
+            return fail(Code::Corrupt, fmt::format("{}: eos_token_id lists {} tokens, more than {}", path, list.size(), kMostStops), kAgain);
+        for (const Json& id : list) {
+            if (!id.is_number_integer() || id < Json(0) || id >= Json(vocab))
+                return fail(Code::Corrupt, fmt::format("{}: eos_token_id {} is not a token id below {}", path, dumpJson(id).substr(0, 60), vocab),
+                            "Take config.json and generation_config.json from the same place.");
+            out.push_back(id.get<int64_t>());
+        }
+    }
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
 }
 
 Result<std::map<std::string, WeightPart>> checkWeights(const std::string& dir, const ModelConfig& config, bool needScore) {

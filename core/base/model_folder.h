@@ -24,11 +24,19 @@ Result<std::vector<std::string>> weightFileNames(const std::string& dir);
 /// Are weights there in one of the two forms?
 bool hasWeights(const std::string& dir);
 
+/// A folder beside weights that a LoRA adapter in PEFT's layout lies in, to be merged into them when the model is loaded. (A
+/// trainer's checkpoint has its adapter in "adapter": there the weights hold it already.)
+inline constexpr const char* kAppliedAdapter = "apply_adapter";
+
 /// Names of the other files a model is used with, in the order they are copied in: config.json, tokenizer, chat template, ...
 const std::vector<std::string>& modelSideFiles();
 
 /// config.json of a language model.
 Result<ModelConfig> readModelConfig(const std::string& dir);
+
+/// Ids that end what the model writes: eos_token_id, a number or a list, of generation_config.json and of config.json, each once.
+/// Real models have several (Llama 3: end of turn, of message, of text). An id that is none of the model's is refused.
+Result<std::vector<int64_t>> stopTokenIds(const std::string& dir);
 
 /// A tensor of the folder.
 struct WeightPart {

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include "core/base/bundle.h"
 #include "core/base/json.h"
 #include "core/base/os/files.h"
 #include "core/learn/models/decoder.h"
@@ -115,6 +116,33 @@ private Q_SLOTS:
         again.dir = dir;
         again.open();
         QVERIFY(difference(again.logits(), c.tensors.at("on")) < 1e-5);
+    }
+
+    /// A folder of a model with an adapter that is to be applied: what PEFT computes, in ordinary weights.
+    void anAdapterBesideItsModelIsMergedWhenItIsLoaded_data() { everyCase(); }
+    void anAdapterBesideItsModelIsMergedWhenItIsLoaded() {
+        QFETCH(QString, name);
+        Case c(name.toStdString());
+        const std::string base = kFamilies + c.json["model"].get<std::string>(), dir = m_dir + "/composed-" + name.toStdString();
+        QVERIFY(os::copyTree(base, dir) && os::makeDirs(dir + "/apply_adapter"));
+        for (const char* file : {"/adapter_config.json", "/adapter_model.safetensors"})
+            QVERIFY(os::copyFile(c.dir + file, dir + "/apply_adapter" + file));
+        c.loaded = openFolder(dir);
+        QVERIFY(difference(c.logits(), c.tensors.at("on")) < 1e-5);
+        QVERIFY(c.loaded.hash != must(modelHash(base)));
+        for (const auto& parameter : c.loaded.model->parameters())
+            QVERIFY(parameter.requires_grad());
+        // Another adapter can be trained on top.
+        const auto before = c.logits();
+        const auto fresh = must(Adapters::attach(*c.loaded.model, c.loaded.model->adaptable(), {2, 4, "*", false, {}}, 7));
+        QVERIFY(torch::equal(c.logits(), before));
+        // Saved, it is an ordinary model.
+        QVERIFY(saveModel(c.loaded.model, dir + "-saved", dir).has_value());
+        QVERIFY(!os::exists(dir + "-saved/apply_adapter"));
+        c.loaded = openFolder(dir + "-saved");
+        QVERIFY(torch::equal(c.logits(), before));
+        QVERIFY(os::writeFileAtomic(dir + "/apply_adapter/adapter_config.json", "{}").has_value());
+        QVERIFY(!loadModel(dir, torch::kCPU).has_value());
     }
 
     void freshOnesChangeNothingAndAloneAreTrained() {

@@ -120,7 +120,7 @@ private Q_SLOTS:
         torch::NoGradGuard noGrad;
         torch::manual_seed(3);
         const auto ids = torch::randint(3, 61, {3, 24}, torch::kInt64);
-        auto prompts = torch::tensor({4, 11, 7}, torch::kInt64); // ragged: slots between are masked
+        auto prompts = torch::tensor({4, 11, 7}, torch::kInt64); // ragged
         auto cache = model->makeCache(3, 30);
         auto hidden = model->prefill({ids.narrow(1, 0, 11), prompts}, cache);
         std::vector<int64_t> rows{0, 1, 2}; // of ids, in the cache's order
@@ -137,7 +137,7 @@ private Q_SLOTS:
             hidden = model->decodeStep(torch::tensor(next, torch::kInt64), cache);
             if (step == 5) { // rows keep their own past and place when others leave
                 rows = {2, 0};
-                cache.selectRows(torch::tensor(rows, torch::kInt64));
+                cache.selectRows(rows);
                 hidden = hidden.index_select(0, torch::tensor(rows, torch::kInt64));
             }
         }

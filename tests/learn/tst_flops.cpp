@@ -86,16 +86,39 @@ private Q_SLOTS:
         QCOMPARE(takeFlops(), 2 * forward);
     }
 
-    void samplingReadsEqualPromptsOnceAndLooksAtTheWholeCache() {
+    void samplingReadsEqualPromptsOnceAndLooksAtEachRowsOwnPast() {
         auto m = model();
         SamplingOptions options;
         options.maxNewTokens = 4; // no stop ids: every row runs to the end
         const std::vector<int64_t> a{1, 2, 3}, b{4, 5, 6, 7, 8};
-        QVERIFY(sampleBatch(m, {a, a, b}, options));
-        // Two different prompts padded to 5; then three rows three times, seeing 6, 7 and 8 slots; four draws
-        // of three.
-        const double expected = 2 * row(5) + 3 * (3 * kMatrices + (6 + 7 + 8) * kSeen) + 4 * 3 * kHead;
-        QCOMPARE(takeFlops(), expected);
+        QVERIFY(sampleBatch(m, {a, b, a}, options));
+        // Two different prompts padded to 5; then three rows three times, after 3, 3 and 5 tokens; the head once a prompt and once
+        // a row and step.
+        const double seen = 2 * (4 + 5 + 6) + (6 + 7 + 8);
+        QCOMPARE(takeFlops(), 2 * row(5) + 3 * 3 * kMatrices + seen * kSeen + (2 + 3 * 3) * kHead);
+    }
+
+    void aPromptIsReadOnceThoughItsAnswersBeginAtDifferentTimes() {
+        auto m = model();
+        SamplingOptions options;
+        options.maxNewTokens = 4;
+        options.batchSize = 2;
+        const std::vector<int64_t> a{1, 2, 3};
+        QVERIFY(sampleBatch(m, std::vector<std::vector<int64_t>>(5, a), options)); // two, two and one
+        QCOMPARE(takeFlops(), row(3) + kHead + 5 * (3 * kMatrices + (4 + 5 + 6) * kSeen + 3 * kHead));
+    }
+
+    /// A window of 4: the fifth position on sees no more.
+    void windowsAreCountedWhereTheyCut() {
+        auto config = tiny();
+        config.windows = {4, 0};
+        Decoder m(config);
+        m->initialise(3);
+        SamplingOptions options;
+        options.maxNewTokens = 4;
+        QVERIFY(sampleBatch(m, {{1, 2, 3}}, options));
+        const double seen = (4 + 5 + 6 + 4 + 4 + 4) / 2.0; // of both layers
+        QCOMPARE(takeFlops(), row(3) + 3 * kMatrices + seen * kSeen + 4 * kHead);
     }
 
     void finishedRowsAreNotComputedAnyMore() {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <QtTest>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include <torch/torch.h>
 
@@ -23,6 +26,37 @@ std::vector<std::vector<int64_t>> somePrompts(size_t count) {
         prompts.push_back(prompt);
     }
     return prompts;
+}
+
+constexpr const char* kEvery[] = {"gpt2", "gpt2_options", "gpt2_unscaled", "llama3", "llama_linear", "mistral", "mistral_window", "qwen2",
+                                  "qwen2_window", "qwen3", "qwen3_options", "smollm"};
+constexpr const char* kSome[] = {"mistral_window", "qwen3", "gpt2", "llama3"};
+
+/// Prompts of 1 to 11 ids below 61, some of them equal, not beside each other.
+std::vector<std::vector<int64_t>> mixedPrompts(size_t count) {
+    std::vector<std::vector<int64_t>> prompts;
+    for (size_t i = 0; i < count; ++i) {
+        const size_t which = i % 7 == 3 ? 3 : i; // every seventh is the fourth
+        std::vector<int64_t> prompt;
+        for (size_t k = 0; k < 1 + (which * 5) % 11; ++k)
+            prompt.push_back(static_cast<int64_t>(3 + (which * 17 + k * 23) % 58));
+        prompts.push_back(prompt);
+    }
+    return prompts;
+}
+
+/// What the whole sequence says comes next, without a cache: the likeliest token after every prefix of row + more.
+std::vector<int64_t> likeliestByForward(Decoder& model, const std::vector<int64_t>& prompt, const std::vector<int64_t>& more) {
+    torch::NoGradGuard noGrad;
+    auto ids = prompt;
+    ids.insert(ids.end(), more.begin(), more.end());
+    const auto length = static_cast<int64_t>(ids.size());
+    const auto hidden = model->hidden({torch::tensor(ids, torch::kInt64).unsqueeze(0), torch::tensor({length}, torch::kInt64)});
+    const auto best = model->head(hidden[0]).argmax(-1);
+    std::vector<int64_t> out;
+    for (int64_t t = static_cast<int64_t>(prompt.size()) - 1; t + 1 < length; ++t)
+        out.push_back(best[t].item<int64_t>());
+    return out;
 }
 
 std::vector<Sampled> sample(Decoder& model, const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& options) {
@@ -68,13 +102,18 @@ private Q_SLOTS:
     /// The recorded log-probabilities are those training computes: GRPO's first ratio is 1.
     void logpsEqualTheTrainingPath_data() {
         QTest::addColumn<double>("temperature");
-        QTest::newRow("1") << 1.0;
-        QTest::newRow("0.6") << 0.6;
+        QTest::addColumn<int>("batch");
+        for (const int batch : {64, 5}) { // all at once; coming and going
+            QTest::newRow(qPrintable(QString("1, %1").arg(batch))) << 1.0 << batch;
+            QTest::newRow(qPrintable(QString("0.6, %1").arg(batch))) << 0.6 << batch;
+        }
     }
     void logpsEqualTheTrainingPath() {
         QFETCH(double, temperature);
+        QFETCH(int, batch);
         auto loaded = open("gqa");
         SamplingOptions options;
+        options.batchSize = batch;
         options.temperature = temperature;
         options.maxNewTokens = 20;
         options.stopIds = {2, 11, 30};
@@ -84,24 +123,132 @@ private Q_SLOTS:
         for (size_t i = 0; i < prompts.size(); ++i)
             width = std::max(width, static_cast<int64_t>(prompts[i].size() + samples[i].ids.size()));
         const auto rows = static_cast<int64_t>(prompts.size());
-        TokenBatch batch{torch::zeros({rows, width}, torch::kInt64), torch::zeros({rows}, torch::kInt64)};
+        TokenBatch all{torch::zeros({rows, width}, torch::kInt64), torch::zeros({rows}, torch::kInt64)};
         auto starts = torch::zeros({rows}, torch::kInt64);
         for (int64_t i = 0; i < rows; ++i) {
             auto ids = prompts[static_cast<size_t>(i)];
             starts[i] = static_cast<int64_t>(ids.size());
             const auto& more = samples[static_cast<size_t>(i)].ids;
             ids.insert(ids.end(), more.begin(), more.end());
-            batch.lengths[i] = static_cast<int64_t>(ids.size());
-            batch.ids[i].slice(0, 0, static_cast<int64_t>(ids.size())).copy_(torch::tensor(ids, torch::kInt64));
+            all.lengths[i] = static_cast<int64_t>(ids.size());
+            all.ids[i].slice(0, 0, static_cast<int64_t>(ids.size())).copy_(torch::tensor(ids, torch::kInt64));
         }
         torch::NoGradGuard noGrad;
-        const auto trained = completionLogps(loaded.model, batch, starts, false, temperature);
+        const auto trained = completionLogps(loaded.model, all, starts, false, temperature);
         for (int64_t i = 0; i < rows; ++i) {
             const auto& logps = samples[static_cast<size_t>(i)].logps;
             QCOMPARE(trained.counts()[i].item<float>(), static_cast<float>(logps.size()));
             for (size_t t = 0; t < logps.size(); ++t)
                 QVERIFY(std::abs(trained.logps[i][static_cast<int64_t>(t)].item<float>() - logps[t]) < 1e-4f);
         }
+    }
+
+    /// Rows leave at different steps, others take their places, prompts of any length come in beside rows in mid-answer: what is
+    /// written is what the whole sequence says, one forward pass without a cache a row.
+    void greedyEqualsTheWholeSequenceWhileRowsComeAndGo_data() {
+        rowsOf(kEvery);
+    }
+    void greedyEqualsTheWholeSequenceWhileRowsComeAndGo() {
+        QFETCH(QString, name);
+        auto loaded = openFolder(kFamilies + name.toStdString());
+        SamplingOptions options;
+        options.temperature = 0;
+        options.maxNewTokens = 24;
+        options.batchSize = 4;
+        const auto prompts = mixedPrompts(30);
+        // End tokens that these rows come to at different steps.
+        const auto free = sample(loaded.model, prompts, options);
+        std::map<int64_t, size_t> seen;
+        for (const auto& one : free)
+            for (const int64_t id : std::set<int64_t>(one.ids.begin(), one.ids.end()))
+                ++seen[id];
+        for (const auto& [id, rows] : seen)
+            if (rows <= 10 && options.stopIds.size() < 6)
+                options.stopIds.push_back(id);
+        const auto samples = sample(loaded.model, prompts, options);
+        std::set<size_t> lengths;
+        for (size_t i = 0; i < prompts.size(); ++i) {
+            const auto& one = samples[i];
+            QCOMPARE(one.ids, likeliestByForward(loaded.model, prompts[i], one.ids));
+            for (size_t t = 0; t < one.ids.size(); ++t) {
+                const bool end = std::count(options.stopIds.begin(), options.stopIds.end(), one.ids[t]) > 0;
+                QCOMPARE(end, one.finished && t + 1 == one.ids.size());
+            }
+            QVERIFY(one.finished || one.ids.size() == 24);
+            lengths.insert(one.ids.size());
+        }
+        QVERIFY2(lengths.size() >= 3, qPrintable(QString("answers of %1 lengths only").arg(lengths.size())));
+    }
+
+    void batchSizeAndOrderChangeNothing_data() { rowsOf(kSome); }
+    void batchSizeAndOrderChangeNothing() {
+        QFETCH(QString, name);
+        auto loaded = openFolder(kFamilies + name.toStdString());
+        SamplingOptions options;
+        options.temperature = 0.8;
+        options.maxNewTokens = 20;
+        options.stopIds = {2, 11, 30, 44};
+        options.seed = 5;
+        const auto prompts = mixedPrompts(70);
+        const auto alone = [&] {
+            options.batchSize = 1;
+            return sample(loaded.model, prompts, options);
+        }();
+        size_t finished = 0;
+        for (const int64_t batch : {3, 64}) {
+            options.batchSize = batch;
+            const auto together = sample(loaded.model, prompts, options);
+            for (size_t i = 0; i < prompts.size(); ++i) {
+                QCOMPARE(together[i].ids, alone[i].ids);
+                QCOMPARE(together[i].finished, alone[i].finished);
+                for (size_t t = 0; t < alone[i].logps.size(); ++t)
+                    QVERIFY(std::abs(together[i].logps[t] - alone[i].logps[t]) < 1e-4f);
+                finished += alone[i].finished ? 1 : 0;
+            }
+        }
+        QVERIFY(finished > 40 && finished < 140);
+        // Backwards, each with its own stream.
+        options.batchSize = 5;
+        std::vector<std::vector<int64_t>> reversed(prompts.rbegin(), prompts.rend());
+        for (size_t i = prompts.size(); i-- > 0;)
+            options.streams.push_back(i);
+        const auto backwards = sample(loaded.model, reversed, options);
+        for (size_t i = 0; i < prompts.size(); ++i)
+            QCOMPARE(backwards[prompts.size() - 1 - i].ids, alone[i].ids);
+    }
+
+    /// Every row is reported once, when it ends, with all its tokens.
+    void rowsAreReportedAsTheyEnd() {
+        auto loaded = open("base");
+        SamplingOptions options;
+        options.maxNewTokens = 12;
+        options.batchSize = 4;
+        options.stopIds = {2, 11, 30, 60, 71};
+        std::map<size_t, std::vector<int64_t>> reported;
+        std::vector<size_t> order;
+        const auto result = must(sampleBatch(loaded.model, somePrompts(30), options, {}, [&](size_t i, const Sampled& one) {
+            QVERIFY(reported.emplace(i, one.ids).second);
+            order.push_back(i);
+        }));
+        QCOMPARE(reported.size(), size_t{30});
+        for (const auto& [i, ids] : reported)
+            QCOMPARE(ids, result[i].ids);
+        QVERIFY(!std::is_sorted(order.begin(), order.end())); // nobody waits for a neighbour
+    }
+
+    void theFirstTokenMayBeTheLast() {
+        auto loaded = open("base");
+        SamplingOptions options;
+        options.maxNewTokens = 1;
+        options.batchSize = 3;
+        const auto prompts = somePrompts(20);
+        for (const auto& one : sample(loaded.model, prompts, options))
+            QCOMPARE(one.ids.size(), size_t{1});
+        options.maxNewTokens = 50;
+        for (int64_t id = 0; id < 97; ++id)
+            options.stopIds.push_back(id);
+        for (const auto& one : sample(loaded.model, std::vector<std::vector<int64_t>>(20, prompts[5]), options))
+            QVERIFY(one.finished && one.ids.size() == 1);
     }
 
     void batchSizeAndNeighboursChangeNothing() {
@@ -120,7 +267,7 @@ private Q_SLOTS:
             QCOMPARE(all[i].finished, small[i].finished);
             finished += all[i].finished ? 1 : 0;
         }
-        QVERIFY(finished > 5 && finished < 20); // rows leave at different steps, so the cache was packed
+        QVERIFY(finished > 5 && finished < 20); // rows left at different steps
         options.streams = {13, 4};
         const auto two = sample(loaded.model, {prompts[13], prompts[4]}, options);
         QVERIFY(two[0].ids == all[13].ids);
@@ -215,7 +362,7 @@ private Q_SLOTS:
             [&](size_t, const Sampled& s) { reported += s.ids.size() == 16 ? 1 : 0; });
         QVERIFY(!result.has_value());
         QVERIFY(result.error().code == Code::Cancelled);
-        QCOMPARE(reported, size_t{4}); // the first group
+        QCOMPARE(reported, size_t{4}); // those that came first
     }
 
     void refusesWhatCannotBeSampled() {

@@ -15,6 +15,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "core/base/os/file_parts.h"
+
 namespace fs = std::filesystem;
 
 namespace pl::os {
@@ -169,7 +171,7 @@ Result<std::string> readFrom(const std::string& path, uint64_t offset, size_t ma
     return text;
 }
 
-Status writeFileAtomic(const std::string& path, std::string_view bytes) {
+Status writeFileInParts(const std::string& path, const std::function<Status(const WriteBytes& write)>& content) {
     static std::atomic<unsigned> counter{0};
     struct stat present {}; // the rename below would put a file in place of a device or a pipe
     if (::lstat(path.c_str(), &present) == 0 && !S_ISREG(present.st_mode) && !S_ISLNK(present.st_mode))
@@ -178,18 +180,29 @@ Status writeFileAtomic(const std::string& path, std::string_view bytes) {
     Fd fd(openRetry(aside, O_WRONLY | O_CREAT | O_EXCL));
     if (fd.get() < 0)
         return failure(errno, "create", path);
-    int error = writeAll(fd.get(), bytes);
-    if (error == 0 && ::fsync(fd.get()) != 0)
+    Status written = content([&](std::string_view bytes) -> Status {
+        if (const int error = writeAll(fd.get(), bytes); error != 0)
+            return failure(error, "write", path);
+        return {};
+    });
+    int error = 0;
+    if (written && ::fsync(fd.get()) != 0)
         error = errno;
     if (::close(fd.take()) != 0 && error == 0)
         error = errno;
-    if (error == 0 && ::rename(aside.c_str(), path.c_str()) != 0)
+    if (written && error == 0 && ::rename(aside.c_str(), path.c_str()) != 0)
         error = errno;
-    if (error != 0) {
+    if (written && error != 0)
+        written = failure(error, "write", path);
+    if (!written) {
         ::unlink(aside.c_str());
-        return failure(error, "write", path);
+        return written;
     }
     return fsyncPath(parentDir(path));
+}
+
+Status writeFileAtomic(const std::string& path, std::string_view bytes) {
+    return writeFileInParts(path, [&](const WriteBytes& write) { return write(bytes); });
 }
 
 Status makeDirs(const std::string& path) {

@@ -482,11 +482,9 @@ Result<LoadedImageModel> loadImageModel(const std::string& dir, const torch::Dev
     return loaded;
 }
 
-Status saveImageModel(const ImageModel& model, const std::string& dir, TensorMap instead) {
+Status saveImageModel(const ImageModel& model, const std::string& dir, const Adapters* adapters) {
     PL_CHECK(os::makeDirs(dir));
-    for (const auto& item : model->named_parameters())
-        instead.emplace(item.key(), item.value().detach());
-    PL_CHECK(writeSafetensors(os::joinPath(dir, "model.safetensors"), instead));
+    PL_CHECK(streamSafetensors(os::joinPath(dir, "model.safetensors"), savedTensors(*model, adapters)));
     return os::writeFileAtomic(os::joinPath(dir, "config.json"), dumpJsonPretty(model->config().toJson()) + "\n");
 }
 
@@ -503,7 +501,7 @@ Trainable trainable(ImageModel model, const Adapters& adapters, const AdapterBas
     out.parameters = adapters.parameters();
     out.file = std::string(kAdapterFolder) + "/" + kAdapterWeights;
     out.save = [model, adapters, base](const std::string& dir) -> Status {
-        PL_CHECK(saveImageModel(model, dir, adapters.merged()));
+        PL_CHECK(saveImageModel(model, dir, &adapters));
         return adapters.save(os::joinPath(dir, kAdapterFolder), base);
     };
     return out;

@@ -107,8 +107,8 @@ struct LoadedImageModel {
 /// begun from its config alone: readImageConfig.
 Result<LoadedImageModel> loadImageModel(const std::string& dir, const torch::Device& device);
 Result<ImageModelConfig> readImageConfig(const std::string& dir);
-/// Writes config.json and model.safetensors; `instead` holds what to write in place of some of the model's own tensors.
-Status saveImageModel(const ImageModel& model, const std::string& dir, TensorMap instead = {});
+/// Writes config.json and model.safetensors, a tensor at a time, those with an adapter merged with it.
+Status saveImageModel(const ImageModel& model, const std::string& dir, const Adapters* adapters = nullptr);
 Trainable trainable(ImageModel model);
 /// Only the adapters are trained. Checkpoints are ordinary image models, the adapters merged in, with the adapters themselves in
 /// adapter/.

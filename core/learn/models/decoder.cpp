@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/learn/models/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -215,28 +216,44 @@ Tensor windowMask(int64_t time, int64_t window, const Tensor& like) {
         .masked_fill_((back < 0).logical_or(back >= window), -std::numeric_limits<double>::infinity());
 }
 
-/// The mask of the slots in use for the position that is decoded next, [batch, 1, 1, used + 1].
-Tensor slotMask(const KvCache& cache, int64_t window) {
-    auto mask = cache.mask.narrow(3, 0, cache.used + 1);
-    if (window == 0 || cache.used < window)
-        return mask;
-    const auto passed = cache.slots.narrow(1, 0, cache.used + 1) <= (cache.lengths - window).unsqueeze(1);
-    return mask.masked_fill(passed.unsqueeze(1).unsqueeze(1), -std::numeric_limits<double>::infinity());
+/// Slots [rows, 1, 1, reach] that the position decoded next looks at: 0, and -infinity elsewhere.
+Tensor slotMask(const Tensor& positions, int64_t reach, int64_t window, const Tensor& like) {
+    const auto slot = torch::arange(reach, positions.options()).unsqueeze(0), own = positions.unsqueeze(1);
+    auto hidden = slot > own;
+    if (window > 0)
+        hidden = hidden.logical_or(slot <= own - window);
+    return torch::zeros(hidden.sizes(), like.options())
+        .masked_fill_(hidden, -std::numeric_limits<double>::infinity())
+        .unsqueeze(1)
+        .unsqueeze(1);
+}
+
+/// One position [rows, kvHeads, 1, dim] of each row goes to its next slot, on the CPU in fp32.
+void storeNext(const Tensor& slots, const Tensor& position, const std::vector<int64_t>& lengths) {
+    const auto from = position.contiguous();
+    const int64_t heads = slots.size(1), capacity = slots.size(2), dim = slots.size(3);
+    const float* in = from.const_data_ptr<float>();
+    float* out = slots.data_ptr<float>();
+    for (size_t row = 0; row < lengths.size(); ++row)
+        for (int64_t head = 0; head < heads; ++head, in += dim, out += capacity * dim)
+            std::copy(in, in + dim, out + lengths[row] * dim);
 }
 
 } // namespace
 
-/// One pass over all layers. With `cache`, keys and values go to its slots: all of them (prefill) or the next (decode).
+/// One pass over all layers. With `cache`, keys and values go to new rows of it (prefill) or to the next slot of each (decode).
 Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
     auto& m = *m_layers;
     const auto& c = m_config;
-    const int64_t batch = ids.size(0), time = ids.size(1), reach = decode ? cache->used + 1 : time;
+    const int64_t batch = ids.size(0), time = ids.size(1);
+    const int64_t reach = decode ? *std::max_element(cache->lengths.begin(), cache->lengths.end()) + 1 : time;
     TORCH_CHECK(reach <= c.maxPositions, "the sequence has ", reach, " tokens, more than the model's ", c.maxPositions, " positions");
     const bool rotary = c.positions == Positions::Rotary;
     if (rotary)
         m.prepareRotary(c, reach, device());
+    const auto positions = decode ? torch::tensor(cache->lengths, torch::kInt64).to(device()) : Tensor();
     const auto rows = [&](const Tensor& table) {
-        return decode ? table.index_select(0, cache->lengths) : table.narrow(0, 0, time);
+        return decode ? table.index_select(0, positions) : table.narrow(0, 0, time);
     };
     const auto cos = rotary ? rows(m.cos) : Tensor(), sin = rotary ? rows(m.sin) : Tensor();
     const auto shared = [&](const Tensor& t) { // [batch, kvHeads, time, dim]: each serves heads / kvHeads query heads
@@ -250,7 +267,7 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
     const auto masked = [&](int64_t window) -> const Tensor& {
         auto& mask = masks[window];
         if (!mask.defined())
-            mask = decode ? slotMask(*cache, window) : windowMask(time, window, x);
+            mask = decode ? slotMask(positions, reach, window, x) : windowMask(time, window, x);
         return mask;
     };
     for (size_t i = 0; i < m.layers.size(); ++i) {
@@ -272,15 +289,26 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
         auto v = qkv[2].view({batch, time, c.kvHeads, c.headDim}).transpose(1, 2);
         Tensor attended;
         if (decode) {
-            cache->keys[i].narrow(2, cache->used, 1).copy_(k);
-            cache->values[i].narrow(2, cache->used, 1).copy_(v);
-            k = cache->keys[i].narrow(2, 0, cache->used + 1);
-            v = cache->values[i].narrow(2, 0, cache->used + 1);
-            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), masked(layer.window), 0.0, false, layer.scale);
+            auto keys = cache->keys[i].narrow(0, 0, batch), values = cache->values[i].narrow(0, 0, batch);
+            if (decodeAttentionFits(q)) {
+                storeNext(keys, k, cache->lengths);
+                storeNext(values, v, cache->lengths);
+                attended = decodeAttention(q.squeeze(2), keys, values, cache->lengths, layer.window,
+                                           layer.scale.value_or(1 / std::sqrt(static_cast<double>(c.headDim))))
+                               .view({batch, c.heads, 1, c.headDim});
+            } else {
+                const auto own = positions.view({-1, 1, 1, 1}).expand_as(k);
+                keys.scatter_(2, own, k);
+                values.scatter_(2, own, v);
+                k = keys.narrow(2, 0, reach);
+                v = values.narrow(2, 0, reach);
+                attended = at::scaled_dot_product_attention(q, shared(k), shared(v), masked(layer.window), 0.0, false, layer.scale);
+                countFlops(4.0 * static_cast<double>(batch * reach * c.heads * c.headDim));
+            }
         } else {
             if (cache) {
-                cache->keys[i].narrow(2, 0, time).copy_(k);
-                cache->values[i].narrow(2, 0, time).copy_(v);
+                cache->keys[i].narrow(0, cache->used(), batch).narrow(2, 0, time).copy_(k);
+                cache->values[i].narrow(0, cache->used(), batch).narrow(2, 0, time).copy_(v);
             }
             // Right padding: a real position never looks at a padding one.
             std::optional<Tensor> mask;
@@ -293,8 +321,8 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
         x = x + layer.down(c.mlp == Mlp::Gated ? activate(layer.gate(y), c.activation) * layer.up(y)
                                                : activate(layer.up(y), c.activation));
     }
-    // A decoded position looks at every slot in use, a row's own empty ones included: as the mean of 1 .. 2n - 1 is n.
-    const double length = static_cast<double>(decode ? 2 * cache->used + 1 : time);
+    // What a decoded position looks at was counted there; with a length of -1 only the matrices are.
+    const double length = decode ? -1.0 : static_cast<double>(time);
     return counted(m.finalNorm(x, c.normEps),
                    c.forwardFlops(static_cast<double>(batch * time), length, 0), !m.embedding.requires_grad());
 }
@@ -331,60 +359,39 @@ Tensor DecoderImpl::scores(const TokenBatch& batch) {
                    !m_layers->score.weight.requires_grad());
 }
 
-KvCache DecoderImpl::makeCache(int64_t batch, int64_t capacity) {
+KvCache DecoderImpl::makeCache(int64_t rows, int64_t capacity) {
     KvCache cache;
     const auto options = m_layers->embedding.options().requires_grad(false);
-    for (int64_t i = 0; i < m_config.layers; ++i) {
-        cache.keys.push_back(torch::empty({batch, m_config.kvHeads, capacity, m_config.headDim}, options));
-        cache.values.push_back(torch::empty({batch, m_config.kvHeads, capacity, m_config.headDim}, options));
-    }
-    cache.lengths = torch::zeros({batch}, options.dtype(torch::kInt64));
-    cache.mask = torch::zeros({batch, 1, 1, capacity}, options);
-    if (!m_config.windows.empty())
-        cache.slots = torch::zeros({batch, capacity}, cache.lengths.options());
+    const bool readWhole = !decodeAttentionFits(m_layers->embedding); // what is masked must be a number all the same
+    for (auto* list : {&cache.keys, &cache.values})
+        for (int64_t i = 0; i < m_config.layers; ++i) {
+            list->push_back(torch::empty({rows, m_config.kvHeads, capacity, m_config.headDim}, options));
+            if (readWhole)
+                list->back().zero_();
+        }
     cache.capacity = capacity;
     return cache;
 }
 
-void KvCache::selectRows(const Tensor& rows) {
-    const int64_t n = rows.size(0);
-    for (auto* list : {&keys, &values})
-        for (auto& tensor : *list) { // only what is filled is copied
-            auto next = torch::empty({n, tensor.size(1), capacity, tensor.size(3)}, tensor.options());
-            next.narrow(2, 0, used).copy_(tensor.narrow(2, 0, used).index_select(0, rows));
-            tensor = next;
-        }
-    lengths = lengths.index_select(0, rows);
-    mask = mask.index_select(0, rows);
-    if (slots.defined())
-        slots = slots.index_select(0, rows);
-}
-
 Tensor DecoderImpl::prefill(const TokenBatch& batch, KvCache& cache) {
     torch::NoGradGuard noGrad;
-    const int64_t time = batch.ids.size(1);
-    TORCH_CHECK(cache.used == 0 && time <= cache.capacity, "prefill needs an empty cache of at least ", time, " slots");
+    const int64_t count = batch.ids.size(0), time = batch.ids.size(1);
+    TORCH_CHECK(cache.used() + count <= cache.keys[0].size(0) && time <= cache.capacity, "the key/value cache has no room for ",
+                count, " more rows of ", time, " slots");
     const auto hidden = forward(batch.ids, &cache, false);
-    cache.used = time;
-    cache.lengths.copy_(batch.lengths);
-    if (cache.slots.defined()) { // a row goes on after its own prompt, whatever slot that is
-        const auto slot = torch::arange(cache.capacity, cache.lengths.options()).unsqueeze(0);
-        cache.slots.copy_(torch::where(slot < time, slot, cache.lengths.unsqueeze(1) + slot - time));
-    }
-    const auto empty = torch::arange(time, cache.lengths.options()).unsqueeze(0) >= cache.lengths.unsqueeze(1);
-    cache.mask.narrow(3, 0, time)
-        .squeeze(2)
-        .squeeze(1)
-        .masked_fill_(empty, -std::numeric_limits<float>::infinity());
-    return lastRows(hidden, cache.lengths);
+    const auto lengths = batch.lengths.to(torch::kCPU).contiguous();
+    cache.lengths.insert(cache.lengths.end(), lengths.const_data_ptr<int64_t>(), lengths.const_data_ptr<int64_t>() + count);
+    return lastRows(hidden, batch.lengths);
 }
 
 Tensor DecoderImpl::decodeStep(const Tensor& ids, KvCache& cache) {
     torch::NoGradGuard noGrad;
-    TORCH_CHECK(cache.used < cache.capacity, "the key/value cache is full (", cache.capacity, " slots)");
+    TORCH_CHECK(ids.size(0) == cache.used(), "the key/value cache has ", cache.used(), " rows in use, not ", ids.size(0));
+    for (const int64_t length : cache.lengths)
+        TORCH_CHECK(length < cache.capacity, "the key/value cache is full (", cache.capacity, " slots)");
     const auto hidden = forward(ids.unsqueeze(1), &cache, true).squeeze(1);
-    cache.used += 1;
-    cache.lengths.add_(1);
+    for (int64_t& length : cache.lengths)
+        length += 1;
     return hidden;
 }
 

@@ -8,25 +8,12 @@
 #include <torch/torch.h>
 
 #include "core/base/model_config.h"
+#include "core/learn/models/kv_cache.h"
 #include "core/learn/models/low_rank.h"
 #include "core/learn/weights/safetensors.h"
 
 namespace pl::learn {
 using pl::ModelConfig;
-
-/// Keys and values of past positions, preallocated: per layer [batch, kvHeads, capacity, headDim]. All rows write the same
-/// slot at a step; the slots between a short prompt's end and the longest prompt's end are masked, so no scatter is needed.
-struct KvCache {
-    std::vector<torch::Tensor> keys, values;
-    torch::Tensor lengths; ///< [batch] int64 on the device: filled positions of each row
-    torch::Tensor mask;    ///< [batch, 1, 1, capacity] added to the scores: 0, or -infinity for empty slots of the prompt
-    torch::Tensor slots;   ///< [batch, capacity] int64: the position in each slot; undefined when every layer sees all of them
-    int64_t used = 0;      ///< slots in use, known on the host
-    int64_t capacity = 0;
-
-    /// Keeps (or repeats) the given rows, [n] int64 on the device.
-    void selectRows(const torch::Tensor& rows);
-};
 
 /// A batch of sequences without meaning attached to padding ids: positions >= lengths[i] are padding by definition.
 struct TokenBatch {
@@ -48,10 +35,11 @@ public:
     /// Reward head: one fp32 score [batch], pooled at position lengths-1 (by stored length, never by id).
     torch::Tensor scores(const TokenBatch& batch);
 
-    KvCache makeCache(int64_t batch, int64_t capacity);
-    /// Feeds prompts (right padded) into an empty cache; returns the last real position's hidden state [batch, hidden].
+    KvCache makeCache(int64_t rows, int64_t capacity);
+    /// Feeds prompts (right padded) into new rows of the cache, behind those in use; returns the last real position's hidden state
+    /// of each [batch, hidden].
     torch::Tensor prefill(const TokenBatch& batch, KvCache& cache);
-    /// One token per row: ids [batch]; returns hidden [batch, hidden]. Rows keep their own position.
+    /// One token for every row in use: ids [rows]; returns hidden [rows, hidden]. Rows keep their own position.
     torch::Tensor decodeStep(const torch::Tensor& ids, KvCache& cache);
 
     const ModelConfig& config() const { return m_config; }
@@ -94,12 +82,12 @@ struct LoadedModel {
     std::string hash;
 };
 /// Checks every tensor's name, shape and finiteness; leftovers and missing tensors are named (checkWeights). Weights become fp32.
-/// Adds a freshly initialised reward head when `wantRewardHead` and the folder has none.
+/// Adds a freshly initialised reward head when `wantRewardHead` and the folder has none. An adapter in kAppliedAdapter is merged in.
 Result<LoadedModel> loadModel(const std::string& dir, const torch::Device& device, bool wantRewardHead = false,
                               uint64_t headSeed = 0);
 /// Writes config.json and model.safetensors (fp32), copies tokenizer files from tokenizerDir. transformers loads the result.
-/// Tensors in `instead` take the place of parameters of their names: weights with an adapter merged in.
-Status saveModel(const Decoder& model, const std::string& dir, const std::string& tokenizerDir, TensorMap instead = {});
+/// Weights go to the file one after the other, those with an adapter merged with it.
+Status saveModel(const Decoder& model, const std::string& dir, const std::string& tokenizerDir, const Adapters* adapters = nullptr);
 /// "cpu" | "cuda" | "cuda:N"; fails with the reason when there is no such device.
 Result<torch::Device> parseDevice(const std::string& name);
 

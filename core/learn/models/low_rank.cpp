@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -68,11 +69,11 @@ std::vector<std::string> patternsOf(std::string_view text) {
     return out;
 }
 
-/// W + s B A, as the weight lies.
+/// W + s B A, as the weight lies. Without a gradient.
 Tensor mergedWeight(const AdaptableLayer& layer) {
     const auto& update = *layer.update;
-    const auto delta = update.b.flatten(1).matmul(update.a.flatten(1)) * update.scale;
-    return layer.weight + (layer.transposed ? delta.t() : delta.view(layer.weight.sizes()));
+    auto delta = update.b.flatten(1).matmul(update.a.flatten(1)).mul_(update.scale); // one tensor of the weight's size, no more
+    return (layer.transposed ? delta.t() : delta.view(layer.weight.sizes())).add_(layer.weight);
 }
 
 /// Settings that make an adapter something else than s B A beside a frozen layer, when they are neither null, false nor empty.
@@ -275,6 +276,34 @@ TensorMap Adapters::merged() const {
     TensorMap out;
     for (const auto& layer : m_layers)
         out[layer.name + ".weight"] = mergedWeight(layer);
+    return out;
+}
+
+void Adapters::mergeForGood() {
+    torch::NoGradGuard noGrad;
+    for (auto& layer : m_layers) {
+        layer.weight.copy_(mergedWeight(layer));
+        *layer.update = {};
+    }
+    m_layers.clear();
+}
+
+TensorSources savedTensors(const torch::nn::Module& model, const Adapters* adapters) {
+    std::map<std::string, const AdaptableLayer*> adapted;
+    if (adapters)
+        for (const auto& layer : adapters->layers())
+            adapted[layer.name + ".weight"] = &layer;
+    TensorSources out;
+    for (const auto& item : model.named_parameters()) {
+        const auto tensor = item.value().detach();
+        TensorSource source{tensor.scalar_type(), tensor.sizes().vec(), [tensor] { return tensor; }};
+        if (const auto at = adapted.find(item.key()); at != adapted.end())
+            source.make = [layer = *at->second] {
+                torch::NoGradGuard noGrad;
+                return mergedWeight(layer);
+            };
+        out.emplace(item.key(), std::move(source));
+    }
     return out;
 }
 

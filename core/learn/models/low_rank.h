@@ -9,6 +9,7 @@
 
 #include "core/base/result.h"
 #include "core/learn/training/optimizer.h"
+#include "core/learn/weights/safetensors.h"
 
 namespace torch::nn {
 class Module;
@@ -56,7 +57,7 @@ Result<AdapterOptions> readAdapterOptions(const std::string& dir);
 
 /// The model below adapters, as their file names it.
 struct AdapterBase {
-    std::string name, hash;
+    std::string name, hash; ///< its folder, or what it is called; SHA-256 (modelHash)
     std::string task; ///< PEFT's task_type: "CAUSAL_LM", "SEQ_CLS"; empty: none
 };
 
@@ -106,6 +107,8 @@ public:
     NamedParameters parameters() const;
     /// W + s B A of every adapted layer by its weight's name, as it lies there. The model's own weights stay as they are.
     TensorMap merged() const;
+    /// The model's weights become merged() and the adapters are gone: what was read is an ordinary model.
+    void mergeForGood();
     /// Everything as it was before attach() while the result lives; modules trained whole stay as they are now.
     [[nodiscard]] AdaptersOff off() const { return AdaptersOff(m_layers); }
     [[nodiscard]] AdaptersMerged merge() const { return AdaptersMerged(m_layers); }
@@ -123,6 +126,9 @@ private:
     NamedParameters m_whole;              ///< by their names in the model
     AdapterOptions m_options;
 };
+
+/// Every parameter of a model as its file has it, adapters merged in, each computed when its turn comes.
+TensorSources savedTensors(const torch::nn::Module& model, const Adapters* adapters = nullptr);
 
 /// Where a checkpoint keeps the adapter that its merged weights hold.
 inline constexpr const char* kAdapterFolder = "adapter";

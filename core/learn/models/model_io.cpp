@@ -8,6 +8,7 @@
 #include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/learn/models/decoder.h"
+#include "core/learn/models/low_rank.h"
 
 namespace pl::learn {
 
@@ -82,6 +83,15 @@ Result<LoadedModel> loadModel(const std::string& dir, const torch::Device& devic
             auto* score = parameters.find("score.weight");
             score->copy_(torch::randn(score->sizes(), generator).mul_(0.02));
         }
+        if (const std::string adapter = os::joinPath(dir, kAppliedAdapter); os::isDir(adapter)) {
+            std::vector<bool> trained;
+            for (const auto& parameter : loaded.model->parameters())
+                trained.push_back(parameter.requires_grad());
+            PL_TRY(auto adapters, Adapters::open(*loaded.model, loaded.model->adaptable(), adapter));
+            adapters.mergeForGood();
+            for (size_t i = 0; auto& parameter : loaded.model->parameters())
+                parameter.requires_grad_(trained[i++]);
+        }
         loaded.model->to(device);
         loaded.model->eval();
     } catch (const std::bad_alloc&) {
@@ -94,11 +104,9 @@ Result<LoadedModel> loadModel(const std::string& dir, const torch::Device& devic
     return loaded;
 }
 
-Status saveModel(const Decoder& model, const std::string& dir, const std::string& tokenizerDir, TensorMap instead) {
+Status saveModel(const Decoder& model, const std::string& dir, const std::string& tokenizerDir, const Adapters* adapters) {
     PL_CHECK(os::makeDirs(dir));
-    for (const auto& item : model->named_parameters())
-        instead.emplace(item.key(), item.value().detach());
-    PL_CHECK(writeSafetensors(os::joinPath(dir, "model.safetensors"), instead));
+    PL_CHECK(streamSafetensors(os::joinPath(dir, "model.safetensors"), savedTensors(*model, adapters)));
     PL_CHECK(os::writeFileAtomic(os::joinPath(dir, "config.json"), dumpJsonPretty(model->config().toJson()) + "\n"));
     if (!tokenizerDir.empty() && os::absolutePath(tokenizerDir) != os::absolutePath(dir))
         for (const char* file : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

@@ -6,15 +6,18 @@
 #include <map>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
 #include "core/base/hash.h"
+#include "core/learn/sampling/draw.h"
 
 namespace pl::learn {
 namespace {
 
 using torch::Tensor;
 
-constexpr double kCompactBelow = 0.8; // share of unfinished rows under which the cache is packed
+constexpr int64_t kRefillShare = 8;                    // new prompts come in when one place of so many is free
+constexpr int64_t kPartLeast = 256, kPartMost = 8192;  // positions of prompts that are read together
 
 /// The counter-based stream: the same for a row whatever the batch it runs in.
 double uniformOf(uint64_t seed, uint64_t stream, int64_t step) {
@@ -74,6 +77,8 @@ Tensor inverseCdf(const Tensor& logps, const Tensor& uniforms) {
 /// One step's tokens and their log-probabilities under the full distribution at the temperature (1 when greedy).
 std::pair<Tensor, Tensor> pick(const Tensor& logits, const SamplingOptions& options, const std::vector<double>& uniforms) {
     const bool greedy = options.temperature <= 0;
+    if (!options.truncates() && logits.device().is_cpu() && logits.scalar_type() == torch::kFloat32)
+        return drawTokens(logits, options.temperature, uniforms);
     const auto scaled = greedy || options.temperature == 1.0 ? logits : logits / options.temperature;
     const auto logps = torch::log_softmax(scaled, -1);
     Tensor tokens;
@@ -87,115 +92,217 @@ std::pair<Tensor, Tensor> pick(const Tensor& logits, const SamplingOptions& opti
     return {tokens, logps.gather(1, tokens.unsqueeze(1)).squeeze(1)};
 }
 
-/// Rows that run together.
-class Group {
+/// Continuous batching. Places of the cache are rows of a batch that never waits for its longest answer: who finishes makes room.
+/// Prompts are taken prompt by prompt, so that at any time at most one has members both in the cache and waiting; its keys and
+/// values stand at the front of a place that is given away last, and the next member takes them from there.
+class Scheduler {
 public:
-    Group(Decoder& model, const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& options,
-          std::vector<size_t> rows, std::vector<Sampled>& results)
-        : m_model(model), m_prompts(prompts), m_options(options), m_rows(std::move(rows)), m_results(results),
-          m_stops(options.stopIds.begin(), options.stopIds.end()) {}
+    using Done = std::function<void(size_t, const Sampled&)>;
+
+    Scheduler(Decoder& model, const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& options, const Done& done)
+        : m_model(model), m_options(options), m_done(done), m_stops(options.stopIds.begin(), options.stopIds.end()), m_results(prompts.size()) {
+        std::map<std::vector<int64_t>, size_t> known;
+        std::vector<std::vector<size_t>> members;
+        size_t longest = 0;
+        for (size_t i = 0; i < prompts.size(); ++i) {
+            const auto [it, fresh] = known.try_emplace(prompts[i], m_prompts.size());
+            if (fresh) {
+                m_prompts.push_back(&prompts[i]);
+                members.emplace_back();
+            }
+            members[it->second].push_back(i);
+            longest = std::max(longest, prompts[i].size());
+        }
+        for (size_t p = 0; p < members.size(); ++p)
+            for (const size_t i : members[p])
+                m_waiting.push_back({i, p, 0, 0, false});
+        m_places = std::min(options.batchSize, static_cast<int64_t>(prompts.size()));
+        m_least = std::max<int64_t>(1, m_places / kRefillShare);
+        m_cache = model->makeCache(m_places, static_cast<int64_t>(longest) + options.maxNewTokens - 1);
+    }
 
     /// False when asked to leave.
-    bool run(const std::function<bool()>& keepGoing, const std::function<void(size_t, const Sampled&)>& done) {
-        Tensor hidden = prefill();
-        for (int64_t step = 0;; ++step) {
-            std::vector<double> uniforms;
-            for (const size_t row : m_rows)
-                uniforms.push_back(uniformOf(m_options.seed, m_options.streams.empty() ? row : m_options.streams[row], step));
-            const auto [tokens, logps] = pick(m_model->head(hidden), m_options, uniforms);
-            // The only wait for the device of a step.
-            const auto host = torch::stack({tokens.to(torch::kFloat64), logps.to(torch::kFloat64)}).to(torch::kCPU);
-            const size_t unfinished = record(host, step, done);
-            if (unfinished == 0 || step + 1 == m_options.maxNewTokens)
-                return true;
+    bool run(const std::function<bool()>& keepGoing) {
+        while (m_next < m_waiting.size() || !m_rows.empty()) {
             if (keepGoing && !keepGoing())
                 return false;
-            const auto next = compact(tokens, unfinished);
-            hidden = m_model->decodeStep(next, m_cache);
+            if (m_rows.empty() || m_places - static_cast<int64_t>(m_rows.size()) >= std::min(m_least, waiting()))
+                admit();
+            if (m_rows.empty())
+                continue; // everybody who came in has finished with the first token
+            std::vector<int64_t> tokens;
+            for (const Row& row : m_rows)
+                tokens.push_back(row.token);
+            const auto hidden = m_model->decodeStep(torch::tensor(tokens, torch::kInt64).to(m_model->device()), m_cache);
+            draw(m_model->head(hidden), all());
+            release();
+        }
+        return true;
+    }
+
+    std::vector<Sampled> take() { return std::move(m_results); }
+
+private:
+    struct Row {
+        size_t index;  ///< of the results
+        size_t prompt; ///< of m_prompts
+        int64_t step;  ///< tokens it has
+        int64_t token; ///< the last of them
+        bool finished;
+    };
+
+    int64_t waiting() const { return static_cast<int64_t>(m_waiting.size() - m_next); }
+
+    std::vector<size_t> all() const {
+        std::vector<size_t> out(m_rows.size());
+        std::iota(out.begin(), out.end(), size_t{0});
+        return out;
+    }
+
+    /// The next token of each of these places, from its row of the logits.
+    void draw(const Tensor& logits, const std::vector<size_t>& places) {
+        std::vector<double> uniforms;
+        for (const size_t place : places) {
+            const Row& row = m_rows[place];
+            uniforms.push_back(
+                uniformOf(m_options.seed, m_options.streams.empty() ? row.index : m_options.streams[row.index], row.step));
+        }
+        const auto [tokens, logps] = pick(logits, m_options, uniforms);
+        // The only wait for the device of a step.
+        const auto host = torch::stack({tokens.to(torch::kFloat64), logps.to(torch::kFloat64)}).to(torch::kCPU);
+        const double* data = host.const_data_ptr<double>();
+        for (size_t i = 0; i < places.size(); ++i) {
+            Row& row = m_rows[places[i]];
+            Sampled& sampled = m_results[row.index];
+            row.token = static_cast<int64_t>(data[i]);
+            sampled.ids.push_back(row.token);
+            sampled.logps.push_back(static_cast<float>(data[places.size() + i]));
+            sampled.finished = m_stops.count(row.token) != 0;
+            row.finished = sampled.finished || ++row.step == m_options.maxNewTokens;
+            if (row.finished && m_done)
+                m_done(row.index, sampled);
         }
     }
 
-private:
-    /// Equal prompts are computed once; their rows share nothing afterwards.
-    Tensor prefill() {
-        std::map<std::vector<int64_t>, int64_t> unique;
-        std::vector<const std::vector<int64_t>*> order;
-        std::vector<int64_t> source;
-        for (const size_t row : m_rows) {
-            const auto [it, fresh] = unique.try_emplace(m_prompts[row], static_cast<int64_t>(order.size()));
-            if (fresh)
-                order.push_back(&it->first);
-            source.push_back(it->second);
+    /// Places of finished rows go to the next members of the prompt that is held, and then to the last rows of the batch.
+    void release() {
+        for (;;) {
+            std::vector<size_t> places;
+            for (size_t i = 0; i < m_rows.size() && m_next < m_waiting.size() && m_waiting[m_next].prompt == m_held; ++i)
+                if (m_rows[i].finished) {
+                    m_cache.copyRow(static_cast<int64_t>(m_holder), static_cast<int64_t>(i), length(m_held));
+                    m_rows[i] = m_waiting[m_next++];
+                    places.push_back(i);
+                }
+            if (places.empty())
+                break;
+            draw(m_heldLogits.expand({static_cast<int64_t>(places.size()), -1}), places);
         }
-        int64_t width = 0;
-        for (const auto* prompt : order)
-            width = std::max(width, static_cast<int64_t>(prompt->size()));
-        const auto count = static_cast<int64_t>(order.size());
+        for (size_t i = m_rows.size(); i-- > 0;)
+            if (m_rows[i].finished) {
+                m_cache.removeRow(static_cast<int64_t>(i));
+                m_rows[i] = m_rows.back();
+                m_rows.pop_back();
+            }
+    }
+
+    int64_t length(size_t prompt) const { return static_cast<int64_t>(m_prompts[prompt]->size()); }
+
+    /// Fills the free places: new prompts are read once each, their members begin with copies.
+    void admit() {
+        const auto count = static_cast<size_t>(std::min(m_places - static_cast<int64_t>(m_rows.size()), waiting()));
+        if (count == 0)
+            return;
+        const std::vector<Row> rows(m_waiting.begin() + static_cast<std::ptrdiff_t>(m_next),
+                                    m_waiting.begin() + static_cast<std::ptrdiff_t>(m_next + count));
+        m_next += count;
+        std::vector<size_t> prompts; // shortest first: they are padded to the longest of their part
+        for (const Row& row : rows)
+            if (prompts.empty() || prompts.back() != row.prompt)
+                prompts.push_back(row.prompt);
+        std::stable_sort(prompts.begin(), prompts.end(), [&](size_t a, size_t b) { return length(a) < length(b); });
+        std::map<size_t, size_t> first; // place of each prompt's first member
+        std::vector<Tensor> logits;
+        for (size_t begin = 0; begin < prompts.size();) {
+            const size_t end = partEnd(prompts, begin);
+            logits.push_back(m_model->head(prefill({prompts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                    prompts.begin() + static_cast<std::ptrdiff_t>(end)})));
+            for (size_t i = begin; i < end; ++i)
+                first[prompts[i]] = m_rows.size() + i;
+            begin = end;
+        }
+        const size_t old = m_rows.size();
+        m_rows.resize(old + count, Row{});
+        std::vector<size_t> places;
+        std::vector<int64_t> source;
+        size_t next = old + prompts.size(); // of later members
+        std::map<size_t, bool> begun;
+        for (const Row& row : rows) {
+            const size_t holder = first[row.prompt];
+            const size_t place = std::exchange(begun[row.prompt], true) ? next++ : holder;
+            if (place != holder)
+                m_cache.copyRow(static_cast<int64_t>(holder), static_cast<int64_t>(place), length(row.prompt));
+            m_rows[place] = row;
+            places.push_back(place);
+            source.push_back(static_cast<int64_t>(holder - old));
+        }
+        const auto every = torch::cat(logits);
+        m_held = rows.back().prompt;
+        m_holder = first[m_held];
+        m_heldLogits = every.narrow(0, source.back(), 1);
+        draw(prompts.size() == count && source == ascending(count) ? every : every.index_select(0, torch::tensor(source, torch::kInt64).to(every.device())),
+             places);
+        release();
+    }
+
+    static std::vector<int64_t> ascending(size_t count) {
+        std::vector<int64_t> out(count);
+        std::iota(out.begin(), out.end(), int64_t{0});
+        return out;
+    }
+
+    /// Where a part of prompts that are read together ends: before padding is an eighth of it, but not before it is large enough for
+    /// matrix products to be worth while.
+    size_t partEnd(const std::vector<size_t>& prompts, size_t begin) const {
+        int64_t real = 0;
+        size_t end = begin;
+        for (; end < prompts.size(); ++end) {
+            const auto rows = static_cast<int64_t>(end - begin);
+            const int64_t wide = (rows + 1) * length(prompts[end]);
+            if (rows > 0 && (wide > kPartMost || (real >= kPartLeast && 8 * (real + length(prompts[end])) < 7 * wide)))
+                break;
+            real += length(prompts[end]);
+        }
+        return end;
+    }
+
+    Tensor prefill(const std::vector<size_t>& prompts) {
+        const auto count = static_cast<int64_t>(prompts.size());
+        const int64_t width = length(prompts.back());
         auto ids = torch::zeros({count, width}, torch::kInt64);
         auto lengths = torch::empty({count}, torch::kInt64);
         for (int64_t i = 0; i < count; ++i) {
-            const auto& prompt = *order[static_cast<size_t>(i)];
+            const auto& prompt = *m_prompts[prompts[static_cast<size_t>(i)]];
             std::copy(prompt.begin(), prompt.end(), ids.data_ptr<int64_t>() + i * width);
             lengths.data_ptr<int64_t>()[i] = static_cast<int64_t>(prompt.size());
         }
         const auto device = m_model->device();
-        m_cache = m_model->makeCache(count, width + m_options.maxNewTokens);
-        auto hidden = m_model->prefill({ids.to(device), lengths.to(device)}, m_cache);
-        if (static_cast<size_t>(count) != m_rows.size()) {
-            const auto rows = torch::tensor(source, torch::kInt64).to(device);
-            m_cache.selectRows(rows);
-            hidden = hidden.index_select(0, rows);
-        }
-        m_finished.assign(m_rows.size(), false);
-        return hidden;
-    }
-
-    size_t record(const Tensor& host, int64_t step, const std::function<void(size_t, const Sampled&)>& done) {
-        const double* data = host.const_data_ptr<double>();
-        const size_t n = m_rows.size();
-        size_t unfinished = 0;
-        for (size_t i = 0; i < n; ++i) {
-            if (m_finished[i])
-                continue;
-            Sampled& sampled = m_results[m_rows[i]];
-            const auto token = static_cast<int64_t>(data[i]);
-            sampled.ids.push_back(token);
-            sampled.logps.push_back(static_cast<float>(data[n + i]));
-            sampled.finished = m_stops.count(token) != 0;
-            m_finished[i] = sampled.finished;
-            unfinished += sampled.finished ? 0 : 1;
-            if (done && (sampled.finished || step + 1 == m_options.maxNewTokens))
-                done(m_rows[i], sampled);
-        }
-        return unfinished;
-    }
-
-    /// Packs the cache when enough rows have finished; returns the next ids of the rows that stay.
-    Tensor compact(const Tensor& tokens, size_t unfinished) {
-        if (static_cast<double>(unfinished) > kCompactBelow * static_cast<double>(m_rows.size()))
-            return tokens;
-        std::vector<int64_t> keep;
-        std::vector<size_t> rows;
-        for (size_t i = 0; i < m_rows.size(); ++i)
-            if (!m_finished[i]) {
-                keep.push_back(static_cast<int64_t>(i));
-                rows.push_back(m_rows[i]);
-            }
-        const auto index = torch::tensor(keep, torch::kInt64).to(tokens.device());
-        m_cache.selectRows(index);
-        m_rows = std::move(rows);
-        m_finished.assign(m_rows.size(), false);
-        return tokens.index_select(0, index);
+        return m_model->prefill({ids.to(device), lengths.to(device)}, m_cache);
     }
 
     Decoder& m_model;
-    const std::vector<std::vector<int64_t>>& m_prompts;
     const SamplingOptions& m_options;
-    std::vector<size_t> m_rows;
-    std::vector<Sampled>& m_results;
+    const Done& m_done;
     std::unordered_set<int64_t> m_stops;
-    std::vector<bool> m_finished;
+    std::vector<Sampled> m_results;
+    std::vector<const std::vector<int64_t>*> m_prompts; ///< each once
+    std::vector<Row> m_waiting;                         ///< from m_next on
+    size_t m_next = 0;
+    std::vector<Row> m_rows; ///< by place
+    int64_t m_places = 0, m_least = 1;
     KvCache m_cache;
+    size_t m_held = 0, m_holder = 0; ///< the prompt that came in last, and a place that begins with it
+    Tensor m_heldLogits;             ///< [1, vocab] behind it
 };
 
 Status check(const ModelConfig& config, const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& o) {
@@ -226,17 +333,12 @@ Result<std::vector<Sampled>> sampleBatch(Decoder& model, const std::vector<std::
                                          const std::function<void(size_t index, const Sampled&)>& done) {
     PL_CHECK(check(model->config(), prompts, options));
     torch::NoGradGuard noGrad;
-    std::vector<Sampled> results(prompts.size());
-    for (size_t begin = 0; begin < prompts.size(); begin += static_cast<size_t>(options.batchSize)) {
-        if (keepGoing && !keepGoing())
-            return fail(Code::Cancelled, "sampling was stopped");
-        std::vector<size_t> rows(std::min(static_cast<size_t>(options.batchSize), prompts.size() - begin));
-        std::iota(rows.begin(), rows.end(), begin);
-        Group group(model, prompts, options, std::move(rows), results);
-        if (!group.run(keepGoing, done))
-            return fail(Code::Cancelled, "sampling was stopped");
-    }
-    return results;
+    if (prompts.empty())
+        return std::vector<Sampled>();
+    Scheduler scheduler(model, prompts, options, done);
+    if (!scheduler.run(keepGoing))
+        return fail(Code::Cancelled, "sampling was stopped");
+    return scheduler.take();
 }
 
 } // namespace pl::learn

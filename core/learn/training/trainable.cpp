@@ -22,7 +22,7 @@ Trainable trainable(Decoder model, const std::string& tokenizerDir, const Adapte
     out.parameters = adapters.parameters();
     out.file = os::joinPath(kAdapterFolder, kAdapterWeights);
     out.save = [model, tokenizerDir, adapters, base](const std::string& dir) -> Status {
-        PL_CHECK(saveModel(model, dir, tokenizerDir, adapters.merged()));
+        PL_CHECK(saveModel(model, dir, tokenizerDir, &adapters));
         return adapters.save(os::joinPath(dir, kAdapterFolder), base);
     };
     return out;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/base/json.h"
+#include "core/base/os/file_parts.h"
 #include "core/base/os/files.h"
 #include "core/base/safetensors_header.h"
 
@@ -89,43 +90,57 @@ Result<TensorMap> readSafetensors(const std::string& path) {
 
 Status writeSafetensors(const std::string& path, const TensorMap& tensors,
                         const std::map<std::string, std::string>& metadata) {
+    TensorSources sources;
+    for (const auto& [name, tensor] : tensors)
+        sources.emplace(name, TensorSource{tensor.scalar_type(), tensor.sizes().vec(), [tensor] { return tensor; }});
+    return streamSafetensors(path, sources, metadata);
+}
+
+Status streamSafetensors(const std::string& path, const TensorSources& tensors,
+                         const std::map<std::string, std::string>& metadata) {
     struct Item {
         const std::string* name;
-        torch::Tensor tensor;
+        const TensorSource* source;
         const Dtype* dtype;
+        size_t element;
     };
     std::vector<Item> items;
-    for (const auto& [name, tensor] : tensors) {
-        const Dtype* dtype = dtypeOf(tensor.scalar_type());
-        if (!dtype || !isTensorName(name) || static_cast<size_t>(tensor.dim()) > kMostTensorDimensions)
+    for (const auto& [name, source] : tensors) {
+        const Dtype* dtype = dtypeOf(source.type);
+        if (!dtype || !isTensorName(name) || source.shape.size() > kMostTensorDimensions)
             return fail(Code::Internal, fmt::format("tensor '{}' cannot be written to {}", name, path));
-        items.push_back({&name, tensor.detach().to(torch::kCPU).contiguous(), dtype});
+        items.push_back({&name, &source, dtype, c10::elementSize(source.type)});
     }
     // Larger elements first keeps every tensor aligned.
-    std::stable_sort(items.begin(), items.end(),
-                     [](const Item& a, const Item& b) { return a.tensor.element_size() > b.tensor.element_size(); });
+    std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.element > b.element; });
     Json header = Json::object();
     header["__metadata__"] = metadata;
     header["__metadata__"]["format"] = "pt";
     uint64_t offset = 0;
     for (const Item& item : items) {
-        const uint64_t size = static_cast<uint64_t>(item.tensor.nbytes());
+        uint64_t size = item.element;
+        for (const int64_t n : item.source->shape)
+            size *= static_cast<uint64_t>(n);
         header[*item.name] = {{"dtype", item.dtype->name},
-                              {"shape", item.tensor.sizes().vec()},
+                              {"shape", item.source->shape},
                               {"data_offsets", {offset, offset + size}}};
         offset += size;
     }
     std::string text = dumpJson(header);
     text.resize((text.size() + 7) / 8 * 8, ' ');
-    std::string bytes;
-    bytes.reserve(8 + text.size() + offset);
+    std::string length;
     for (int i = 0; i < 8; ++i)
-        bytes.push_back(static_cast<char>(static_cast<uint64_t>(text.size()) >> (8 * i) & 0xff));
-    bytes += text;
-    for (const Item& item : items)
-        bytes.append(static_cast<const char*>(item.tensor.data_ptr()),
-                     item.tensor.nbytes());
-    return os::writeFileAtomic(path, bytes);
+        length.push_back(static_cast<char>(static_cast<uint64_t>(text.size()) >> (8 * i) & 0xff));
+    return os::writeFileInParts(path, [&](const os::WriteBytes& write) -> Status {
+        PL_CHECK(write(length + text));
+        for (const Item& item : items) {
+            const auto tensor = item.source->make().detach().to(torch::kCPU).contiguous();
+            if (tensor.scalar_type() != item.source->type || tensor.sizes().vec() != item.source->shape)
+                return fail(Code::Internal, fmt::format("tensor '{}' of {} is not what was said of it", *item.name, path));
+            PL_CHECK(write({static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()}));
+        }
+        return {};
+    });
 }
 
 } // namespace pl::learn

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <torch/types.h>
 
@@ -25,8 +26,19 @@ struct TensorInfo {
     std::vector<int64_t> shape;
 };
 Result<std::map<std::string, TensorInfo>> readSafetensorsHeader(const std::string& path);
-/// Written aside, fsynced, renamed; tensors are moved to the CPU and made contiguous. Metadata {"format": "pt"} is added.
+/// Written aside, fsynced, renamed, a tensor at a time: each is moved to the CPU and made contiguous when its turn comes. Metadata
+/// {"format": "pt"} is added.
 Status writeSafetensors(const std::string& path, const TensorMap& tensors,
                         const std::map<std::string, std::string>& metadata = {});
+/// A tensor that is computed when its turn comes to be written: one is in memory at a time.
+struct TensorSource {
+    torch::Dtype type;
+    std::vector<int64_t> shape;
+    std::function<torch::Tensor()> make;
+};
+using TensorSources = std::map<std::string, TensorSource>;
+/// The same file as of the tensors they make.
+Status streamSafetensors(const std::string& path, const TensorSources& tensors,
+                         const std::map<std::string, std::string>& metadata = {});
 
 } // namespace pl::learn
