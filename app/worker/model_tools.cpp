@@ -12,7 +12,7 @@
 #include "core/base/records.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/sampling/sampler.h"
-#include "core/text/chat_template.h"
+#include "core/learn/training/text_data.h"
 #include "pairlab_build_tag.h"
 
 namespace pl::worker {
@@ -92,15 +92,14 @@ Status printSamples(const ToolOptions& options) {
     PL_TRY(auto loaded, open(options));
     if (loaded.config.rewardHead)
         return fail(Code::InvalidInput, fmt::format("{} is a reward model, which writes nothing", options.model));
-    PL_TRY(const auto tokenizer, text::Tokenizer::load(options.model));
-    PL_TRY(const auto chat, text::ChatTemplate::load(options.model, tokenizer));
+    PL_TRY(const auto encoder, learn::TextEncoder::load(options.model));
     std::vector<std::vector<int64_t>> prompts;
     PL_CHECK(forEachJsonLine(options.file, [&](const Json& row, size_t line) -> Status {
         const std::string where = fmt::format("{} line {}", options.file, line);
         std::vector<int64_t> ids;
         if (row.is_object() && row.contains("prompt")) {
             PL_TRY(const std::string prompt, field<std::string>(row, "prompt", where));
-            PL_TRY(ids, chat.renderIds(tokenizer, {{"user", prompt}}, true));
+            PL_TRY(ids, encoder.promptIds(prompt));
         } else {
             PL_TRY(ids, idsOf(row, loaded.config, where));
         }
@@ -115,8 +114,7 @@ Status printSamples(const ToolOptions& options) {
     sampling.maxNewTokens = options.maxNewTokens;
     sampling.batchSize = options.batchSize;
     sampling.seed = options.seed;
-    sampling.stopIds = loaded.config.eosTokenIds;
-    sampling.stopIds.push_back(chat.endId());
+    sampling.stopIds = encoder.stopIds;
     PL_TRY(const auto samples, learn::sampleBatch(loaded.model, prompts, sampling));
     for (size_t i = 0; i < samples.size(); ++i) {
         double logp = 0;
@@ -125,7 +123,7 @@ Status printSamples(const ToolOptions& options) {
         std::cout << dumpJson({{"index", i / static_cast<size_t>(options.n)},
                                {"sample", i % static_cast<size_t>(options.n)},
                                {"ids", samples[i].ids},
-                               {"text", tokenizer.decode(samples[i].ids)},
+                               {"text", encoder.answer(samples[i].ids, samples[i].finished)},
                                {"finished", samples[i].finished},
                                {"logp", jsonNumber(logp)}})
                   << "\n";
@@ -142,12 +140,10 @@ Status writeMerged(const ToolOptions& options) {
         rewardHead = std::find(said.whole.begin(), said.whole.end(), "score") != said.whole.end();
     }
     PL_TRY(auto loaded, open(options, rewardHead));
-    learn::TensorMap instead;
-    if (!options.adapter.empty()) {
-        PL_TRY(const auto adapters, learn::Adapters::open(*loaded.model, loaded.model->adaptable(), options.adapter));
-        instead = adapters.merged(); // modules trained whole are the model's own
-    }
-    return learn::saveModel(loaded.model, options.out, options.model, std::move(instead));
+    if (options.adapter.empty())
+        return learn::saveModel(loaded.model, options.out, options.model);
+    PL_TRY(const auto adapters, learn::Adapters::open(*loaded.model, loaded.model->adaptable(), options.adapter));
+    return learn::saveModel(loaded.model, options.out, options.model, &adapters); // modules trained whole are the model's own
 }
 
 Status selfTest() {

@@ -11,7 +11,7 @@
 #include "core/learn/host/plugin_entry.h"
 #include "core/learn/models/flops.h"
 #include "core/learn/sampling/sampler.h"
-#include "core/text/chat_template.h"
+#include "core/learn/training/text_data.h"
 #include "plugins/sdk/generating.h"
 
 namespace pl {
@@ -47,24 +47,7 @@ Result<Settings> settingsOf(const Json& parameters) {
 struct Writer {
     ModelSpec spec;
     learn::LoadedModel loaded;
-    text::Tokenizer tokenizer;
-    text::ChatTemplate chat;
-
-    Result<std::vector<int64_t>> promptIds(const std::string& prompt) const {
-        return chat.renderIds(tokenizer, {{"user", prompt}}, true);
-    }
-    std::vector<int64_t> stopIds() const {
-        std::set<int64_t> ids(loaded.config.eosTokenIds.begin(), loaded.config.eosTokenIds.end());
-        ids.insert(chat.endId());
-        return {ids.begin(), ids.end()};
-    }
-    /// The answer without its end token; broken UTF-8 becomes U+FFFD.
-    std::string content(const learn::Sampled& sampled) const {
-        std::vector<int64_t> ids = sampled.ids;
-        if (sampled.finished)
-            ids.pop_back();
-        return tokenizer.decode(ids);
-    }
+    learn::TextEncoder encoder;
 };
 
 Result<std::vector<Writer>> loadWriters(Job& job) {
@@ -79,13 +62,9 @@ Result<std::vector<Writer>> loadWriters(Job& job) {
             return fail(Code::InvalidInput, fmt::format("the model '{}' ({}) is a reward model, which writes nothing",
                                                         spec->name, role),
                         "Choose a language model.");
-        PL_TRY(auto tokenizer, text::Tokenizer::load(spec->path));
-        PL_TRY(auto chat, text::ChatTemplate::load(spec->path, tokenizer));
-        if (tokenizer.vocabSize() > loaded.config.vocabSize)
-            return fail(Code::Corrupt, fmt::format("{}: the tokenizer knows {} ids, the model {}", spec->path,
-                                                   tokenizer.vocabSize(), loaded.config.vocabSize),
-                        "Take model and tokenizer from the same place.");
-        writers.push_back({*spec, std::move(loaded), std::move(tokenizer), std::move(chat)});
+        PL_TRY(auto encoder, learn::TextEncoder::load(loaded.dir));
+        PL_CHECK(encoder.checkFits(loaded.config, loaded.dir));
+        writers.push_back({*spec, std::move(loaded), std::move(encoder)});
     }
     return writers;
 }
@@ -103,7 +82,7 @@ double sumOf(const std::vector<float>& values) {
 
 /// What one candidate is, in events and in answers to requests.
 Json candidateJson(const Writer& writer, const learn::Sampled& sampled, const Json& params, uint64_t seed, int64_t index) {
-    return {{"content", writer.content(sampled)},
+    return {{"content", writer.encoder.answer(sampled.ids, sampled.finished)},
             {"model", modelJson(writer.spec)},
             {"params", params},
             {"seed", seed},
@@ -122,7 +101,7 @@ learn::SamplingOptions samplingOf(const Settings& s, const Writer& writer, uint6
     options.batchSize = s.batchSize;
     // Models draw from different streams, or two equal checkpoints would write the same answers.
     options.seed = hashSeed(seed, writer.spec.role);
-    options.stopIds = writer.stopIds();
+    options.stopIds = writer.encoder.stopIds;
     return options;
 }
 
@@ -163,7 +142,7 @@ Result<Work> workFor(Job& job, const Writer& writer, const std::vector<PromptRow
     Work work;
     int64_t tooLong = 0;
     for (size_t row = 0; row < prompts.size(); ++row) {
-        PL_TRY(const auto ids, writer.promptIds(prompts[row].prompt));
+        PL_TRY(const auto ids, writer.encoder.promptIds(prompts[row].prompt));
         if (static_cast<int64_t>(ids.size()) + s.maxNewTokens > writer.loaded.config.maxPositions) {
             ++tooLong;
             tally.total -= s.n;
@@ -239,7 +218,7 @@ Result<Json> answer(Job& job, std::vector<Writer>& writers, Settings s, const Js
     PL_TRY(const auto chosen, sdk::writersOfRequest(writers, payload, what));
     Json candidates = Json::array();
     for (Writer* writer : chosen) {
-        PL_TRY(const auto ids, writer->promptIds(prompt));
+        PL_TRY(const auto ids, writer->encoder.promptIds(prompt));
         const int64_t room = writer->loaded.config.maxPositions - static_cast<int64_t>(ids.size());
         if (room < 1)
             return fail(Code::InvalidInput, fmt::format("{}: the prompt has {} tokens, '{}' takes {}", what, ids.size(),

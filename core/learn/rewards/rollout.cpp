@@ -32,7 +32,7 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
     ids.reserve(which.size());
     for (const size_t i : which)
         ids.push_back(prompts[i].ids);
-    options.stopIds = {encoder.chat.endId()};
+    options.stopIds = encoder.stopIds;
     PL_TRY(auto sampled, sampleBatch(model, ids, options, keepGoing, [&](size_t, const Sampled&) {
                if (done)
                    done();
@@ -50,7 +50,7 @@ Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
         rollout.tokens.ids = std::move(ids[i]);
         rollout.tokens.start = static_cast<int64_t>(rollout.tokens.ids.size());
         rollout.tokens.ids.insert(rollout.tokens.ids.end(), one.ids.begin(), one.ids.end());
-        rollout.text = encoder.tokenizer.decode(one.ids);
+        rollout.text = encoder.answer(one.ids, one.finished);
         rollout.logps = std::move(one.logps);
         rollout.finished = one.finished;
         out.push_back(std::move(rollout));
@@ -107,7 +107,7 @@ Result<std::vector<RecordedRollout>> readRollouts(const std::string& path, const
                             fmt::format("{}: {} log-probabilities for {} tokens", where, r.logps.size(), ids.size()));
         }
         PL_TRY(one.reward, fieldOr<double>(row, "reward", std::nan(""), where));
-        r.text = encoder.tokenizer.decode(ids);
+        r.text = encoder.answer(ids, r.finished);
         out.push_back(std::move(one));
         return {};
     }));

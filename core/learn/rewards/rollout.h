@@ -21,10 +21,10 @@ struct RolloutPrompt {
 /// What a model wrote to a prompt.
 struct Rollout {
     size_t prompt = 0;        ///< index into the prompts
-    TokenizedRow tokens;      ///< prompt and response; the end token is the last id when finished
+    TokenizedRow tokens;      ///< prompt and response; the token that ended it is the last id when finished
     std::vector<float> logps; ///< the sampler's, one a response token, at the sampling temperature
     bool finished = false;
-    std::string text; ///< of the response
+    std::string text; ///< of the response, without that token
 };
 
 /// Encodes prompts; those that leave no room for maxNewTokens (room <= 0: no limit) are left out and counted.
@@ -33,7 +33,7 @@ Result<std::vector<RolloutPrompt>> encodePrompts(const std::vector<PromptRow>& r
                                                  int64_t room, int64_t maxNewTokens, int64_t& tooLong);
 
 /// Samples one response to each of prompts[which[i]]; the same prompt may be asked several times. Row i draws
-/// from (options.seed, i). Stops at the template's end token.
+/// from (options.seed, i). Stops at the encoder's stopIds.
 Result<std::vector<Rollout>> rollOut(Decoder& model, const TextEncoder& encoder,
                                      const std::vector<RolloutPrompt>& prompts,
                                      const std::vector<size_t>& which, SamplingOptions options,

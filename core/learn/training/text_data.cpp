@@ -5,12 +5,25 @@
 
 #include <fmt/format.h>
 
+#include "core/base/model_folder.h"
+
 namespace pl::learn {
 
 Result<TextEncoder> TextEncoder::load(const std::string& modelDir) {
     PL_TRY(auto tokenizer, text::Tokenizer::load(modelDir));
     PL_TRY(auto chat, text::ChatTemplate::load(modelDir, tokenizer));
-    return TextEncoder{std::move(tokenizer), std::move(chat)};
+    PL_TRY(const auto own, stopTokenIds(modelDir));
+    std::vector<int64_t> stops{chat.endId()};
+    for (const int64_t id : own)
+        if (id != stops.front())
+            stops.push_back(id);
+    return TextEncoder{std::move(tokenizer), std::move(chat), std::move(stops)};
+}
+
+std::string TextEncoder::answer(std::vector<int64_t> ids, bool finished) const {
+    if (finished && !ids.empty())
+        ids.pop_back();
+    return tokenizer.decode(ids);
 }
 
 Status TextEncoder::checkFits(const ModelConfig& config, const std::string& modelDir) const {

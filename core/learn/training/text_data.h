@@ -15,12 +15,15 @@ namespace pl::learn {
 struct TextEncoder {
     text::Tokenizer tokenizer;
     text::ChatTemplate chat;
+    std::vector<int64_t> stopIds; ///< end what the model writes: the template's end token first, then the model's own (stopTokenIds)
     static Result<TextEncoder> load(const std::string& modelDir);
     /// Fails when the tokenizer knows ids the model has no row for.
     Status checkFits(const ModelConfig& config, const std::string& modelDir) const;
     /// One user turn and the header of the answer. Fails when the chat template refuses it.
     Result<std::vector<int64_t>> promptIds(const std::string& prompt) const;
-    /// The same followed by the completion and exactly one end token.
+    /// What the model wrote, without the token that ended it; broken UTF-8 becomes U+FFFD.
+    std::string answer(std::vector<int64_t> ids, bool finished) const;
+    /// The prompt followed by the completion and exactly one end token: the template's.
     Result<TokenizedRow> row(const std::string& prompt, const std::string& completion) const;
 };
 
