@@ -33,6 +33,7 @@ struct Parameters {
     learn::GroupLossOptions loss;
     learn::SamplingOptions sampling;
     bool maskTruncated = false, monitorKl = false, recorded = false;
+    bool recomputes = false; ///< old log-probabilities are the trainer's, not the sampler's
     std::optional<rules::Taste> taste;
     LoopOptions loop;
 
@@ -72,6 +73,8 @@ struct Parameters {
         PL_TRY(out.monitorKl, field<bool>(p, "monitor_kl", what));
         PL_TRY(const auto answers, field<std::string>(p, "answers", what));
         out.recorded = answers == "recorded";
+        PL_TRY(const auto old, fieldOr<std::string>(p, "old_logps", "sampler", what));
+        out.recomputes = old == "recompute";
         PL_TRY(out.evalPrompts, field<int64_t>(p, "eval_prompts", what));
         PL_TRY(const auto taste, field<std::string>(p, "monitor_taste", what));
         if (!taste.empty()) {
@@ -334,21 +337,27 @@ private:
             const int64_t begin = round * m_p.rowsPerRound();
             for (int64_t i = begin; i < begin + m_p.rowsPerRound(); ++i)
                 out.push_back(m_recorded[static_cast<size_t>(i)].rollout);
-            fillLogps(policy, out);
+            trainersLogps(policy, out);
             return out;
         }
         std::vector<size_t> which;
         for (const size_t prompt : batch)
             which.insert(which.end(), static_cast<size_t>(m_p.generations), prompt);
-        return sample(policy, m_prompts, which, mix64(m_job.spec().seed ^ mix64(static_cast<uint64_t>(round) + 1)));
+        PL_TRY(auto out, sample(policy, m_prompts, which, mix64(m_job.spec().seed ^ mix64(static_cast<uint64_t>(round) + 1))));
+        if (m_p.recomputes)
+            trainersLogps(policy, out);
+        return out;
     }
 
-    void fillLogps(learn::Decoder& policy, std::vector<Rollout>& rollouts) {
+    /// The policy's log-probabilities by the trainer's forward pass, where none are recorded, or everywhere (old_logps: recompute);
+    /// then the difference to the recorded ones is reported here.
+    void trainersLogps(learn::Decoder& policy, std::vector<Rollout>& rollouts) {
         torch::NoGradGuard noGrad;
+        double sum = 0, tokens = 0, worst = 0;
         std::vector<size_t> rows;
         std::vector<int64_t> lengths;
         for (size_t i = 0; i < rollouts.size(); ++i)
-            if (rollouts[i].logps.empty()) {
+            if (m_p.recomputes || rollouts[i].logps.empty()) {
                 rows.push_back(i);
                 lengths.push_back(rollouts[i].tokens.length());
             }
@@ -361,9 +370,32 @@ private:
                 learn::completionLogps(policy, batch.tokens, batch.starts, false, m_p.sampling.temperature).logps.cpu();
             for (size_t k = 0; k < micro.size(); ++k) {
                 const float* row = logps.const_data_ptr<float>() + static_cast<int64_t>(k) * logps.size(1);
-                rollouts[micro[k]].logps.assign(row, row + rollouts[micro[k]].tokens.completionLength());
+                auto& own = rollouts[micro[k]].logps;
+                for (size_t t = 0; t < own.size(); ++t) {
+                    const double difference = std::abs(static_cast<double>(own[t]) - static_cast<double>(row[t]));
+                    sum += difference;
+                    worst = std::isnan(difference) ? difference : std::max(worst, difference);
+                }
+                tokens += static_cast<double>(own.size());
+                own.assign(row, row + rollouts[micro[k]].tokens.completionLength());
             }
         }
+        if (tokens > 0) {
+            m_loop->add("sampling/sampling_logp_difference/mean", sum / tokens, tokens);
+            reportWorst(worst);
+        }
+    }
+
+    void reportWorst(double worst) {
+        m_loop->add("sampling/sampling_logp_difference/max", worst, 1);
+        if (!(worst <= kRatioAlarm))
+            m_job.alert("error", "sampler_mismatch",
+                        fmt::format("The sampler's log-probabilities differ from the trainer's by up to {:.3g} a token, so {}. Do not "
+                                    "trust this run.",
+                                    worst,
+                                    m_p.recomputes ? "it does not sample from the policy that is trained"
+                                                   : "the ratio of the first update is not 1"),
+                        m_loop->step());
     }
 
     Result<learn::Rewards> rewardsOf(const std::vector<Rollout>& rollouts, int64_t round) {
@@ -402,7 +434,7 @@ private:
     }
 
     /// Gradients of one update from the present group. On the first one the ratio must be 1: old
-    /// log-probabilities are the sampler's, from the same weights.
+    /// log-probabilities are the sampler's, from the same weights, and how far they are from this pass is reported every time.
     Status learn(learn::Decoder& policy, bool first) {
         std::vector<size_t> rows;
         std::vector<int64_t> lengths;
@@ -451,7 +483,7 @@ private:
                                {"clip_ratio/region_mean", low + high}};
             if (token.kl.defined())
                 sums.emplace_back("kl", (token.kl * now.mask).sum());
-            if (first) {
+            if (first && !m_p.recomputes) {
                 const auto difference = (now.logps.detach() - old).abs() * now.mask;
                 sums.emplace_back("sampling/sampling_logp_difference/mean", difference.sum());
                 const double max = difference.max().item<double>();
@@ -459,16 +491,8 @@ private:
             }
             m_loop->add(sums, static_cast<double>(batch.completionTokens));
         }
-        if (first && !rows.empty()) {
-            m_loop->add("sampling/sampling_logp_difference/max", worst, 1);
-            if (!(worst <= kRatioAlarm))
-                m_job.alert("error", "sampler_mismatch",
-                            fmt::format("The sampler's log-probabilities differ from the trainer's by up to "
-                                        "{:.3g} a token, so the "
-                                        "ratio of the first update is not 1. Do not trust this run.",
-                                        worst),
-                            m_loop->step());
-        }
+        if (first && !m_p.recomputes && !rows.empty())
+            reportWorst(worst);
         return {};
     }
 

@@ -135,6 +135,61 @@ private Q_SLOTS:
         QVERIFY(os::exists(dir + "/checkpoints/step-000030/DONE"));
     }
 
+    /// Real models have several end tokens: each ends an answer, and checkpoints keep the list.
+    void everyEndTokenOfTheModelEndsAnAnswer() {
+        makeModel(path("many"));
+        Json ids = Json::array({257});
+        for (int id = 90; id < 180; ++id)
+            ids.push_back(id);
+        writeFile(path("many") + "/generation_config.json", dumpJson({{"eos_token_id", ids}}));
+        const auto run = [&](const std::string& name, const std::string& model) {
+            const Json parameters = {{"rewards", fewWords()}, {"steps", 1}, {"num_generations", 4}, {"prompts_per_step", 3},
+                                     {"max_new_tokens", 16}, {"sample_every", 1}};
+            const auto out = runPlugin(makeBundle(path(name), "grpo", {modelSpec("policy", model)}, parameters,
+                                                  {{"prompts.jsonl", prompts(10, "train")}}, 11).dir());
+            if (out.status != PL_OK)
+                qFatal("%s", out.message.c_str());
+            return metric(path(name), "completions/clipped_ratio").at(1);
+        };
+        QVERIFY(run("one-end", path("model")) > 0.5);
+        QVERIFY(run("many-ends", path("many")) < 0.25); // 91 of 260 tokens end it
+        QCOMPARE(must(readJsonFile(path("many-ends") + "/checkpoints/step-000001/generation_config.json")), Json({{"eos_token_id", ids}}));
+        for (const auto& event : must(readEvents(path("many-ends") + "/events.jsonl")))
+            if (event.type == event::kSample && event.body["finished"] == Json(true))
+                for (const char c : event.body["response"].get<std::string>())
+                    QVERIFY(c < 90); // the token that ended it is not part of the answer
+        writeFile(path("many") + "/generation_config.json", R"({"eos_token_id": [257, 9999]})");
+        const auto bad = runPlugin(makeBundle(path("bad-end"), "grpo", {modelSpec("policy", path("many"))},
+                                              {{"rewards", fewWords()}, {"steps", 1}}, {{"prompts.jsonl", prompts(10, "train")}}, 11).dir());
+        QVERIFY2(QString::fromStdString(bad.message).contains("9999"), bad.message.c_str());
+    }
+
+    /// The sampler's log-probabilities are as good as another forward pass: the run is the same within fp32.
+    void recomputedLogProbabilitiesGiveTheSameRun() {
+        const auto run = [&](const char* name, const char* old) {
+            const auto dir = bundle(name, {{"old_logps", old}, {"num_iterations", 2}, {"steps", 6}, {"learning_rate", 0.01},
+                                           {"temperature", 1.3}, {"beta", 0.02}}).dir();
+            if (runPlugin(dir).status != PL_OK)
+                qFatal("%s", name);
+            return dir;
+        };
+        const auto sampler = run("old-sampler", "sampler"), recomputed = run("old-recomputed", "recompute");
+        for (const char* name : {"loss", "grad_norm", "reward", "kl", "entropy", "clip_ratio/region_mean", "completions/mean_length",
+                                 "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max"}) {
+            const auto a = metric(sampler, name), b = metric(recomputed, name);
+            QCOMPARE(a.size(), b.size());
+            QVERIFY2(a.size() == (std::string(name).starts_with("sampling/") ? 3 : a.size()) && !a.empty(), name); // once a group
+            for (const auto& [step, value] : a)
+                QVERIFY2(std::abs(value - b.at(step)) <= 1e-4 * std::max(1.0, std::abs(value)),
+                         qPrintable(QString("%1 step %2: %3 and %4").arg(name).arg(step).arg(value).arg(b.at(step))));
+        }
+        const auto x = must(learn::readSafetensors(sampler + "/checkpoints/step-000006/model.safetensors")),
+                   y = must(learn::readSafetensors(recomputed + "/checkpoints/step-000006/model.safetensors"));
+        for (const auto& [name, tensor] : x)
+            QVERIFY2((tensor - y.at(name)).abs().max().item<float>() < 1e-3f, name.c_str()); // AdamW magnifies last bits
+        QVERIFY(!sameBits(allMetrics(sampler), allMetrics(recomputed))); // two ways, not one
+    }
+
     void temperatureIsInTheRatioToo() {
         const auto dir = bundle("warm", {{"temperature", 1.7}, {"steps", 2}}).dir();
         QCOMPARE(runPlugin(dir).status, static_cast<int>(PL_OK));
@@ -298,6 +353,19 @@ private Q_SLOTS:
             row["logps"] = {-1.0, -1.0, -1.0};
         QCOMPARE(runRecorded("other", rows).status, static_cast<int>(PL_OK));
         QVERIFY(metric(path("other"), "sampling/sampling_logp_difference/max").at(1) > 1e-3);
+        const auto alarms = [&](const char* name) {
+            size_t count = 0;
+            for (const auto& event : must(readEvents(path(name) + "/events.jsonl")))
+                count += event.type == event::kAlert && event.body["name"] == "sampler_mismatch" ? 1 : 0;
+            return count;
+        };
+        QCOMPARE(alarms("other"), size_t{2}); // each step
+        QCOMPARE(alarms("recorded"), size_t{0});
+        // Recomputed, they count no more, but it is said all the same.
+        QCOMPARE(runRecorded("other-recomputed", rows, {{"old_logps", "recompute"}}).status, static_cast<int>(PL_OK));
+        QCOMPARE(alarms("other-recomputed"), size_t{2});
+        QVERIFY(std::abs(metric(path("other-recomputed"), "sampling/sampling_logp_difference/max").at(1) -
+                         metric(path("other"), "sampling/sampling_logp_difference/max").at(1)) < 1e-4);
     }
 
     void refusesRecordedAnswersThatDoNotFit_data() {
