@@ -189,7 +189,8 @@ void addModelCommands(Commands& commands) {
         return 0;
     }, models);
     sub->add_option("project", a->project, "Project folder")->required();
-    sub->add_option("path", a->text, "Folder with config.json and safetensors, or org/name[@REVISION] of a model in the cache")->required();
+    sub->add_option("path", a->text, "Folder with config.json and safetensors, org/name[@REVISION] of a model in the cache, or the folder of a LoRA adapter (PEFT) "
+                    "whose model the project has")->required();
     sub->add_option("--name", a->name, "What to call it");
     sub->add_option("--cache", a->cache, "Cache folder; without it where huggingface_hub looks");
 

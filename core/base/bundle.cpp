@@ -8,6 +8,7 @@
 
 #include "core/base/events.h"
 #include "core/base/hash.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
 #include "core/base/os/process.h"
@@ -313,6 +314,11 @@ Result<std::string> modelHash(const std::string& modelDir) {
             return damaged(modelDir, name);
         hash.update(name + "\n" + content + "\n");
     }
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors"})
+        if (const std::string path = os::joinPath(os::joinPath(modelDir, kAppliedAdapter), file); os::exists(path)) {
+            PL_TRY(const std::string content, sha256File(path));
+            hash.update(std::string(file) + "\n" + content + "\n");
+        }
     if (!weights)
         return fail(Code::NotFound, fmt::format("the model folder {} has no *.safetensors file", modelDir),
                     "Give a folder in Hugging Face layout with safetensors weights.");

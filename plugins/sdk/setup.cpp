@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/base/hash.h"
+#include "core/base/model_folder.h"
 #include "core/base/os/files.h"
 #include "core/learn/sampling/sampler.h"
 #include "core/rules/statistics.h"
@@ -67,8 +68,11 @@ Status putAdapters(learn::Job& job, Setup& setup, const SetupOptions& options) {
 learn::Trainable Setup::trainable() const {
     if (!adapters)
         return learn::trainable(loaded.model, loaded.dir);
+    // As PEFT does with a local model: its folder, so that AutoPeftModel finds it. Weights that an adapter was merged into when they
+    // were loaded lie in no folder.
+    const bool merged = os::isDir(os::joinPath(loaded.dir, kAppliedAdapter));
     return learn::trainable(loaded.model, loaded.dir, *adapters,
-                            {name, loaded.hash, loaded.config.rewardHead ? "SEQ_CLS" : "CAUSAL_LM"});
+                            {merged ? name : os::absolutePath(loaded.dir), loaded.hash, loaded.config.rewardHead ? "SEQ_CLS" : "CAUSAL_LM"});
 }
 
 bool sharesReference(const learn::Job& job, const Setup& policy) {
@@ -239,7 +243,7 @@ Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEnc
     learn::SamplingOptions options;
     options.temperature = 0.7;
     options.seed = job.spec().seed;
-    options.stopIds = {encoder.chat.endId()};
+    options.stopIds = encoder.stopIds;
     options.maxNewTokens = room > 0 ? std::min<int64_t>(kSampleTokens, room - static_cast<int64_t>(longest)) : kSampleTokens;
     auto sampled = learn::sampleBatch(model, prompts, options, [&job] { return !job.mustLeave(); });
     if (!sampled) {
@@ -252,7 +256,7 @@ Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEnc
         PL_CHECK(job.events().write(event::kSample, {{"step", step},
                                                      {"prompt_id", asked[i]->id},
                                                      {"prompt", asked[i]->prompt},
-                                                     {"response", encoder.tokenizer.decode(one.ids)},
+                                                     {"response", encoder.answer(one.ids, one.finished)},
                                                      {"tokens", one.ids.size()},
                                                      {"finished", one.finished}}));
     }

@@ -16,7 +16,7 @@ import tempfile
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
-from peft import PeftModel
+from peft import AutoPeftModelForCausalLM, LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 from transformers.utils import logging
@@ -100,6 +100,34 @@ def trained(out):
                 moved = (adapted(**batch).logits - b).abs().max().item()
             if moved < 1e-3:
                 raise SystemExit("the adapter does nothing")
+            # The adapter's folder alone, as it is: adapter_config.json says where the model below it lies.
+            alone = AutoPeftModelForCausalLM.from_pretrained(checkpoint / "adapter", dtype=torch.float32, attn_implementation="eager").eval()
+            with torch.no_grad():
+                report("dpo: AutoPeftModel of the adapter's folder", (alone(**batch).logits - b).abs().max().item())
+
+
+def brought(out):
+    """Adapters by themselves, PEFT's and our own, as a model of a project: merged when they are loaded, and trained from."""
+    lab = out / "lab"
+    start = lab / "models" / "start"
+    torch.manual_seed(3)
+    theirs = get_peft_model(causal(start), LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"))
+    for name, parameter in theirs.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    theirs.save_pretrained(out / "theirs")
+    ours = next((lab / "runs").glob("*-dpo")) / "checkpoints" / "step-000006"
+    ids = torch.randint(5, 1000, (2, 20), generator=torch.Generator().manual_seed(2))
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    for name, folder, whole in (("theirs", out / "theirs", theirs.eval()), ("ours", ours / "adapter", causal(ours))):
+        program("pairlab-cli", "models", "add", lab, folder, "--name", name)
+        program("pairlab-worker", "merge", lab / "models" / name, "--out", out / f"{name}-merged")
+        with torch.no_grad():
+            difference = (causal(out / f"{name}-merged")(**batch).logits - whole(**batch).logits).abs().max().item()
+        report(f"{name}: an adapter alone, added to the project", difference)
+    for model in ("theirs", out / "theirs"):
+        program("pairlab-cli", "train", lab, "--plugin", "dpo", "--model", model, "--seed", 2, "--set", "steps=1", "--wait")
+        program("pairlab-cli", "generate", lab, "--model", model, "--split", "train", "--limit", 4, "--n", 1, "--no-pairs", "--wait")
 
 
 if __name__ == "__main__":
@@ -110,4 +138,5 @@ if __name__ == "__main__":
         written_back(out / "families")
         merged(out / "adapters")
         trained(out)
+        brought(out)
     sys.exit(0 if worst <= BOUND else 1)

@@ -35,7 +35,7 @@ struct ModelChoice {
 /// models/ of the project, then complete checkpoints of its runs (best or last first).
 Result<std::vector<ModelChoice>> modelChoices(Project& project);
 /// "start", "run:ID" (its best checkpoint, else its last), "run:ID@STEP", "run:ID@last", the name of a folder in models/, or
-/// a path. The hash is computed.
+/// a path: of a model, or of a LoRA adapter alone. The hash is computed.
 Result<ModelSpec> resolveModel(Project& project, const std::string& text, const std::string& role);
 /// The folder's config.json has a model_type that begins with "pairlab_image_".
 bool isImageModelDir(const std::string& dir);
@@ -45,7 +45,8 @@ Status checkModelFolder(const std::string& dir);
 /// What is wrong in models/ and in the checkpoints of every run (their hashes too), each with one next step; what a
 /// live run is just writing is left alone.
 Result<std::vector<Error>> checkModels(Project& project);
-/// Copies a Hugging Face folder or an image model's folder into models/NAME after looking at its files; returns the name.
+/// Copies a Hugging Face folder or an image model's folder into models/NAME after looking at its files; returns the name. A folder
+/// with a LoRA adapter alone (PEFT) is taken when the model it was trained on is in the project, and is used merged with it.
 Result<std::string> addModel(Project& project, const std::string& path, const std::string& name = {});
 Status exportModel(Project& project, const std::string& model, const std::string& toDir);
 

@@ -140,6 +140,7 @@ Status checkModelFolder(const std::string& path) {
             PL_CHECK(modelFile(path, file));
     PL_TRY(const text::Tokenizer tokenizer, text::Tokenizer::load(path));
     PL_TRY([[maybe_unused]] const auto chat, text::ChatTemplate::load(path, tokenizer));
+    PL_TRY([[maybe_unused]] const auto stops, stopTokenIds(path));
     if (tokenizer.vocabSize() > model.vocabSize)
         return fail(Code::Corrupt, fmt::format("{}: the tokenizer knows {} ids, the model {}", path, tokenizer.vocabSize(), model.vocabSize),
                     "Take model and tokenizer from the same place.");

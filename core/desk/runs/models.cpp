@@ -52,21 +52,6 @@ std::string bestCheckpoint(const std::string& bundleDir) {
     return best;
 }
 
-/// Writes into the folder's card what a model of no run would no longer say by itself.
-Status markControl(const std::string& dir, const std::string& control) {
-    if (control.empty())
-        return {};
-    const std::string path = os::joinPath(dir, "card.json");
-    Json card = Json::object();
-    if (os::exists(path)) {
-        PL_TRY(card, readJsonFile(path));
-        if (!card.is_object())
-            return fail(Code::Corrupt, fmt::format("{} is not a JSON object", path), "Export the model again.");
-    }
-    card[kControlKey] = control;
-    return os::writeFileAtomic(path, dumpJsonPretty(card) + "\n");
-}
-
 /// Makes the folder and copies a model's files into it, what links lead to included.
 Status copyModel(const std::string& from, const std::string& to) {
     PL_TRY(std::vector<std::string> files, weightFileNames(from));
@@ -81,6 +66,8 @@ Status copyModel(const std::string& from, const std::string& to) {
             PL_TRY(const std::string source, modelFile(from, file));
             PL_CHECK(os::copyFile(source, os::joinPath(to, file)));
         }
+        if (os::isDir(os::joinPath(from, kAppliedAdapter)))
+            PL_CHECK(os::copyTree(os::joinPath(from, kAppliedAdapter), os::joinPath(to, kAppliedAdapter)));
         return {};
     };
     auto copied = copy();
@@ -95,6 +82,20 @@ int64_t stepOfPath(const std::string& path) {
 }
 
 } // namespace
+
+Status shared::markControl(const std::string& dir, const std::string& control) {
+    if (control.empty())
+        return {};
+    const std::string path = os::joinPath(dir, "card.json");
+    Json card = Json::object();
+    if (os::exists(path)) {
+        PL_TRY(card, readJsonFile(path));
+        if (!card.is_object())
+            return fail(Code::Corrupt, fmt::format("{} is not a JSON object", path), "Export the model again.");
+    }
+    card[kControlKey] = control;
+    return os::writeFileAtomic(path, dumpJsonPretty(card) + "\n");
+}
 
 bool isImageModelDir(const std::string& dir) {
     const auto config = readJsonFile(os::joinPath(dir, "config.json"));
@@ -169,6 +170,9 @@ Result<ModelSpec> shared::locateModel(Project& project, const std::string& text,
         spec.path = os::joinPath(project.modelsDir(), text);
     } else if (os::isDir(text)) {
         spec.path = os::absolutePath(text);
+        if (isBareAdapter(text)) {
+            PL_TRY(spec.path, cachedWithItsBase(project, text));
+        }
     } else {
         return fail(Code::NotFound, fmt::format("there is no model '{}'", text),
                     "Name one of `pairlab-cli models list`: start, run:ID, run:ID@STEP, or a folder.");
@@ -205,11 +209,13 @@ Status exportModel(Project& project, const std::string& model, const std::string
     if (const std::string adapter = os::joinPath(spec.path, kAdapterFolder); os::isDir(adapter))
         PL_CHECK(os::copyTree(adapter, os::joinPath(toDir, kAdapterFolder)));
     PL_TRY(const std::string control, shared::controlOf(project, spec.path));
-    return markControl(toDir, control);
+    return shared::markControl(toDir, control);
 }
 
 Result<std::string> addModel(Project& project, const std::string& path, const std::string& name) {
-    PL_CHECK(checkModelFolder(path));
+    const bool adapter = shared::isBareAdapter(path);
+    if (!adapter)
+        PL_CHECK(checkModelFolder(path));
     const std::string as = name.empty() ? os::baseName(os::absolutePath(path)) : name;
     if (!usableName(as))
         return fail(
@@ -219,9 +225,13 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
     if (os::exists(target))
         return fail(Code::InvalidInput, fmt::format("the project already has a model '{}'", as),
                     "Give another --name.");
+    if (adapter) {
+        PL_CHECK(shared::withItsBase(project, path, target));
+        return as;
+    }
     PL_CHECK(copyModel(path, target));
     PL_TRY(const std::string control, shared::controlOf(project, os::absolutePath(path)));
-    PL_CHECK(markControl(target, control));
+    PL_CHECK(shared::markControl(target, control));
     return as;
 }
 

@@ -36,6 +36,16 @@ bool isRewardModelDir(const std::string& dir);
 /// config.json and weights of any kind.
 bool looksLikeModel(const std::string& dir);
 
+/// Writes into the folder's card what a model of no run would no longer say by itself; nothing for an empty one.
+Status markControl(const std::string& dir, const std::string& control);
+/// A LoRA adapter by itself, in PEFT's layout: adapter_config.json without the model below it.
+bool isBareAdapter(const std::string& dir);
+/// Makes `target` a model folder of that adapter and the project's model it was trained on (hard links), found by the hash or name
+/// its adapter_config.json says; returns what the project calls that model. Fails naming it where the project has none.
+Result<std::string> withItsBase(Project& project, const std::string& dir, const std::string& target);
+/// Such a folder in cache/, made when it is not there.
+Result<std::string> cachedWithItsBase(Project& project, const std::string& dir);
+
 /// resolveModel without the hash, which reads every weight.
 Result<ModelSpec> locateModel(Project& project, const std::string& text, const std::string& role);
 
