@@ -20,7 +20,7 @@ PACKAGES=(
     "ccache:makes later builds fast"
     "g++:compiler"
     "binutils:reads the built programs in a test"
-    "pkg-config|pkgconf:finds PCRE2"
+    "pkg-config|pkgconf:finds PCRE2, libwebp and Little CMS"
     "qt6-base-dev:window and tests"
     "qt6-svg-dev|libqt6svg6-dev:icons"
     "libqcustomplot-dev:charts"
@@ -39,6 +39,9 @@ PACKAGES=(
     "libexpected-dev:errors as values"
     "zlib1g-dev:reads .gz data"
     "libpng-dev:reads and writes images"
+    "libjpeg62-turbo-dev|libjpeg-turbo8-dev:reads JPEG images"
+    "libwebp-dev:reads WebP images"
+    "liblcms2-dev:colour profiles of images"
     "python3:installs PyTorch; an example plugin"
     "python3-venv:installs PyTorch into a folder of its own"
 )

@@ -9,21 +9,14 @@
 #include <png.h>
 #include <zlib.h>
 
+#include "core/base/image_formats.h"
 #include "core/base/os/files.h"
 
 namespace pl {
 
 namespace {
 
-constexpr std::string_view kSignature{"\x89PNG\r\n\x1a\n", 8};
 constexpr size_t kHeaderEnd = 33; // signature and IHDR
-
-uint32_t bigEndian(std::string_view bytes, size_t at) {
-    uint32_t value = 0;
-    for (size_t i = 0; i < 4; ++i)
-        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-    return value;
-}
 
 void appendBigEndian(std::string& out, uint32_t value) {
     for (int shift = 24; shift >= 0; shift -= 8)
@@ -34,89 +27,13 @@ uint32_t checksum(std::string_view bytes) {
     return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
 }
 
-/// What other files begin with, for a message that helps.
-const char* formatName(std::string_view bytes) {
-    if (bytes.starts_with("\xff\xd8\xff"))
-        return "JPEG";
-    if (bytes.starts_with("GIF8"))
-        return "GIF";
-    if (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP"))
-        return "WebP";
-    if (bytes.starts_with("BM"))
-        return "BMP";
-    if (bytes.starts_with(std::string_view("II*\0", 4)) || bytes.starts_with(std::string_view("MM\0*", 4)))
-        return "TIFF";
-    if (bytes.size() >= 12 && (bytes.substr(4, 8) == "ftypavif" || bytes.substr(4, 8) == "ftypheic"))
-        return "AVIF or HEIC";
-    return nullptr;
-}
-
-struct Header {
-    uint32_t width = 0, height = 0;
-};
-
-tl::unexpected<Error> broken(std::string_view what, std::string cause) {
-    return fail(Code::Corrupt, fmt::format("{} is not a whole PNG file: {}", what, cause), "Make or copy the file again.");
-}
-
-/// Walks the chunks without decoding one: structure, checksums, limits. `visit(type, data)` sees every chunk.
-template <class Visit>
-Result<Header> checkChunks(std::string_view bytes, std::string_view what, const ImageLimits& limits, Visit visit) {
-    if (bytes.size() > limits.maxBytes)
-        return fail(Code::InvalidInput, fmt::format("{} has {} bytes; {} are read at most", what, bytes.size(), limits.maxBytes),
-                    "Use a smaller image.");
-    if (!bytes.starts_with(kSignature)) {
-        if (const char* name = formatName(bytes))
-            return fail(Code::Unsupported, fmt::format("{} is a {} image, not PNG", what, name), "Convert it to PNG.");
-        if (kSignature.starts_with(bytes))
-            return broken(what, bytes.empty() ? "it is empty" : "it ends inside the signature");
-        return fail(Code::Unsupported, fmt::format("{} is not a PNG image", what), "Convert it to PNG.");
-    }
-    Header header;
-    bool pixels = false;
-    for (size_t at = kSignature.size();;) {
-        if (bytes.size() - at < 12)
-            return broken(what, fmt::format("it ends at byte {}, before its last chunk", bytes.size()));
-        const uint32_t length = bigEndian(bytes, at);
-        const auto type = bytes.substr(at + 4, 4);
-        if (!std::all_of(type.begin(), type.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }))
-            return broken(what, fmt::format("there is no chunk name at byte {}", at + 4));
-        if (length > 0x7FFFFFFF || length > bytes.size() - at - 12)
-            return broken(what, fmt::format("chunk {} at byte {} is longer than the rest of the file", type, at));
-        const auto data = bytes.substr(at + 8, length);
-        if (checksum(bytes.substr(at + 4, length + 4)) != bigEndian(bytes, at + 8 + length))
-            return broken(what, fmt::format("chunk {} at byte {} has a wrong checksum", type, at));
-        if ((at == kSignature.size()) != (type == "IHDR") || (type == "IHDR" && length != 13))
-            return broken(what, "its first chunk, and only that, must be a header");
-        if (type == "IHDR") {
-            header = {bigEndian(data, 0), bigEndian(data, 4)};
-            if (header.width == 0 || header.height == 0)
-                return broken(what, "a side is 0");
-            if (header.width > static_cast<uint32_t>(limits.maxSide) || header.height > static_cast<uint32_t>(limits.maxSide) ||
-                int64_t{header.width} * header.height > limits.maxPixels)
-                return fail(Code::InvalidInput,
-                            fmt::format("{} has {} x {} pixels; at most {} a side and {} in all are read", what, header.width,
-                                        header.height, limits.maxSide, limits.maxPixels),
-                            "Use a smaller image.");
-        }
-        pixels = pixels || type == "IDAT";
-        visit(type, data);
-        at += 12 + size_t{length};
-        if (type == "IEND")
-            break; // what follows is not the image's
-    }
-    if (!pixels)
-        return broken(what, "it has no pixels");
-    return header;
-}
-
 /// png_image owns C memory until it is freed.
-struct Reader {
+struct Writer {
     png_image image{};
-    Reader() { image.version = PNG_IMAGE_VERSION; }
-    Reader(const Reader&) = delete;
-    Reader& operator=(const Reader&) = delete;
-    ~Reader() { png_image_free(&image); }
+    Writer() { image.version = PNG_IMAGE_VERSION; }
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    ~Writer() { png_image_free(&image); }
 };
 
 bool isWhole(const Image& image) {
@@ -155,32 +72,9 @@ Image blankImage(int32_t width, int32_t height) {
     return image;
 }
 
-Result<Image> decodePng(std::string_view bytes, std::string_view what, const ImageLimits& limits) {
-    PL_TRY(const Header header, checkChunks(bytes, what, limits, [](auto, auto) {}));
-    // The simplified interface: libpng's longjmp never crosses a frame of this program.
-    Reader reader;
-    if (!png_image_begin_read_from_memory(&reader.image, bytes.data(), bytes.size()))
-        return broken(what, reader.image.message);
-    if (reader.image.width != header.width || reader.image.height != header.height)
-        return broken(what, "it has two headers");
-    reader.image.format = PNG_FORMAT_RGB;
-    reader.image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; // 16 bit without a gAMA chunk is sRGB too
-    Image out;
-    try {
-        out = blankImage(static_cast<int32_t>(header.width), static_cast<int32_t>(header.height));
-    } catch (const std::bad_alloc&) {
-        return fail(Code::OutOfMemory, fmt::format("no memory for the {} x {} pixels of {}", header.width, header.height, what),
-                    "Use a smaller image.");
-    }
-    const png_color white{255, 255, 255};
-    if (!png_image_finish_read(&reader.image, &white, out.rgb.data(), 0, nullptr))
-        return broken(what, reader.image.message);
-    return out;
-}
-
 Result<ImageText> textOfPng(std::string_view bytes, std::string_view what, const ImageLimits& limits) {
     ImageText out;
-    PL_TRY(const Header header, checkChunks(bytes, what, limits, [&](std::string_view type, std::string_view data) {
+    PL_CHECK(formats::examinePng(bytes, what, limits, [&](std::string_view type, std::string_view data) {
         const size_t end = data.find('\0');
         if (end == 0 || end > 79 || end == std::string_view::npos)
             return;
@@ -196,7 +90,6 @@ Result<ImageText> textOfPng(std::string_view bytes, std::string_view what, const
             out.emplace_back(key, data);
         }
     }));
-    (void)header;
     return out;
 }
 
@@ -211,7 +104,7 @@ Result<std::string> encodePng(const Image& image, const ImageText& text) {
         PL_TRY(const std::string chunk, textChunk(key, value));
         chunks += chunk;
     }
-    Reader writer;
+    Writer writer;
     writer.image.width = static_cast<png_uint_32>(image.width);
     writer.image.height = static_cast<png_uint_32>(image.height);
     writer.image.format = PNG_FORMAT_RGB;

@@ -31,11 +31,11 @@ struct ImageLimits {
 /// Keyword (1 to 79 printable ASCII characters) and text (UTF-8 without NUL).
 using ImageText = std::vector<std::pair<std::string, std::string>>;
 
-/// Untrusted bytes to pixels; `what` names the object in messages. The structure and the checksum of every chunk are verified
-/// first (Code::Corrupt names the chunk and its place), then the limits (Code::InvalidInput), then libpng decodes. Whatever the
-/// file holds becomes 8-bit sRGB: grey and palette are expanded, 16 bit is scaled down, interlacing is undone, a gAMA chunk is
-/// applied, transparency is composed over white (in linear light). An embedded colour profile (iCCP) is not applied; of an
-/// animation the still image is read. Another format is Code::Unsupported by its name.
+/// Untrusted bytes of a PNG to pixels; `what` names the object in messages. The structure and the checksum of every chunk are
+/// verified first (Code::Corrupt names the chunk and its place), then the limits (Code::InvalidInput), then libpng decodes. What
+/// the file holds becomes upright 8-bit sRGB as decodeImage() of core/base/image_file.h says, which reads JPEG and WebP too:
+/// grey and palette are expanded, 16 bit is scaled down, profiles are applied, transparency is composed over white (in linear
+/// light). Another format is Code::Unsupported by its name; so is an animation.
 Result<Image> decodePng(std::string_view bytes, std::string_view what, const ImageLimits& limits = {});
 
 /// The same image and text give the same bytes (with the same libpng and zlib). ASCII becomes tEXt, other text iTXt.
