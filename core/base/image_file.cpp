@@ -146,12 +146,14 @@ Status makeUpright(Picture& picture, int orientation, std::string_view what) {
                       : orientation == 6 ? Walk{last * w, -w, 1}
                       : orientation == 7 ? Walk{last * w + w - 1, -w, -1}
                                          : Walk{w - 1, w, -1};
-    uint8_t* to = out.rgba.data();
-    for (int32_t y = 0; y < out.height; ++y) {
-        ptrdiff_t at = walk.begin + y * walk.down;
-        for (int32_t x = 0; x < out.width; ++x, to += 4, at += walk.right)
-            std::memcpy(to, picture.rgba.data() + 4 * at, 4);
-    }
+    constexpr ptrdiff_t kStripe = 16; // a cache line of each row: a turned picture is read across its rows
+    for (ptrdiff_t left = 0; left < out.width; left += kStripe)
+        for (ptrdiff_t y = 0; y < out.height; ++y) {
+            uint8_t* to = out.rgba.data() + 4 * (y * out.width + left);
+            ptrdiff_t at = walk.begin + y * walk.down + left * walk.right;
+            for (ptrdiff_t x = left; x < std::min<ptrdiff_t>(left + kStripe, out.width); ++x, to += 4, at += walk.right)
+                std::memcpy(to, picture.rgba.data() + 4 * at, 4);
+        }
     picture.rgba = std::move(out.rgba);
     picture.width = out.width;
     picture.height = out.height;
