@@ -18,6 +18,7 @@
 #include "core/learn/images/pixels.h"
 #include "core/rules/image_taste.h"
 #include "plugins/evaluate/report.h"
+#include "plugins/sdk/image_rows.h"
 #include "plugins/sdk/image_watch.h"
 #include "plugins/sdk/setup.h"
 
@@ -90,12 +91,14 @@ Result<std::vector<double>> scoresOf(learn::Job& job, learn::ImageReward& judge,
 
 struct Ranking {
     double correct = 0, n = 0, ties = 0, margins = 0;
+    std::string why; ///< pairs are missing, as the end of a sentence
 };
 
 /// Strictly higher score of the chosen side; a tie is a miss. Pairs labelled as ties are no question of ranking.
 Result<Ranking> rank(learn::Job& job, learn::ImageReward& judge, const std::vector<PairRow>& all, bool showProgress) {
     torch::NoGradGuard noGrad;
     learn::ImageStore store(judge->config().size);
+    ImageRows rows(job, store);
     std::vector<const PairRow*> pairs;
     for (const auto& pair : all)
         if (!pair.tie && pair.softLabel != 0.5)
@@ -107,20 +110,23 @@ Result<Ranking> rank(learn::Job& job, learn::ImageReward& judge, const std::vect
         const size_t end = std::min(pairs.size(), at + kScoringBatch / 2);
         std::vector<size_t> images;
         std::vector<std::string> prompts;
+        std::vector<const PairRow*> read;
         for (size_t i = at; i < end; ++i) {
             if (!pairs[i]->image)
                 return fail(Code::InvalidInput, fmt::format("pair {} compares texts, not images", pairs[i]->id));
-            for (const auto& ref : {pairs[i]->chosen, pairs[i]->rejected}) {
-                PL_TRY(const size_t index, store.add(job.bundle().dataPath(""), ref));
-                images.push_back(index);
-                prompts.push_back(pairs[i]->prompt);
-            }
+            PL_TRY(const auto both, rows.addBoth(pairs[i]->chosen, pairs[i]->rejected));
+            if (!both)
+                continue;
+            read.push_back(pairs[i]);
+            images.insert(images.end(), {both->first, both->second});
+            prompts.insert(prompts.end(), 2, pairs[i]->prompt);
         }
-        const auto scores = judge->score(store.batch(images, judge->device()), prompts).to(torch::kFloat64).cpu();
-        for (size_t i = at; i < end; ++i) {
-            const auto row = static_cast<int64_t>(2 * (i - at));
+        const auto scores = read.empty() ? torch::Tensor()
+                                         : judge->score(store.batch(images, judge->device()), prompts).to(torch::kFloat64).cpu();
+        for (size_t i = 0; i < read.size(); ++i) {
+            const auto row = static_cast<int64_t>(2 * i);
             const double difference = scores[row].item<double>() - scores[row + 1].item<double>();
-            const double margin = pairs[i]->softLabel < 0.5 ? -difference : difference;
+            const double margin = read[i]->softLabel < 0.5 ? -difference : difference;
             ++out.n;
             out.correct += margin > 0;
             out.ties += margin == 0;
@@ -129,6 +135,8 @@ Result<Ranking> rank(learn::Job& job, learn::ImageReward& judge, const std::vect
         if (showProgress)
             job.progress(static_cast<int64_t>(end), static_cast<int64_t>(pairs.size()));
     }
+    rows.alert();
+    out.why = rows.because();
     return out;
 }
 
@@ -136,6 +144,8 @@ Status rewardAccuracy(learn::Job& job, const Parameters& p) {
     PL_TRY(auto judge, judgeOf(job, "policy"));
     PL_TRY(const auto pairs, readPairs(job.bundle().dataPath("pairs.jsonl")));
     PL_TRY(const auto ranking, rank(job, judge, pairs, true));
+    if (ranking.n == 0 && !ranking.why.empty())
+        return fail(Code::InvalidInput, "no pair is left to be ranked" + ranking.why, "Import whole copies of the images.");
     Report report;
     addShare(report.values, "eval_accuracy", ranking.correct / ranking.n, ranking.n, ranking.n);
     report.values["eval_margin"] = ranking.n > 0 ? ranking.margins / ranking.n : std::nan("");

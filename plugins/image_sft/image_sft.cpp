@@ -13,6 +13,7 @@
 #include "core/learn/images/schedule.h"
 #include "core/learn/training/batches.h"
 #include "plugins/image_sft/scenes.h"
+#include "plugins/sdk/image_rows.h"
 #include "plugins/sdk/setup.h"
 #include "plugins/sdk/train_loop.h"
 
@@ -76,8 +77,8 @@ Examples drawn(uint64_t seed, uint64_t first, int64_t n, int64_t size, double de
     return out;
 }
 
-/// Rows {"prompt", "completion": image}, or pairs of images, of which the chosen ones count.
-Result<Examples> readExamples(learn::Job& job, const std::string& file, int64_t size) {
+/// Rows {"prompt", "completion": image}, or pairs of images, of which the chosen ones count. Empty when no image could be read.
+Result<Examples> readExamples(learn::Job& job, const std::string& file, const learn::ImageStore& store, ImageRows& images) {
     const auto path = job.bundle().dataPath(file);
     std::vector<std::pair<std::string, std::string>> rows; // prompt, reference
     PL_CHECK(forEachJsonLine(path, [&](const Json& row, size_t number) -> Status {
@@ -98,20 +99,26 @@ Result<Examples> readExamples(learn::Job& job, const std::string& file, int64_t 
     if (rows.empty())
         return fail(Code::InvalidInput, file + " has no image to train on", "Label more pairs.");
     Examples out;
-    std::vector<Image> images;
+    std::vector<size_t> indices;
     size_t unread = 0;
     for (const auto& [prompt, ref] : rows) {
-        PL_TRY(auto image, readImageRef(job, ref, size));
-        images.push_back(std::move(image));
+        PL_TRY(const auto index, images.add(ref));
+        if (!index) {
+            images.countLeftOut();
+            continue;
+        }
+        indices.push_back(*index);
         const auto parsed = rules::parseCaption(prompt);
         unread += !parsed.ignored.empty();
         out.captions.push_back(parsed.caption);
         out.prompts.push_back(prompt);
     }
-    out.pixels = learn::tensorOf(images);
+    if (indices.empty())
+        return out;
+    out.pixels = store.batch(indices, torch::kCPU);
     out.ids = captionIds(out.captions, torch::kCPU);
     job.logLine(unread ? "warn" : "info", fmt::format("{}: {} images at {} x {}; {} captions hold words the model does not read",
-                                                      file, rows.size(), size, size, unread));
+                                                      file, indices.size(), store.side(), store.side(), unread));
     return out;
 }
 
@@ -253,10 +260,16 @@ private:
         if (m_p.scenes) {
             m_dev = drawn(devSeed, 0, kDevScenes, size, 0);
         } else {
-            PL_TRY(m_train, readExamples(m_job, "train.jsonl", size));
+            learn::ImageStore store(size);
+            ImageRows images(m_job, store);
+            PL_TRY(m_train, readExamples(m_job, "train.jsonl", store, images));
+            if (!m_train.pixels.defined())
+                return fail(Code::InvalidInput, "train.jsonl has no image to train on" + images.because(),
+                            "Import whole copies of the images.");
             if (!dataFile(m_job, "dev.jsonl").empty()) {
-                PL_TRY(m_dev, readExamples(m_job, "dev.jsonl", size));
+                PL_TRY(m_dev, readExamples(m_job, "dev.jsonl", store, images));
             }
+            images.alert();
         }
         // Obedience is asked of the held-out prompts as they come, each once.
         if (m_dev.ids.defined()) {

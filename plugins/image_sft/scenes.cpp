@@ -41,19 +41,6 @@ Result<ImageSetup> setUpImages(learn::Job& job, const std::string& role, bool fr
     return out;
 }
 
-Result<Image> readImageRef(const learn::Job& job, const std::string& ref, int64_t size) {
-    const auto path = job.bundle().dataPath(ref);
-    const auto sha = imageRefSha(ref);
-    if (sha.empty())
-        return fail(Code::InvalidInput, fmt::format("'{}' does not name an image of the data set", ref));
-    PL_TRY(const auto bytes, os::readFile(path));
-    if (sha256Hex(bytes) != sha)
-        return fail(Code::Corrupt, fmt::format("{} is not the image of its name", path), "Freeze the data set again.");
-    PL_TRY(auto image, decodePng(bytes, path));
-    const auto side = static_cast<int32_t>(size);
-    return image.width == side && image.height == side ? std::move(image) : resized(image, side, side);
-}
-
 DrawnScene sceneOf(uint64_t seed, uint64_t index, int64_t size, double defects) {
     const uint64_t key = mix64(seed + index);
     DrawnScene out;

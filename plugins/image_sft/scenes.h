@@ -23,9 +23,6 @@ struct ImageSetup {
 /// the run's seed.
 Result<ImageSetup> setUpImages(learn::Job& job, const std::string& role, bool fromScratch = false);
 
-/// Reads data/<ref> ("images/<sha>.png"), checks that the bytes are those of the name, and brings them to size x size by area.
-Result<Image> readImageRef(const learn::Job& job, const std::string& ref, int64_t size);
-
 /// A drawing with what it is a drawing of.
 struct DrawnScene {
     rules::Caption caption;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugins/sdk/image_pairs.h"
 
+#include <tuple>
+
 #include <fmt/format.h>
 #include <torch/torch.h>
 
 #include "core/base/records.h"
 #include "core/rules/scene.h"
+#include "plugins/sdk/image_rows.h"
 #include "plugins/sdk/setup.h"
 
 namespace pl::sdk {
@@ -17,9 +20,7 @@ struct Report {
 };
 
 /// Rows of one split into `into`.
-Status addRows(learn::Job& job, const std::vector<PairRow>& rows, learn::ImageStore& images, std::vector<ImagePair>& into,
-               Report& report) {
-    const std::string folder = job.bundle().dataPath("");
+Status addRows(const std::vector<PairRow>& rows, ImageRows& images, std::vector<ImagePair>& into, Report& report) {
     for (const auto& row : rows) {
         if (!row.image)
             return fail(Code::InvalidInput, fmt::format("pair {} compares texts, not images", row.id),
@@ -29,9 +30,11 @@ Status addRows(learn::Job& job, const std::vector<PairRow>& rows, learn::ImageSt
             ++report.identical;
             continue;
         }
+        PL_TRY(const auto both, images.addBoth(row.chosen, row.rejected));
+        if (!both)
+            continue;
         ImagePair pair;
-        PL_TRY(pair.chosen, images.add(folder, row.chosen));
-        PL_TRY(pair.rejected, images.add(folder, row.rejected));
+        std::tie(pair.chosen, pair.rejected) = *both;
         pair.prompt = row.prompt;
         pair.weight = row.weight;
         pair.softLabel = row.softLabel;
@@ -42,18 +45,25 @@ Status addRows(learn::Job& job, const std::vector<PairRow>& rows, learn::ImageSt
     return {};
 }
 
-Status addRankings(learn::Job& job, const std::string& split, learn::ImageStore& images, std::vector<ImageRanking>& into) {
+/// An image that cannot be read takes only itself out of an order, as long as two are left.
+Status addRankings(learn::Job& job, const std::string& split, ImageRows& images, std::vector<ImageRanking>& into) {
     const auto path = dataFile(job, "rankings.jsonl");
     if (path.empty())
         return {};
     PL_TRY(const auto rows, readRankings(path, split));
     for (const auto& row : rows) {
         ImageRanking ranking;
-        for (const auto& ref : row.images) {
-            PL_TRY(const size_t index, images.add(job.bundle().dataPath(""), ref));
-            ranking.images.push_back(index);
+        for (size_t i = 0; i < row.images.size(); ++i) {
+            PL_TRY(const auto index, images.add(row.images[i]));
+            if (!index)
+                continue;
+            ranking.images.push_back(*index);
+            ranking.ranks.push_back(row.ranks[i]);
         }
-        ranking.ranks = row.ranks;
+        if (ranking.images.size() < 2) {
+            images.countLeftOut();
+            continue;
+        }
         ranking.prompt = row.prompt;
         ranking.weight = row.weight;
         into.push_back(std::move(ranking));
@@ -61,18 +71,18 @@ Status addRankings(learn::Job& job, const std::string& split, learn::ImageStore&
     return {};
 }
 
-Status readSplit(learn::Job& job, const std::string& file, const std::string& split, bool softTies, learn::ImageStore& images,
+Status readSplit(learn::Job& job, const std::string& file, const std::string& split, bool softTies, ImageRows& images,
                  std::vector<ImagePair>& pairs, std::vector<ImageRanking>& rankings) {
     Report report;
     if (!dataFile(job, file).empty()) {
         PL_TRY(const auto rows, readPairs(job.bundle().dataPath(file)));
-        PL_CHECK(addRows(job, rows, images, pairs, report));
+        PL_CHECK(addRows(rows, images, pairs, report));
     }
     if (const auto ties = dataFile(job, "ties.jsonl"); softTies && !ties.empty()) {
         PL_TRY(auto rows, readTies(ties, split));
         for (auto& row : rows)
             row.softLabel = 0.5;
-        PL_CHECK(addRows(job, rows, images, pairs, report));
+        PL_CHECK(addRows(rows, images, pairs, report));
     }
     PL_CHECK(addRankings(job, split, images, rankings));
     job.logLine("info", fmt::format("{}: {} pairs ({} ties), {} rankings{}", split, pairs.size(), report.ties, rankings.size(),
@@ -113,10 +123,13 @@ void control(learn::Job& job, ImagePairData& data, const std::string& name) {
 Result<ImagePairData> readImagePairs(learn::Job& job, int64_t side, bool softTies) {
     ImagePairData out;
     out.images = learn::ImageStore(side);
-    PL_CHECK(readSplit(job, "train.jsonl", "train", softTies, out.images, out.train, out.trainRankings));
+    ImageRows images(job, out.images);
+    PL_CHECK(readSplit(job, "train.jsonl", "train", softTies, images, out.train, out.trainRankings));
     if (out.train.empty() && out.trainRankings.empty())
-        return fail(Code::InvalidInput, "the data set has no pair and no ranking of images to train on", "Label more pairs.");
-    PL_CHECK(readSplit(job, "dev.jsonl", "dev", softTies, out.images, out.dev, out.devRankings));
+        return fail(Code::InvalidInput, "the data set has no pair and no ranking of images to train on" + images.because(),
+                    "Label more pairs.");
+    PL_CHECK(readSplit(job, "dev.jsonl", "dev", softTies, images, out.dev, out.devRankings));
+    images.alert();
     if (out.images.resizedCount() > 0)
         job.logLine("info", fmt::format("{} of {} images were brought to {} x {} pixels", out.images.resizedCount(),
                                         out.images.size(), side, side));

@@ -43,8 +43,9 @@ struct ImagePairData {
 };
 
 /// train.jsonl and, with `ties` "soft", the train ties as soft labels of 1/2; rankings.jsonl; dev.jsonl when present. Images are
-/// read into memory at `side` pixels. What was left out or had another size is logged. The parameter label_control acts on
-/// the training pairs only (rankings are then left out), and is said with an alert.
+/// read into memory at `side` pixels. Rows whose images cannot be read are left out with an alert (ImageRows); what else was left
+/// out or had another size is logged. The parameter label_control acts on the training pairs only (rankings are then left out),
+/// and is said with an alert.
 Result<ImagePairData> readImagePairs(learn::Job& job, int64_t side, bool softTies);
 /// Does the run have labelled images at all? Fails saying what is missing.
 Status checkImagePairs(const learn::Job& job);

@@ -219,7 +219,7 @@ private Q_SLOTS:
         const auto rows = drawings(dir, 1);
         writeFile(dir + "/data/train.jsonl", jsonLines(rows));
         writeFile(dir + "/data/" + rows[0]["completion"].get<std::string>(), "something else");
-        QVERIFY(runPlugin(dir).message.find("not the image of its name") != std::string::npos);
+        QVERIFY(runPlugin(dir).message.find("not those its name was made from") != std::string::npos);
         // A text model is no generator.
         makeModel(path("text"));
         const auto wrong = bundle("wrong", Json::object(), {}, "text");

@@ -7,13 +7,14 @@
 #include <torch/torch.h>
 
 #include "core/base/hash.h"
+#include "core/base/image_file.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/learn/images/pixels.h"
 
 namespace pl::learn {
 
-Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref) {
+Result<std::optional<size_t>> ImageStore::addReadable(const std::string& folder, const std::string& ref) {
     if (const auto at = m_byRef.find(ref); at != m_byRef.end())
         return at->second;
     if (!isImageRef(ref))
@@ -22,7 +23,14 @@ Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref
     if (sha256Hex(bytes) != imageRefSha(ref))
         return fail(Code::Corrupt, fmt::format("the bytes of {} are not those its name was made from", ref),
                     "Freeze the data set again.");
-    PL_TRY(Image image, decodePng(bytes, ref));
+    auto decoded = decodeImage(bytes, ref);
+    if (!decoded && decoded.error().code == Code::OutOfMemory)
+        return tl::unexpected<Error>(std::move(decoded).error());
+    if (!decoded) {
+        m_unreadable.push_back({ref, decoded.error().message});
+        return m_byRef[ref] = std::nullopt;
+    }
+    Image image = std::move(*decoded);
     const auto side = static_cast<int32_t>(m_side);
     if (image.width != side || image.height != side) {
         image = resized(image, side, side);
@@ -33,6 +41,14 @@ Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref
     m_pixels.push_back(pixels.permute({2, 0, 1}).contiguous());
     m_refs.push_back(ref);
     return m_byRef[ref] = m_pixels.size() - 1;
+}
+
+Result<size_t> ImageStore::add(const std::string& folder, const std::string& ref) {
+    PL_TRY(const auto index, addReadable(folder, ref));
+    if (index)
+        return *index;
+    const auto why = std::find_if(m_unreadable.begin(), m_unreadable.end(), [&](const Unreadable& each) { return each.ref == ref; });
+    return fail(Code::Corrupt, why->why, "Leave it out, or import a whole copy.");
 }
 
 torch::Tensor ImageStore::batch(const std::vector<size_t>& indices, const torch::Device& device) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,16 @@ class ImageStore {
 public:
     explicit ImageStore(int64_t side = 32) : m_side(side) {}
 
-    /// Index of the image `ref` ("images/<sha256>.png") below `folder`. Read once: its bytes must have the hash in its name
-    /// (Corrupt), be a PNG (Unsupported names the format), and are brought to the store's size by area.
+    /// Index of the image `ref` ("images/<sha256>.png", .jpg or .webp) below `folder`, decoded as core/base/image_file.h says and
+    /// brought to the store's size by area. Fails when the file is missing or its bytes have not the hash in its name (Corrupt): the
+    /// data are not what was frozen. Nothing when they have and are no picture that can be decoded: then unreadable() names it.
+    Result<std::optional<size_t>> addReadable(const std::string& folder, const std::string& ref);
+    /// The same, where that is an error too.
     Result<size_t> add(const std::string& folder, const std::string& ref);
+    struct Unreadable {
+        std::string ref, why; ///< `why` begins with the name
+    };
+    const std::vector<Unreadable>& unreadable() const { return m_unreadable; } ///< each once
     size_t size() const { return m_pixels.size(); }
     int64_t side() const { return m_side; }
     /// How many of them had another size.
@@ -34,7 +42,8 @@ private:
     int64_t m_side, m_resized = 0;
     std::vector<torch::Tensor> m_pixels;
     std::vector<std::string> m_refs;
-    std::map<std::string, size_t> m_byRef;
+    std::map<std::string, std::optional<size_t>> m_byRef;
+    std::vector<Unreadable> m_unreadable;
 };
 
 } // namespace pl::learn
