@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "core/base/image.h"
+#include "core/base/image_file.h"
 #include "core/base/os/process.h"
 
 namespace pl::cli {
@@ -133,8 +133,8 @@ Result<desk::SimulatedVote> simulatedVote(const desk::Project& project, const de
                              item.presentation.aOnLeft};
     if (item.a.kind != desk::CandidateKind::Image)
         return desk::simulateVote(person, pair, seed);
-    PL_TRY(const Image a, readPng(project.mediaPath(item.a.content)));
-    PL_TRY(const Image b, readPng(project.mediaPath(item.b.content)));
+    PL_TRY(const Image a, readImage(project.mediaPath(item.a.content)));
+    PL_TRY(const Image b, readImage(project.mediaPath(item.b.content)));
     pair.imageA = &a;
     pair.imageB = &b;
     return desk::simulateVote(person, pair, seed);

@@ -4,6 +4,7 @@
 #include <QTemporaryDir>
 #include <QtTest>
 
+#include "core/base/image.h"
 #include "core/desk/store/project.h"
 
 /// Projects in a temporary folder, with a clock that only moves when told.
@@ -32,8 +33,10 @@ inline void must(Status status) {
 
 /// The bytes of a file that says it is a 3 x 2 PNG; different for every n. The store never decodes.
 inline std::string pngBytes(int n) {
-    return QByteArray::fromHex("89504e470d0a1a0a0000000d49484452000000030000000208020000001216f14d").toStdString() +
-           "pixels " + std::to_string(n);
+    Image image = blankImage(3, 2);
+    for (size_t i = 0; i < image.rgb.size(); ++i)
+        image.rgb[i] = static_cast<uint8_t>(n >> (8 * (i % 4)));
+    return *encodePng(image);
 }
 
 inline int64_t g_clock = 1790000000000;

@@ -3,8 +3,10 @@
 #include <filesystem>
 
 #include "core/base/hash.h"
+#include "core/base/image_file.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/desk/exchange/import.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -183,6 +185,58 @@ private Q_SLOTS:
         desk.reopen();
         QCOMPARE(desk.project->counters().candidates, int64_t{4});
         QVERIFY(!os::exists(half));
+    }
+
+    void tornMediaIsReported() {
+        Desk desk;
+        const Id prompt = addPrompt(desk, "a red circle");
+        (void)addImage(desk, prompt, 1);
+        // As an earlier version took it in: its header is whole, and its hash is its own.
+        const std::string path = desk.temp.path().toStdString() + "/torn.png";
+        must(os::writeFileAtomic(path, pngBytes(2).substr(0, 50)));
+        NewCandidate torn;
+        torn.prompt = prompt;
+        torn.kind = CandidateKind::Image;
+        torn.content = must(desk.project->addMedia(path));
+        torn.modelName = "start";
+        must(desk.project->addCandidates({torn}));
+        const auto report = must(desk.project->check());
+        QCOMPARE(report.problems.size(), size_t{1});
+        QVERIFY2(report.problems[0].find("is of no use: the file is not a whole PNG file: it ends at byte 50") != std::string::npos,
+                 report.problems[0].c_str());
+    }
+
+    void jpegAndWebpComeInAndTornFilesAreNamed() {
+        Desk desk;
+        const std::string in = desk.temp.path().toStdString() + "/in";
+        const auto fixture = [](const std::string& name) { return must(os::readFile(PAIRLAB_SOURCE_DIR "/tests/golden/images/" + name)); };
+        must(os::makeDirs(in + "/a"));
+        must(os::makeDirs(in + "/b"));
+        const auto put = [&](const std::string& name, const std::string& bytes) { must(os::writeFileAtomic(in + "/" + name, bytes)); };
+        put("a/fox.jpg", fixture("progressive.jpg"));
+        put("b/fox.webp", fixture("icc_exif_alpha.webp"));
+        put("a/cat.jpg", fixture("cmyk_icc.jpg"));
+        put("b/cat.png", fixture("exif.png"));
+        for (const auto& [name, from] : {std::pair{"a/dog.png", "rgb.png"}, {"b/dog.jpg", "baseline.jpg"}, {"a/owl.webp", "lossy.webp"}}) {
+            const std::string whole = fixture(from);
+            put(name, whole.substr(0, whole.size() * 2 / 3)); // the header is there, and says its size
+        }
+        put("b/owl.webp", fixture("animated.webp"));
+        ImportOptions options;
+        options.layout = "{checkpoint}/{prompt}";
+        const auto report = must(importFile(*desk.project, in, options));
+        QCOMPARE(report.counts.pairs, int64_t{2});
+        QCOMPARE(report.counts.candidates, int64_t{4});
+        std::string said;
+        for (const auto& row : report.rejected)
+            said += row.reason + "\n";
+        for (const char* what : {"dog.png is not a whole PNG file", "dog.jpg is not a whole JPEG file: it ends at byte", "owl.webp is not a whole WebP file",
+                                 "owl.webp is animated"})
+            QVERIFY2(said.find(what) != std::string::npos, said.c_str());
+        for (const auto& item : desk.next(2))
+            for (const auto& side : {item.a, item.b})
+                QVERIFY(readImage(desk.project->mediaPath(side.content)).has_value());
+        QVERIFY(must(desk.project->check()).ok());
     }
 
     void datasetsHoldTheirImages() {

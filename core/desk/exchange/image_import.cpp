@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "core/base/hash.h"
-#include "core/base/image_info.h"
+#include "core/base/image_file.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/image_drafts.h"
 #include "core/desk/exchange/rows.h"
@@ -337,7 +337,7 @@ private:
                     return reject(fmt::format("\"{}\" is a link out of the folder of images", name.substr(0, 100)));
                 Found found;
                 found.path = path;
-                PL_TRY(found.info, inspectImageFile(path));
+                PL_TRY(found.info, checkImageFile(path)); // a torn file is named now, not when a run needs it
                 PL_TRY(found.sha, sha256File(path));
                 return found;
             }

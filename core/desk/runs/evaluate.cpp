@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "core/base/image.h"
+#include "core/base/image_file.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/shared.h"
@@ -74,11 +74,12 @@ Result<std::string> goldImages(Project& project, Split split, const rules::Image
                                std::map<std::string, std::string>& images) {
     const auto sidesOf = [&](const LabelItem& item) -> std::optional<Sides> {
         const std::string fileA = project.mediaPath(item.a.content), fileB = project.mediaPath(item.b.content);
-        const auto a = readPng(fileA), b = readPng(fileB);
-        if (!a || !b)
+        const auto a = readImage(fileA), b = readImage(fileB);
+        const auto infoA = inspectImageFile(fileA), infoB = inspectImageFile(fileB);
+        if (!a || !b || !infoA || !infoB)
             return std::nullopt;
         Sides out{rules::score(taste, item.prompt.content, *a), rules::score(taste, item.prompt.content, *b),
-                  imageRef(item.a.content, "png"), imageRef(item.b.content, "png")};
+                  imageRef(item.a.content, infoA->extension), imageRef(item.b.content, infoB->extension)};
         if (std::abs(out.scoreA - out.scoreB) > taste.tieBand) {
             images[out.a] = fileA;
             images[out.b] = fileB;

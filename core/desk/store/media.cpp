@@ -3,6 +3,7 @@
 // needs it says so, but the project goes on.
 #include <filesystem>
 
+#include "core/base/image_file.h"
 #include "core/base/records.h"
 #include "core/desk/store/impl.h"
 
@@ -64,16 +65,17 @@ void Project::Impl::checkMedia(std::vector<std::string>& problems, size_t most) 
                       "GROUP BY media_sha");
     while (rows.step() && problems.size() < most) {
         const std::string sha = rows.text(0), path = mediaPath(sha);
-        const auto real = sha256File(path);
-        if (real && *real == sha)
-            continue;
+        const auto bytes = os::readFile(path, ImageLimits().maxBytes);
+        std::string why = !os::exists(path) ? "missing" : !bytes ? "not readable" : sha256Hex(*bytes) != sha ? "damaged" : "";
+        if (why.empty()) {
+            const auto whole = checkImage(*bytes, "the file"); // what was torn when it came in has the hash it had then
+            if (whole)
+                continue;
+            why = "of no use: " + whole.error().message;
+        }
         const int64_t others = rows.integer(2) - 1;
         problems.push_back(fmt::format("the image of answer {}{} is {}: {}", rows.integer(1),
-                                       others ? fmt::format(" and {} more", others) : "",
-                                       !os::exists(path) ? "missing"
-                                       : real            ? "damaged"
-                                                         : "not readable",
-                                       path));
+                                       others ? fmt::format(" and {} more", others) : "", why, path));
     }
 }
 
