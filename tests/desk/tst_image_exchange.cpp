@@ -166,6 +166,10 @@ private Q_SLOTS:
                                             << "{prompt}/{seed}" << 2;
         QTest::newRow("one folder") << QStringList{"a_fox_1.png", "a_fox_2.png"} << "{prompt}_{seed}" << 1;
         QTest::newRow("models by prompt") << QStringList{"a_fox/sd.webp", "a_fox/xl.webp"} << "{prompt}/{checkpoint}" << 1;
+        QTest::newRow("models by prompt and seed") << QStringList{"a_fox/sd_1.png", "a_fox/xl_1.png", "a_cat/sd_2.png"}
+                                                   << "{prompt}/{checkpoint}_{seed}" << 1;
+        QTest::newRow("one checkpoint") << QStringList{"s1/a_fox_1.png", "s1/a_fox_2.png", "s1/a_cat_1.png"} << "" << 0;
+        QTest::newRow("no seed twice") << QStringList{"s1/a_fox_1.png", "s1/a_cat_2.png", "s2/a_fox_3.png", "s2/a_cat_4.png"} << "" << 0;
         QTest::newRow("no two of a prompt") << QStringList{"fox.png", "cat.png"} << "" << 0;
         QTest::newRow("no images") << QStringList{"a/notes_1.txt", "b/notes_1.txt"} << "" << 0;
     }
@@ -263,7 +267,7 @@ private Q_SLOTS:
         std::string rows;
         const std::vector<std::pair<std::string, std::string>> bad{
             {"../outside.png", "leaves"},      {files.path("outside.png"), "no path below"}, {"link.png", "link out"},
-            {"up/outside.png", "link out"},    {"text.png", "neither PNG"},                  {"gone.png", "no image file"},
+            {"up/outside.png", "link out"},    {"text.png", "is not a PNG"},                 {"gone.png", "no image file"},
             {"one.png", "identical"},
         };
         for (const auto& [file, why] : bad)

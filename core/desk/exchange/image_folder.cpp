@@ -97,6 +97,13 @@ bool isImageName(const std::string& file) {
     return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".webp";
 }
 
+/// As in red_fox_17.png.
+bool endsInNumber(const std::string& file) {
+    const std::string stem = fs::path(file).stem().string();
+    const size_t end = stem.find_last_not_of("0123456789");
+    return end != std::string::npos && end + 1 < stem.size() && stem[end] == '_';
+}
+
 /// Images of one prompt and, where checkpoints are told apart, one seed.
 struct Group {
     size_t line = 0; ///< of its first file
@@ -258,7 +265,15 @@ Result<FolderLayout> recogniseLayout(const std::string& folder) {
     std::copy_if(all.begin(), all.end(), std::back_inserter(images), isImageName);
     FolderLayout best;
     best.images = static_cast<int64_t>(images.size());
-    for (const char* layout : kLayouts) {
+    // Names that all end in a number say prompt and seed. Read otherwise, the folder of one checkpoint would pass for that of a
+    // prompt, and its prompts for checkpoints.
+    const bool seeded = !images.empty() && std::all_of(images.begin(), images.end(), endsInNumber);
+    const bool together = std::all_of(images.begin(), images.end(), [&](const std::string& file) {
+        return fs::path(file).parent_path() == fs::path(images[0]).parent_path();
+    });
+    for (const std::string layout : kLayouts) {
+        if (seeded && (layout.find("{seed}") == layout.npos || (together && layout.starts_with("{prompt}/"))))
+            continue;
         PL_TRY(const auto tokens, tokensOf(layout));
         const Grouped grouped = groupsOf(images, tokens, layout);
         FolderLayout one{layout, best.images, grouped.parsed.read - grouped.parsed.rejectedCount, grouped.pairs()};
