@@ -283,7 +283,7 @@ private Q_SLOTS:
         });
         const desk::Id id = sitting.page->currentComparison();
         const Side bad = sitting.page->currentAOnLeft() ? Side::B : Side::A;
-        QVERIFY(sitting.page->pairView()->problem(bad).contains(u"too early"_s));
+        QVERIFY(sitting.page->pairView()->problem(bad).contains(u"not a whole PNG file"_s));
         QVERIFY(sitting.images()->accessibleDescription().contains(u"cannot be shown"_s));
         QSignalSpy refused(sitting.page, &LabelPage::refused);
         for (const int key : {Qt::Key_S, Qt::Key_Space, Qt::Key_L, Qt::Key_N})

@@ -102,7 +102,7 @@ private Q_SLOTS:
         QTRY_VERIFY(loader.isIdle() && loader.decoded() == 3);
         QVERIFY(!grid.currentWords().contains(u"cannot be shown"_s));
         grid.setCurrent(0, 1);
-        QVERIFY2(grid.currentWords().contains(u"cannot be shown: the file is damaged or ends too early"_s), qPrintable(grid.currentWords()));
+        QVERIFY2(grid.currentWords().contains(u"cannot be shown: the file is not a whole PNG file"_s), qPrintable(grid.currentWords()));
         grid.setCurrent(0, 2);
         QVERIFY(grid.currentWords().contains(u"the file is missing"_s));
         // And in the picture's place: not one colour.

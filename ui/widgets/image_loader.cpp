@@ -2,15 +2,11 @@
 #include "ui/widgets/image_loader.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include <QBuffer>
-#include <QColorSpace>
 #include <QFile>
 #include <QFileInfo>
-#include <QImageReader>
-#include <QTransform>
-#include <QtEndian>
+
+#include "core/base/image_file.h"
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
@@ -21,24 +17,6 @@ constexpr int kThreads = 2;
 constexpr qsizetype kWaiting = 256;
 constexpr int kSmallestLevel = 512;
 constexpr qint64 kEntryCost = 256; ///< of a key and a failure
-
-bool startsWith(const QByteArray& bytes, const char* magic, qsizetype n, qsizetype at = 0) {
-    return bytes.size() >= at + n && std::memcmp(bytes.constData() + at, magic, static_cast<size_t>(n)) == 0;
-}
-quint8 byteAt(const QByteArray& bytes, qsizetype at) {
-    return static_cast<quint8>(bytes[at]);
-}
-
-/// "png", "jpeg", "webp" by their first bytes; empty for everything else, whatever plugins are installed.
-QByteArray formatOf(const QByteArray& bytes) {
-    if (startsWith(bytes, "\x89PNG\r\n\x1a\n", 8))
-        return "png";
-    if (startsWith(bytes, "\xff\xd8\xff", 3))
-        return "jpeg";
-    if (startsWith(bytes, "RIFF", 4) && startsWith(bytes, "WEBP", 4, 8))
-        return "webp";
-    return {};
-}
 
 /// What an unwanted file is, as far as its first bytes say.
 QString foreign(const QByteArray& bytes) {
@@ -51,115 +29,13 @@ QString foreign(const QByteArray& bytes) {
         return u"a web page or XML"_s;
     if (head.startsWith("bm"))
         return u"a BMP"_s;
-    if (startsWith(bytes, "II*\0", 4) || startsWith(bytes, "MM\0*", 4))
-        return u"a TIFF"_s;
     return {};
 }
 
-/// The chunk of a PNG or WebP, without its head; null when there is none before the pixels.
-QByteArray pngChunk(const QByteArray& bytes, const char* name) {
-    for (qsizetype at = 8; at + 12 <= bytes.size();) {
-        const quint32 length = qFromBigEndian<quint32>(bytes.constData() + at);
-        if (startsWith(bytes, name, 4, at + 4))
-            return bytes.mid(at + 8, length);
-        if (startsWith(bytes, "IDAT", 4, at + 4) || length > quint32(bytes.size()))
-            break;
-        at += 12 + qsizetype{length};
-    }
-    return {};
-}
-QByteArray webpChunk(const QByteArray& bytes, const char* name) {
-    for (qsizetype at = 12; at + 8 <= bytes.size();) {
-        const quint32 length = qFromLittleEndian<quint32>(bytes.constData() + at + 4);
-        if (startsWith(bytes, name, 4, at))
-            return bytes.mid(at + 8, length);
-        if (length > quint32(bytes.size()))
-            break;
-        at += 8 + qsizetype{length} + (length & 1);
-    }
-    return {};
-}
-
-bool moves(const QByteArray& bytes, const QByteArray& format) {
-    if (format == "png")
-        return !pngChunk(bytes, "acTL").isNull();
-    return format == "webp" && (!webpChunk(bytes, "ANIM").isNull() || !webpChunk(bytes, "ANMF").isNull());
-}
-
-/// A JPEG cut short is filled with grey by the decoder, silently: the end marker after the first scan tells.
-bool jpegIsWhole(const QByteArray& bytes) {
-    for (qsizetype at = 2; at + 4 <= bytes.size();) {
-        if (byteAt(bytes, at) != 0xff)
-            return true; // not as the standard has it: the decoder says what it thinks
-        const quint8 marker = byteAt(bytes, at + 1);
-        if (marker == 0xff) {
-            ++at;
-            continue;
-        }
-        if (marker == 0xda)
-            return bytes.indexOf(QByteArray("\xff\xd9", 2), at) >= 0;
-        at += 2 + qFromBigEndian<quint16>(bytes.constData() + at + 2);
-    }
-    return false;
-}
-
-/// Tag 0x0112 of the first directory; 1 when there is none.
-int exifOrientation(QByteArray tiff) {
-    if (tiff.startsWith(QByteArray("Exif\0\0", 6)))
-        tiff.remove(0, 6);
-    const bool little = startsWith(tiff, "II*\0", 4);
-    if (!little && !startsWith(tiff, "MM\0*", 4))
-        return 1;
-    const auto u16 = [&](qsizetype at) -> int {
-        if (at < 0 || at + 2 > tiff.size())
-            return 0;
-        return little ? qFromLittleEndian<quint16>(tiff.constData() + at) : qFromBigEndian<quint16>(tiff.constData() + at);
-    };
-    if (tiff.size() < 8)
-        return 1;
-    const quint32 offset =
-        little ? qFromLittleEndian<quint32>(tiff.constData() + 4) : qFromBigEndian<quint32>(tiff.constData() + 4);
-    if (offset > quint32(tiff.size()))
-        return 1;
-    const int entries = u16(offset);
-    for (int i = 0; i < entries; ++i) {
-        const qsizetype at = qsizetype{offset} + 2 + 12 * qsizetype{i};
-        if (u16(at) == 0x0112) {
-            const int value = u16(at + 8);
-            return value >= 1 && value <= 8 ? value : 1;
-        }
-    }
-    return 1;
-}
-
-QImage upright(const QImage& image, int orientation) {
-    switch (orientation) {
-    case 2: return image.mirrored(true, false);
-    case 3: return image.mirrored(true, true);
-    case 4: return image.mirrored(false, true);
-    case 5: return image.mirrored(true, false).transformed(QTransform().rotate(-90));
-    case 6: return image.transformed(QTransform().rotate(90));
-    case 7: return image.mirrored(true, false).transformed(QTransform().rotate(90));
-    case 8: return image.transformed(QTransform().rotate(-90));
-    default: return image;
-    }
-}
-
-/// 8 bits a channel in sRGB; alpha only where it is used.
-QImage canonical(QImage image) {
-    const QColorSpace space = image.colorSpace();
-    if (space.isValid() && space != QColorSpace(QColorSpace::SRgb)) {
-        // Some formats (indexed, grey) cannot be converted as they are.
-        if (image.depth() <= 32)
-            image.convertTo(image.hasAlphaChannel() ? QImage::Format_ARGB32 : QImage::Format_RGB32);
-        image.convertToColorSpace(QColorSpace(QColorSpace::SRgb));
-    }
-    image.convertTo(image.hasAlphaChannel() ? QImage::Format_ARGB32_Premultiplied : QImage::Format_RGB32);
-    image.setColorSpace({});
-    image.setDevicePixelRatio(1);
-    for (const QString& key : image.textKeys())
-        image.setText(key, {});
-    return image;
+QImage imageOf(const Picture& picture) {
+    const QImage whole(picture.rgba.data(), picture.width, picture.height, qsizetype{4} * picture.width,
+                       picture.transparent ? QImage::Format_RGBA8888 : QImage::Format_RGBX8888);
+    return whole.convertToFormat(picture.transparent ? QImage::Format_ARGB32_Premultiplied : QImage::Format_RGB32);
 }
 
 LoadedImage broken(const QString& why) {
@@ -191,58 +67,29 @@ const QImage& LoadedImage::level(double scale) const {
     return i < 0 ? image : smaller[i];
 }
 
-LoadedImage decodeImage(const QByteArray& bytes, int side, const ImageReadLimits& limits, qint64 keep) {
-    if (bytes.isEmpty())
-        return broken(u"the file is empty"_s);
-    const QByteArray format = formatOf(bytes);
-    if (format.isEmpty()) {
-        const QString what = foreign(bytes);
-        return broken(what.isEmpty() ? u"not a PNG, JPEG or WebP image"_s
+LoadedImage decodeImage(const QByteArray& bytes, int side, const ImageLimits& limits, qint64 keep) {
+    const std::string_view view(bytes.constData(), static_cast<size_t>(bytes.size()));
+    if (keep > 0)
+        if (const auto info = inspectImage(view, "the file");
+            info && memoryOf(QSize(static_cast<int>(info->width), static_cast<int>(info->height))) > keep) {
+            LoadedImage out;
+            out.skipped = true;
+            return out;
+        }
+    // A JPEG's decoder can leave out detail; twice the side leaves some to smooth.
+    const auto picture = decodePicture(view, "the file", limits, 2 * side);
+    if (!picture) {
+        const QString what = picture.error().code == Code::Unsupported ? foreign(bytes) : QString();
+        return broken(what.isEmpty() ? QString::fromStdString(picture.error().message)
                                      : u"it is %1; PNG, JPEG and WebP images are shown"_s.arg(what));
     }
-    if (moves(bytes, format))
-        return broken(u"it is animated: only still images are shown"_s);
-    if (format == "jpeg" && !jpegIsWhole(bytes))
-        return broken(u"the file ends too early"_s);
-    QImageReader::setAllocationLimit(limits.allocationMb);
-    QBuffer buffer;
-    buffer.setData(bytes);
-    buffer.open(QIODevice::ReadOnly);
-    QImageReader reader(&buffer, format);
-    reader.setAutoDetectImageFormat(false);
-    reader.setAutoTransform(true);
-    const QSize size = reader.size();
-    if (!size.isValid() || size.isEmpty())
-        return broken(u"the file is damaged: it has no readable size"_s);
-    if (std::max(size.width(), size.height()) > limits.maxSide)
-        return broken(u"%1 × %2 pixels are too many: at most %3 a side"_s.arg(size.width()).arg(size.height()).arg(limits.maxSide));
-    if (qint64{size.width()} * size.height() > limits.maxPixels)
-        return broken(u"%1 × %2 pixels are too many: at most %3 million"_s.arg(size.width()).arg(size.height())
-                          .arg(limits.maxPixels >> 20));
     LoadedImage out;
-    if (keep > 0 && memoryOf(size) > keep) {
-        out.skipped = true;
-        return out;
-    }
-    const bool thumbnail = side > 0 && std::max(size.width(), size.height()) > side;
-    if (thumbnail && format == "jpeg") // its decoder can leave out detail; twice the side leaves some to smooth
-        if (std::max(size.width(), size.height()) > 2 * side)
-            reader.setScaledSize(size.scaled(2 * side, 2 * side, Qt::KeepAspectRatio).expandedTo({1, 1}));
-    QImage image;
-    if (!reader.read(&image) || image.isNull()) {
-        const bool large = reader.error() == QImageReader::InvalidDataError &&
-                           qint64{size.width()} * size.height() * 4 > (qint64{limits.allocationMb} << 20) / 2;
-        return broken(large ? u"it needs more memory than one image may take"_s
-                            : u"the file is damaged or ends too early"_s);
-    }
-    image = canonical(std::move(image));
-    if (format == "webp")
-        image = upright(image, exifOrientation(webpChunk(bytes, "EXIF")));
-    const bool turned = (size.width() > size.height()) != (image.width() > image.height());
-    out.size = thumbnail ? (turned ? size.transposed() : size) : image.size();
-    if (thumbnail && std::max(image.width(), image.height()) > side)
-        image = image.scaled(QSize(side, side), Qt::KeepAspectRatio, Qt::SmoothTransformation);
-    out.image = std::move(image);
+    out.size = QSize(picture->fileWidth, picture->fileHeight);
+    out.image = imageOf(*picture);
+    if (out.image.isNull())
+        return broken(u"it needs more memory than there is"_s);
+    if (side > 0 && std::max(out.image.width(), out.image.height()) > side)
+        out.image = out.image.scaled(QSize(side, side), Qt::KeepAspectRatio, Qt::SmoothTransformation);
     if (side == 0)
         for (const QImage* last = &out.image; std::max(last->width(), last->height()) > kSmallestLevel;
              last = &out.smaller.last())
@@ -251,7 +98,7 @@ LoadedImage decodeImage(const QByteArray& bytes, int side, const ImageReadLimits
     return out;
 }
 
-LoadedImage readImage(const QString& path, int side, const ImageReadLimits& limits, qint64 keep) {
+LoadedImage readImage(const QString& path, int side, const ImageLimits& limits, qint64 keep) {
     const QFileInfo info(path);
     if (path.isEmpty())
         return broken(u"there is no image file"_s);
@@ -259,7 +106,7 @@ LoadedImage readImage(const QString& path, int side, const ImageReadLimits& limi
         return broken(u"the file is missing"_s);
     if (!info.isFile())
         return broken(u"it is not a file"_s);
-    if (info.size() > limits.maxBytes)
+    if (static_cast<uint64_t>(info.size()) > limits.maxBytes)
         return broken(u"the file has %1 MB: at most %2"_s.arg(info.size() >> 20).arg(limits.maxBytes >> 20));
     QFile file(path);
     if (!file.open(QIODevice::ReadOnly))

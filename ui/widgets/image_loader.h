@@ -18,16 +18,11 @@
 #include <QStringList>
 #include <QThreadPool>
 
+#include "core/base/image.h"
+
 namespace pl::ui {
 
-struct ImageReadLimits {
-    qint64 maxBytes = qint64{256} << 20; ///< of the file
-    qint64 maxPixels = qint64{64} << 20;
-    int maxSide = 16384;
-    int allocationMb = 300; ///< what Qt may take for one picture while it reads it
-};
-
-/// A picture as it is shown: upright (EXIF), in sRGB, 8 bits a channel; or why it is not.
+/// A picture as it is shown, by the decoder that training reads it with (core/base/image_file.h); or why it is not.
 struct LoadedImage {
     QImage image;          ///< RGB32, or ARGB32_Premultiplied where it has transparent parts; null with a problem
     QList<QImage> smaller; ///< halves of a large one, each of half the size before it, for small scales
@@ -44,9 +39,9 @@ using ImagePtr = std::shared_ptr<const LoadedImage>;
 
 /// PNG, JPEG or WebP by content, whatever the name; nothing that moves, nothing that loads or runs anything (SVG).
 /// side > 0: a thumbnail whose longer side is at most that. keep > 0: bytes it may take, else `skipped`.
-LoadedImage decodeImage(const QByteArray& bytes, int side = 0, const ImageReadLimits& limits = {}, qint64 keep = 0);
+LoadedImage decodeImage(const QByteArray& bytes, int side = 0, const ImageLimits& limits = {}, qint64 keep = 0);
 /// The same from a file; only regular ones.
-LoadedImage readImage(const QString& path, int side = 0, const ImageReadLimits& limits = {}, qint64 keep = 0);
+LoadedImage readImage(const QString& path, int side = 0, const ImageLimits& limits = {}, qint64 keep = 0);
 
 /// Reads pictures on its own threads and keeps those last used, bounded in bytes. For the GUI thread.
 class ImageLoader : public QObject {
@@ -64,7 +59,7 @@ public:
     /// Files that could not be read are tried again when they are next asked for.
     void forgetFailures();
 
-    void setLimits(const ImageReadLimits& limits) { m_limits = limits; }
+    void setLimits(const ImageLimits& limits) { m_limits = limits; }
     qint64 cacheBytes() const { return m_cacheBytes; }
     qint64 bytes() const { return m_bytes; } ///< in the cache now, never over cacheBytes()
     qsizetype count() const { return m_entries.size(); }
@@ -93,7 +88,7 @@ private:
     void insert(const Key& key, const ImagePtr& image);
     void drop(const Key& key);
 
-    ImageReadLimits m_limits;
+    ImageLimits m_limits;
     qint64 m_cacheBytes, m_bytes = 0, m_decoded = 0;
     QHash<Key, Entry> m_entries;
     std::list<Key> m_order; ///< least recently used first
