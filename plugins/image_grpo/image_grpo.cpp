@@ -85,9 +85,6 @@ public:
         m_prompts = all;
         PL_TRY(m_p, Parameters::of(m_job.parameters(), std::max<size_t>(1, m_prompts.size())));
         PL_TRY(m_policy, setUpImagePolicy(m_job));
-        if (m_policy.config.prediction != learn::Prediction::Flow)
-            return fail(Code::Unsupported, "the model predicts noise, and these methods are for rectified flows",
-                        "Train a flow model with image_sft, or use image_dpo.");
         if (m_p.rankings) {
             PL_TRY(m_labelled, readImagePairs(m_job, m_policy.config.size, false));
             m_train = groupsOf(m_labelled.train, m_labelled.trainRankings);
@@ -583,10 +580,28 @@ private:
     bool m_saidNoDifference = false;
 };
 
+/// These methods are for rectified flows, and the reference must be another state of the policy.
+Status checkModels(learn::Job& job, const Parameters& parameters) {
+    PL_TRY(const auto policy, modelFor(job, "policy"));
+    PL_TRY(const auto its, learn::readImageConfig(policy.path));
+    if (its.prediction != learn::Prediction::Flow)
+        return fail(Code::Unsupported, "the model predicts noise, and these methods are for rectified flows",
+                    "Train a flow model with image_sft, or use image_dpo.");
+    const auto* reference = job.spec().model("reference");
+    if (!reference || !parameters.needsReference())
+        return {};
+    PL_TRY(const auto other, learn::readImageConfig(reference->path));
+    if (other.prediction != its.prediction || other.size != its.size)
+        return fail(Code::InvalidInput, "the reference predicts something else than the policy",
+                    "Choose the model the policy started from.");
+    return {};
+}
+
 Status validate(learn::Job& job) {
     PL_CHECK(modelFor(job, "policy"));
     PL_TRY(const auto prompts, promptsOf(job));
     PL_TRY(const auto parameters, Parameters::of(job.parameters(), std::max<size_t>(1, prompts.size())));
+    PL_CHECK(checkModels(job, parameters));
     PL_CHECK(ImageRewards::check(job, parameters.rewards));
     PL_CHECK(ImageWatch::make(job, {}));
     if (parameters.rankings)

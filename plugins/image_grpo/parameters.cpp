@@ -30,6 +30,10 @@ Status readRollout(const Json& p, std::string_view what, Parameters& out) {
     PL_TRY(out.shift, field<double>(p, "shift", what));
     PL_TRY(out.sameInitialNoise, field<bool>(p, "same_initial_noise", what));
     PL_TRY(out.trainStepFraction, field<double>(p, "train_step_fraction", what));
+    if (out.isNft() && out.sameInitialNoise)
+        return fail(Code::InvalidInput,
+                    "same_initial_noise is on, and nft draws without noise on the way: all images of a group would be the same one",
+                    "Turn it off, or use the method flow_grpo.");
     if (out.isNft())
         return {};
     PL_TRY(const auto sampler, field<std::string>(p, "sampler", what));

@@ -75,9 +75,18 @@ bool rewardsAreRankings(const Json& terms) {
 
 Status ImageRewards::check(learn::Job& job, const Json& terms) {
     PL_TRY(const auto specs, specsOf(terms));
-    for (const auto& spec : specs)
-        if (spec.type == "reward_model")
-            PL_CHECK(modelFor(job, "ref:" + spec.model));
+    if (std::all_of(specs.begin(), specs.end(), [](const TermSpec& spec) { return spec.weight == 0; }))
+        return fail(Code::InvalidInput, "every reward term has the weight 0: no image would be better than another",
+                    "Give one of them another weight.");
+    for (const auto& spec : specs) {
+        if (spec.type != "reward_model")
+            continue;
+        PL_TRY(const auto given, modelFor(job, "ref:" + spec.model));
+        PL_TRY(const bool scores, learn::isImageReward(given.path));
+        if (!scores)
+            return fail(Code::InvalidInput, fmt::format("{} is no reward model of images", given.name.empty() ? given.path : given.name),
+                        "Choose a run of the image_reward_model trainer.");
+    }
     return {};
 }
 

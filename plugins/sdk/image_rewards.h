@@ -23,7 +23,8 @@ inline constexpr const char* kRankings = "rankings";
 /// each with a "weight".
 class ImageRewards {
 public:
-    /// Types, names and models are there; loads nothing. An empty list is refused, and so are rankings beside other terms.
+    /// Types, names and models are there and the models are of images; loads nothing. An empty list is refused, and so are rankings
+    /// beside other terms and weights that are all 0.
     static Status check(learn::Job& job, const Json& terms);
     static Result<ImageRewards> load(learn::Job& job, const Json& terms);
 

@@ -301,11 +301,21 @@ private Q_SLOTS:
         refuses("quiet", {{"method", "flow_grpo"}, {"noise_level", 0.0}}, "draws no noise");
         refuses("window", {{"method", "flow_grpo"}, {"window_start", 3}, {"window_size", 1}}, "draws no noise");
         refuses("watch", {{"watch_taste", "spicy"}}, "spicy");
+        refuses("same", {{"method", "nft"}, {"same_initial_noise", true}}, "would be the same one");
+        refuses("weightless", {{"rewards", terms({{{"type", "taste"}, {"name", "warm"}, {"weight", 0.0}}})}}, "weight 0");
         const auto dir = path("noise-model");
         makeBundle(dir, "image_grpo", {modelSpec("policy", path("epsilon"))}, {{"rewards", warm()}},
                    {{"prompts.jsonl", scenePrompts(3, "train")}});
         const auto out = runPlugin(dir);
         QVERIFY2(out.status != PL_OK && out.message.find("predicts noise") != std::string::npos, out.message.c_str());
+        makeBundle(path("odd-reference"), "image_grpo", {start(), modelSpec("reference", path("epsilon"))}, {{"rewards", warm()}},
+                   {{"prompts.jsonl", scenePrompts(3, "train")}});
+        QVERIFY(runPlugin(path("odd-reference")).message.find("reference predicts something else") != std::string::npos);
+        makeBundle(path("no-judge"), "image_grpo", {start(), modelSpec("ref:run:1", path("start"))},
+                   {{"rewards", terms({{{"type", "reward_model"}, {"model", "run:1"}}})}}, {{"prompts.jsonl", scenePrompts(3, "train")}});
+        QVERIFY(runPlugin(path("no-judge")).message.find("no reward model of images") != std::string::npos);
+        for (const char* refused : {"noise-model", "odd-reference", "no-judge"}) // before anything is loaded or said
+            QCOMPARE(count(path(refused), event::kLog), size_t{0});
         makeBundle(path("no-prompts"), "image_grpo", {start()}, {{"rewards", warm()}}, {});
         QVERIFY(runPlugin(path("no-prompts")).message.find("no prompts") != std::string::npos);
     }
