@@ -24,7 +24,7 @@ PACKAGES=(
     "qt6-base-dev:window and tests"
     "qt6-svg-dev|libqt6svg6-dev:icons"
     "libqcustomplot-dev:charts"
-    "qt6-image-formats-plugins:more image formats"
+    "qt6-image-formats-plugins:writes WebP images in tests"
     "fonts-inter:font of the window"
     "fonts-jetbrains-mono:font of the window"
     "fonts-noto-color-emoji:emoji in answers"
