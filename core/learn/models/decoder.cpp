@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
 
+#include "core/learn/models/attention.h"
 #include "core/learn/models/flops.h"
 #include "core/learn/models/kernels.h"
 
@@ -76,13 +78,31 @@ struct DecoderImpl::Layers {
         Scale qNorm, kNorm;
         int64_t window = 0;
         std::optional<double> scale; ///< of attention scores, where it is not 1 / sqrt(headDim)
+
+        /// Does anything in it take a gradient?
+        bool trained() const {
+            for (const auto* norm : {&inputNorm, &postNorm, &qNorm, &kNorm})
+                if (norm->weight.defined() && norm->weight.requires_grad())
+                    return true;
+            for (const auto* linear : {&qkv, &q, &k, &v, &o, &gate, &up, &down})
+                if (linear->weight.defined() && (linear->weight.requires_grad() || (linear->update->on && linear->update->a.defined() &&
+                                                                                    linear->update->a.requires_grad())))
+                    return true;
+            return false;
+        }
     };
+    ModelConfig config;
     Tensor embedding, positions;
     Scale finalNorm;
     Linear lmHead, score;
     std::vector<Layer> layers;
     std::vector<AdaptableLayer> adaptable;
     Tensor cos, sin; ///< [positions, headDim / 2], grown on demand
+
+    struct Pass;
+    Tensor attended(size_t i, const Tensor& normed, Pass& pass) const;
+    /// Layer i on x [batch, time, hidden].
+    Tensor through(size_t i, const Tensor& x, Pass& pass) const;
 
     /// A linear map `name` of the module `parent`, which lies at `path`.
     Linear linear(torch::nn::Module& parent, const std::string& path, const std::string& name, int64_t out, int64_t in, bool bias,
@@ -165,6 +185,7 @@ struct DecoderImpl::Layers {
 DecoderImpl::DecoderImpl(const ModelConfig& config) : m_config(config), m_layers(std::make_shared<Layers>()) {
     const auto& c = m_config;
     auto& m = *m_layers;
+    m.config = c;
     m.layers.resize(static_cast<size_t>(c.layers));
     if (c.layout == Layout::Gpt2)
         m.makeGpt2(*this, c);
@@ -241,93 +262,174 @@ void storeNext(const Tensor& slots, const Tensor& position, const std::vector<in
 
 } // namespace
 
-/// One pass over all layers. With `cache`, keys and values go to new rows of it (prefill) or to the next slot of each (decode).
-Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode) {
-    auto& m = *m_layers;
-    const auto& c = m_config;
-    const int64_t batch = ids.size(0), time = ids.size(1);
-    const int64_t reach = decode ? *std::max_element(cache->lengths.begin(), cache->lengths.end()) + 1 : time;
-    TORCH_CHECK(reach <= c.maxPositions, "the sequence has ", reach, " tokens, more than the model's ", c.maxPositions, " positions");
-    const bool rotary = c.positions == Positions::Rotary;
-    if (rotary)
-        m.prepareRotary(c, reach, device());
-    const auto positions = decode ? torch::tensor(cache->lengths, torch::kInt64).to(device()) : Tensor();
-    const auto rows = [&](const Tensor& table) {
-        return decode ? table.index_select(0, positions) : table.narrow(0, 0, time);
+/// What all layers of one pass share.
+struct DecoderImpl::Layers::Pass {
+    int64_t batch = 0, time = 0;      ///< of x [batch, time, hidden]; packed: 1 and the number of tokens
+    Tensor cos, sin;                  ///< of the positions in this pass; undefined without rotary ones
+    KvCache* cache = nullptr;         ///< keys and values go to new rows of it (prefill) or to the next slot of each (decode)
+    bool decode = false;
+    Tensor positions;                 ///< decode: [batch] int64, of the token of each row
+    int64_t reach = 0;                ///< positions that the longest row looks at
+    std::shared_ptr<const Segments> packed;
+    std::map<int64_t, Tensor> masks;  ///< by window
+
+    const Tensor& masked(int64_t window, const Tensor& like) {
+        auto& mask = masks[window];
+        if (!mask.defined())
+            mask = decode ? slotMask(positions, reach, window, like) : windowMask(time, window, like);
+        return mask;
+    }
+};
+
+/// What attention gives, [batch, time, heads * headDim].
+Tensor DecoderImpl::Layers::attended(size_t i, const Tensor& n, Pass& pass) const {
+    const auto& layer = layers[i];
+    const auto& c = config;
+    std::vector<Tensor> qkv;
+    if (layer.qkv.weight.defined())
+        qkv = layer.qkv(n).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
+    else
+        qkv = {layer.q(n), layer.k(n), layer.v(n)};
+    const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm) { // [batch, time, count, headDim]
+        auto out = t.view({pass.batch, pass.time, count, c.headDim});
+        if (norm.weight.defined())
+            out = norm(out, c.normEps);
+        return pass.cos.defined() ? kernels::rotate(out, pass.cos, pass.sin, pass.decode) : out;
     };
-    const auto cos = rotary ? rows(m.cos) : Tensor(), sin = rotary ? rows(m.sin) : Tensor();
+    auto q = heads(qkv[0], c.heads, layer.qNorm), k = heads(qkv[1], c.kvHeads, layer.kNorm);
+    auto v = qkv[2].view({pass.batch, pass.time, c.kvHeads, c.headDim});
+    if (pass.packed)
+        return kernels::packedAttention(q.squeeze(0), k.squeeze(0), v.squeeze(0), *pass.packed, layer.window, layer.scale)
+            .view({1, pass.time, c.heads * c.headDim});
+    q = q.transpose(1, 2);
+    k = k.transpose(1, 2);
+    v = v.transpose(1, 2);
     const auto shared = [&](const Tensor& t) { // [batch, kvHeads, time, dim]: each serves heads / kvHeads query heads
         return c.kvHeads == c.heads ? t : t.repeat_interleave(c.heads / c.kvHeads, 1);
     };
+    std::optional<Tensor> mask;
+    if (pass.decode) {
+        auto& cache = *pass.cache;
+        auto keys = cache.keys[i].narrow(0, 0, pass.batch), values = cache.values[i].narrow(0, 0, pass.batch);
+        if (decodeAttentionFits(q)) {
+            storeNext(keys, k, cache.lengths);
+            storeNext(values, v, cache.lengths);
+            return decodeAttention(q.squeeze(2), keys, values, cache.lengths, layer.window,
+                                   layer.scale.value_or(1 / std::sqrt(static_cast<double>(c.headDim))))
+                .view({pass.batch, 1, c.heads * c.headDim});
+        }
+        const auto own = pass.positions.view({-1, 1, 1, 1}).expand_as(k);
+        keys.scatter_(2, own, k);
+        values.scatter_(2, own, v);
+        k = keys.narrow(2, 0, pass.reach);
+        v = values.narrow(2, 0, pass.reach);
+        mask = pass.masked(layer.window, q);
+        countFlops(4.0 * static_cast<double>(pass.batch * pass.reach * c.heads * c.headDim));
+    } else {
+        if (pass.cache) {
+            pass.cache->keys[i].narrow(0, pass.cache->used(), pass.batch).narrow(2, 0, pass.time).copy_(k);
+            pass.cache->values[i].narrow(0, pass.cache->used(), pass.batch).narrow(2, 0, pass.time).copy_(v);
+        }
+        // Right padding: a real position never looks at a padding one.
+        if (layer.window > 0 && layer.window < pass.time)
+            mask = pass.masked(layer.window, q);
+    }
+    const auto out = at::scaled_dot_product_attention(q, shared(k), shared(v), mask, 0.0, !mask, layer.scale);
+    return out.transpose(1, 2).reshape({pass.batch, pass.time, c.heads * c.headDim});
+}
+
+Tensor DecoderImpl::Layers::through(size_t i, const Tensor& in, Pass& pass) const {
+    const auto& layer = layers[i];
+    const auto& c = config;
+    const auto x = in + layer.o(attended(i, layer.inputNorm(in, c.normEps), pass));
+    const auto y = layer.postNorm(x, c.normEps);
+    if (c.mlp == Mlp::Plain)
+        return x + layer.down(activate(layer.up(y), c.activation));
+    const auto gate = layer.gate(y), up = layer.up(y);
+    return x + layer.down(c.activation == Activation::Silu ? kernels::gatedSilu(gate, up) : activate(gate, c.activation) * up);
+}
+
+namespace {
+
+/// What a backward pass needs to go through a layer once more.
+struct Again : torch::CustomClassHolder {
+    std::function<Tensor(const Tensor&)> layer;
+    double flops = 0; ///< of going through it forward, adapters left out: they count themselves
+};
+
+/// A layer of which only its input is kept. `anchor` takes a gradient, so that the layer gets its backward pass where its input takes
+/// none.
+class Recomputed : public torch::autograd::Function<Recomputed> {
+public:
+    static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, const Tensor& /*anchor*/,
+                          const c10::intrusive_ptr<Again>& again) {
+        ctx->save_for_backward({x});
+        ctx->saved_data["again"] = c10::IValue::make_capsule(again);
+        return again->layer(x);
+    }
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::variable_list grads) {
+        const auto capsule = ctx->saved_data["again"].toCapsule();
+        const auto& again = static_cast<const Again&>(*capsule);
+        const auto x = ctx->get_saved_variables()[0].detach().requires_grad_(ctx->needs_input_grad(0));
+        torch::AutoGradMode enabled(true);
+        countFlops(again.flops);
+        torch::autograd::backward({again.layer(x)}, {grads[0]});
+        return {x.grad(), Tensor(), Tensor()};
+    }
+};
+
+} // namespace
+
+Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed) {
+    auto& m = *m_layers;
+    const auto& c = m_config;
+    const auto shared = std::make_shared<Layers::Pass>();
+    auto& pass = *shared;
+    pass.batch = ids.size(0);
+    pass.time = ids.size(1);
+    pass.cache = cache;
+    pass.decode = decode;
+    if (packed)
+        pass.packed = packed->segments;
+    if (decode)
+        pass.positions = torch::tensor(cache->lengths, torch::kInt64).to(device());
+    const int64_t reach = decode ? *std::max_element(cache->lengths.begin(), cache->lengths.end()) + 1 : packed ? packed->longest : pass.time;
+    pass.reach = reach;
+    TORCH_CHECK(reach <= c.maxPositions, "the sequence has ", reach, " tokens, more than the model's ", c.maxPositions, " positions");
+    const auto rows = [&](const Tensor& table) {
+        return decode ? table.index_select(0, pass.positions) : packed ? table.index_select(0, packed->positions) : table.narrow(0, 0, pass.time);
+    };
     // As in transformers, the padding token's embedding takes no gradient from being read (a tied head still trains it).
     auto x = at::embedding(m.embedding, ids, c.embeddingPadding());
-    if (!rotary)
+    if (c.positions == Positions::Rotary) {
+        m.prepareRotary(c, reach, device());
+        pass.cos = rows(m.cos);
+        pass.sin = rows(m.sin);
+    } else {
         x = x + (decode ? rows(m.positions).unsqueeze(1) : rows(m.positions));
-    std::map<int64_t, Tensor> masks; // by window
-    const auto masked = [&](int64_t window) -> const Tensor& {
-        auto& mask = masks[window];
-        if (!mask.defined())
-            mask = decode ? slotMask(positions, reach, window, x) : windowMask(time, window, x);
-        return mask;
-    };
-    for (size_t i = 0; i < m.layers.size(); ++i) {
-        const auto& layer = m.layers[i];
-        const auto n = layer.inputNorm(x, c.normEps);
-        std::vector<Tensor> qkv;
-        if (layer.qkv.weight.defined())
-            qkv = layer.qkv(n).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
-        else
-            qkv = {layer.q(n), layer.k(n), layer.v(n)};
-        const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm) {
-            auto out = t.view({batch, time, count, c.headDim});
-            if (norm.weight.defined())
-                out = norm(out, c.normEps);
-            return (rotary ? kernels::rotate(out, cos, sin, decode) : out).transpose(1, 2);
-        };
-        const auto q = heads(qkv[0], c.heads, layer.qNorm);
-        auto k = heads(qkv[1], c.kvHeads, layer.kNorm);
-        auto v = qkv[2].view({batch, time, c.kvHeads, c.headDim}).transpose(1, 2);
-        Tensor attended;
-        if (decode) {
-            auto keys = cache->keys[i].narrow(0, 0, batch), values = cache->values[i].narrow(0, 0, batch);
-            if (decodeAttentionFits(q)) {
-                storeNext(keys, k, cache->lengths);
-                storeNext(values, v, cache->lengths);
-                attended = decodeAttention(q.squeeze(2), keys, values, cache->lengths, layer.window,
-                                           layer.scale.value_or(1 / std::sqrt(static_cast<double>(c.headDim))))
-                               .view({batch, c.heads, 1, c.headDim});
-            } else {
-                const auto own = positions.view({-1, 1, 1, 1}).expand_as(k);
-                keys.scatter_(2, own, k);
-                values.scatter_(2, own, v);
-                k = keys.narrow(2, 0, reach);
-                v = values.narrow(2, 0, reach);
-                attended = at::scaled_dot_product_attention(q, shared(k), shared(v), masked(layer.window), 0.0, false, layer.scale);
-                countFlops(4.0 * static_cast<double>(batch * reach * c.heads * c.headDim));
-            }
-        } else {
-            if (cache) {
-                cache->keys[i].narrow(0, cache->used(), batch).narrow(2, 0, time).copy_(k);
-                cache->values[i].narrow(0, cache->used(), batch).narrow(2, 0, time).copy_(v);
-            }
-            // Right padding: a real position never looks at a padding one.
-            std::optional<Tensor> mask;
-            if (layer.window > 0 && layer.window < time)
-                mask = masked(layer.window);
-            attended = at::scaled_dot_product_attention(q, shared(k), shared(v), mask, 0.0, !mask, layer.scale);
-        }
-        x = x + layer.o(attended.transpose(1, 2).reshape({batch, time, c.heads * c.headDim}));
-        const auto y = layer.postNorm(x, c.normEps);
-        x = x + layer.down(c.mlp == Mlp::Gated ? activate(layer.gate(y), c.activation) * layer.up(y)
-                                               : activate(layer.up(y), c.activation));
     }
     // What a decoded position looks at was counted there; with a length of -1 only the matrices are.
-    const double length = decode ? -1.0 : static_cast<double>(time);
-    return counted(m.finalNorm(x, c.normEps),
-                   c.forwardFlops(static_cast<double>(batch * time), length, 0), !m.embedding.requires_grad());
+    const double flops = packed ? forwardFlops(c, *packed, 0)
+                                : c.forwardFlops(static_cast<double>(pass.batch * pass.time),
+                                                 decode ? -1.0 : static_cast<double>(pass.time), 0);
+    const bool again = m_recompute && torch::GradMode::is_enabled() && !cache;
+    const auto anchor = again ? torch::zeros({}, x.options().requires_grad(true)) : Tensor();
+    for (size_t i = 0; i < m.layers.size(); ++i) {
+        if (!again || !(x.requires_grad() || m.layers[i].trained())) {
+            x = m.through(i, x, pass);
+            continue;
+        }
+        const auto layer = c10::make_intrusive<Again>();
+        layer->layer = [layers = m_layers, shared, i](const Tensor& in) { return layers->through(i, in, *shared); };
+        layer->flops = flops / static_cast<double>(m.layers.size());
+        x = Recomputed::apply(x, anchor, layer);
+    }
+    return counted(m.finalNorm(x, c.normEps), flops, !m.embedding.requires_grad());
 }
 
 Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids, nullptr, false); }
+
+Tensor DecoderImpl::hidden(const PackedTokens& tokens) { return forward(tokens.ids.unsqueeze(0), nullptr, false, &tokens).squeeze(0); }
 
 const Tensor& DecoderImpl::headWeight() const {
     if (m_layers->lmHead.weight.defined())
@@ -352,11 +454,20 @@ Tensor lastRows(const Tensor& hidden, const Tensor& lengths) {
 
 } // namespace
 
+Tensor DecoderImpl::scoresOf(const Tensor& lastRows) {
+    return counted(m_layers->score(lastRows).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(lastRows.numel()),
+                   !m_layers->score.weight.requires_grad());
+}
+
 Tensor DecoderImpl::scores(const TokenBatch& batch) {
     TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
-    const auto last = lastRows(hidden(batch), batch.lengths);
-    return counted(m_layers->score(last).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(last.numel()),
-                   !m_layers->score.weight.requires_grad());
+    return scoresOf(lastRows(hidden(batch), batch.lengths));
+}
+
+Tensor DecoderImpl::scores(const PackedBatch& batch) {
+    TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
+    TORCH_CHECK(batch.last.defined(), "the batch was packed without its rows' last tokens");
+    return scoresOf(hidden(batch.tokens).index_select(0, batch.last));
 }
 
 KvCache DecoderImpl::makeCache(int64_t rows, int64_t capacity) {
@@ -398,6 +509,24 @@ Tensor DecoderImpl::decodeStep(const Tensor& ids, KvCache& cache) {
 Tensor CompletionLogps::sums() const { return logps.sum(1); }
 Tensor CompletionLogps::counts() const { return mask.sum(1); }
 
+namespace {
+
+/// Of hidden states [n, hidden] and the tokens they predict; slots: row * width + place.
+CompletionLogps scattered(Decoder& model, const Tensor& hidden, const Tensor& targets, const Tensor& slots, int64_t rows, int64_t width,
+                          bool withEntropy, double temperature) {
+    CompletionLogps result;
+    Tensor entropy;
+    const auto logps = kernels::targetLogps(hidden, model->headWeight(), targets, temperature, withEntropy ? &entropy : nullptr);
+    const auto zeros = torch::zeros({rows * width}, logps.options().requires_grad(false));
+    result.logps = zeros.index_copy(0, slots, logps).view({rows, width});
+    result.mask = zeros.index_fill(0, slots, 1.0).view({rows, width});
+    if (withEntropy)
+        result.entropy = zeros.index_copy(0, slots, entropy).view({rows, width});
+    return result;
+}
+
+} // namespace
+
 CompletionLogps completionLogps(Decoder& model, const TokenBatch& batch, const Tensor& starts, bool withEntropy,
                                 double temperature) {
     const int64_t rows = batch.ids.size(0), time = batch.ids.size(1);
@@ -420,18 +549,13 @@ CompletionLogps completionLogps(Decoder& model, const TokenBatch& batch, const T
     const auto device = batch.ids.device();
     const auto from = torch::tensor(source, options).to(device), to = torch::tensor(target, options).to(device);
     const auto hidden = model->hidden(batch);
-    const auto picked = hidden.reshape({rows * time, -1}).index_select(0, from);
-    const auto tokens = batch.ids.reshape({-1}).index_select(0, from + 1);
+    return scattered(model, hidden.reshape({rows * time, -1}).index_select(0, from), batch.ids.reshape({-1}).index_select(0, from + 1), to,
+                     rows, width, withEntropy, temperature);
+}
 
-    CompletionLogps result;
-    Tensor entropy;
-    const auto logps = kernels::targetLogps(picked, model->headWeight(), tokens, temperature, withEntropy ? &entropy : nullptr);
-    const auto zeros = torch::zeros({rows * width}, logps.options().requires_grad(false));
-    result.logps = zeros.index_copy(0, to, logps).view({rows, width});
-    result.mask = zeros.index_fill(0, to, 1.0).view({rows, width});
-    if (withEntropy)
-        result.entropy = zeros.index_copy(0, to, entropy).view({rows, width});
-    return result;
+CompletionLogps completionLogps(Decoder& model, const PackedBatch& batch, bool withEntropy, double temperature) {
+    return scattered(model, model->hidden(batch.tokens).index_select(0, batch.sources), batch.targets, batch.slots, batch.rows, batch.width,
+                     withEntropy, temperature);
 }
 
 } // namespace pl::learn

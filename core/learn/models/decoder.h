@@ -10,6 +10,7 @@
 #include "core/base/model_config.h"
 #include "core/learn/models/kv_cache.h"
 #include "core/learn/models/low_rank.h"
+#include "core/learn/models/packed.h"
 #include "core/learn/weights/safetensors.h"
 
 namespace pl::learn {
@@ -30,10 +31,14 @@ public:
 
     /// Hidden states after the final norm, [batch, time, hidden].
     torch::Tensor hidden(const TokenBatch& batch);
+    /// The same of sequences without padding, [tokens, hidden].
+    torch::Tensor hidden(const PackedTokens& tokens);
     /// Logits [n, vocab] in fp32 of selected hidden rows [n, hidden].
     torch::Tensor head(const torch::Tensor& hiddenRows);
     /// Reward head: one fp32 score [batch], pooled at position lengths-1 (by stored length, never by id).
     torch::Tensor scores(const TokenBatch& batch);
+    /// [rows]; the batch must have its rows' last tokens.
+    torch::Tensor scores(const PackedBatch& batch);
 
     KvCache makeCache(int64_t rows, int64_t capacity);
     /// Feeds prompts (right padded) into new rows of the cache, behind those in use; returns the last real position's hidden state
@@ -52,12 +57,18 @@ public:
     torch::Device device() const;
     /// Random initialisation (normal 0.02, residual projections scaled by 1/sqrt(2 layers)), from the given seed.
     void initialise(uint64_t seed);
+    /// On: of each layer only what goes in is kept for the backward pass, which computes the rest again (Chen et al. 2016,
+    /// arXiv:1604.06174). backward() then accumulates into the parameters' own grad; torch::autograd::grad of them finds none.
+    void recomputeLayers(bool on) { m_recompute = on; }
+    bool recomputesLayers() const { return m_recompute; }
 
 private:
-    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode);
+    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed = nullptr);
+    torch::Tensor scoresOf(const torch::Tensor& lastRows);
     ModelConfig m_config;
     struct Layers;
     std::shared_ptr<Layers> m_layers;
+    bool m_recompute = false;
 };
 TORCH_MODULE(Decoder);
 
@@ -73,6 +84,8 @@ struct CompletionLogps {
 /// temperature first (GRPO; 1 elsewhere).
 CompletionLogps completionLogps(Decoder& model, const TokenBatch& batch, const torch::Tensor& starts,
                                 bool withEntropy = false, double temperature = 1.0);
+/// The same of a batch without padding.
+CompletionLogps completionLogps(Decoder& model, const PackedBatch& batch, bool withEntropy = false, double temperature = 1.0);
 
 /// A model folder in Hugging Face layout.
 struct LoadedModel {

@@ -6,13 +6,7 @@
 #include <cmath>
 
 #include "core/learn/models/flops.h"
-
-// Loops over rows are compiled for several instruction sets and chosen when the library is loaded.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-#define PL_KERNEL __attribute__((optimize("O3"), target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PL_KERNEL
-#endif
+#include "core/learn/models/kernel_clones.h"
 
 namespace pl::learn::kernels {
 namespace {
@@ -65,6 +59,76 @@ PL_KERNEL void rotateRow(float* out, const float* x, const float* cos, const flo
             out[i] = a * cos[i] - b * s;
             out[i + half] = b * cos[i] + a * s;
         }
+}
+
+PL_INLINE float sigmoid(float x) {
+    const float e = expNegative(x < 0 ? x : -x);
+    return (x < 0 ? e : 1.0f) / (1.0f + e);
+}
+
+PL_KERNEL void gateRow(float* out, const float* gate, const float* up, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+        out[i] = gate[i] * sigmoid(gate[i]) * up[i];
+}
+
+/// With s = sigmoid(gate): dUp = g gate s, dGate = g up s (1 + gate (1 - s))
+PL_KERNEL void gateBackwardRow(float* dGate, float* dUp, const float* g, const float* gate, const float* up, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        const float x = gate[i], s = sigmoid(x), y = g[i];
+        dUp[i] = y * x * s;
+        dGate[i] = y * up[i] * s * (1.0f + x * (1.0f - s));
+    }
+}
+
+/// Scores of one row become probabilities of softmax(scale scores); returns the logarithm of that of `target` and, where asked for, the
+/// entropy.
+PL_KERNEL float softmaxRow(float* x, int64_t n, float scale, int64_t target, float* entropy) {
+    float lanes[kLanes];
+    for (float& lane : lanes)
+        lane = x[0];
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes)
+        for (int k = 0; k < kLanes; ++k)
+            lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+    float top = x[0];
+    for (; i < n; ++i)
+        top = x[i] > top ? x[i] : top;
+    for (const float lane : lanes)
+        top = lane > top ? lane : top;
+    const float shift = top * scale, chosen = x[target] * scale - shift;
+    float sums[kLanes] = {}, moments[kLanes] = {};
+    float sum = 0, moment = 0;
+    for (i = 0; i + kLanes <= n; i += kLanes)
+        for (int k = 0; k < kLanes; ++k) {
+            float z = x[i + k] * scale - shift;
+            z = z < -87.0f ? -87.0f : z;
+            const float e = expNegative(z);
+            sums[k] += e;
+            moments[k] += e * z;
+            x[i + k] = e;
+        }
+    for (; i < n; ++i) {
+        float z = x[i] * scale - shift;
+        z = z < -87.0f ? -87.0f : z;
+        x[i] = expNegative(z);
+        sum += x[i];
+        moment += x[i] * z;
+    }
+    for (int k = 0; k < kLanes; ++k) {
+        sum += sums[k];
+        moment += moments[k];
+    }
+    const float share = 1.0f / sum, logSum = std::log(sum);
+    for (i = 0; i < n; ++i)
+        x[i] *= share;
+    if (entropy)
+        *entropy = logSum - moment * share;
+    return chosen - logSum;
+}
+
+PL_KERNEL void scaledRow(float* out, const float* x, float factor, int64_t n) {
+    for (int64_t i = 0; i < n; ++i)
+        out[i] = factor * x[i];
 }
 
 bool fused(const torch::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == torch::kFloat32; }
@@ -132,6 +196,37 @@ public:
     }
 };
 
+constexpr int64_t kElementsPerTask = 1 << 14;
+
+torch::Tensor gateForward(const torch::Tensor& gate, const torch::Tensor& up) {
+    auto out = torch::empty_like(gate);
+    const float *pg = gate.const_data_ptr<float>(), *pu = up.const_data_ptr<float>();
+    float* po = out.data_ptr<float>();
+    at::parallel_for(0, gate.numel(), kElementsPerTask,
+                     [&](int64_t begin, int64_t end) { gateRow(po + begin, pg + begin, pu + begin, end - begin); });
+    return out;
+}
+
+class GatedSilu : public torch::autograd::Function<GatedSilu> {
+public:
+    static torch::Tensor forward(torch::autograd::AutogradContext* ctx, const torch::Tensor& gate, const torch::Tensor& up) {
+        ctx->save_for_backward({gate, up});
+        return gateForward(gate, up);
+    }
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                   torch::autograd::variable_list grads) {
+        const auto saved = ctx->get_saved_variables();
+        const auto g = grads[0].contiguous();
+        auto dGate = torch::empty_like(saved[0]), dUp = torch::empty_like(saved[1]);
+        const float *p = g.const_data_ptr<float>(), *pg = saved[0].const_data_ptr<float>(), *pu = saved[1].const_data_ptr<float>();
+        float *og = dGate.data_ptr<float>(), *ou = dUp.data_ptr<float>();
+        at::parallel_for(0, g.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
+            gateBackwardRow(og + begin, ou + begin, p + begin, pg + begin, pu + begin, end - begin);
+        });
+        return {dGate, dUp};
+    }
+};
+
 torch::Tensor rotateRaw(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin, bool perRow,
                         bool backwards) {
     const int64_t time = x.size(1), heads = x.size(2), half = x.size(3) / 2;
@@ -185,12 +280,32 @@ double headFlops(const torch::Tensor& rows, const torch::Tensor& weight) {
     return 2.0 * static_cast<double>(rows.numel()) * static_cast<double>(weight.size(0));
 }
 
-torch::Tensor chunkLogps(const torch::Tensor& rows, const torch::Tensor& weight, double temperature) {
+/// Of a chunk of rows: log-probabilities of the targets into `out` and entropies where asked for; the result are the probabilities of all
+/// tokens.
+torch::Tensor chunkProbabilities(const torch::Tensor& rows, const torch::Tensor& weight, const torch::Tensor& targets, double temperature,
+                                 torch::Tensor out, torch::Tensor* entropy) {
     countFlops(headFlops(rows, weight));
     auto logits = torch::mm(rows, weight.t()).to(torch::kFloat32);
+    if (fused(logits)) {
+        const auto ids = targets.contiguous();
+        const int64_t n = logits.size(0), vocab = logits.size(1), *pt = ids.const_data_ptr<int64_t>();
+        float *p = logits.data_ptr<float>(), *po = out.data_ptr<float>(), *pe = entropy ? entropy->data_ptr<float>() : nullptr;
+        for (int64_t i = 0; i < n; ++i)
+            TORCH_CHECK(pt[i] >= 0 && pt[i] < vocab, "token ", pt[i], " is none of the model's ", vocab);
+        at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i)
+                po[i] = softmaxRow(p + i * vocab, vocab, static_cast<float>(1 / temperature), pt[i], pe ? pe + i : nullptr);
+        });
+        return logits;
+    }
     if (temperature != 1.0)
         logits.mul_(1.0 / temperature);
-    return torch::log_softmax(logits, -1);
+    const auto logps = torch::log_softmax(logits, -1);
+    out.copy_(logps.gather(1, targets.unsqueeze(1)).squeeze(1));
+    auto probabilities = logps.exp();
+    if (entropy) // a token of probability 0 adds 0, not 0 times -infinity
+        entropy->copy_(-(probabilities * logps).nan_to_num(0.0, 0.0, 0.0).sum(-1));
+    return probabilities;
 }
 
 torch::Tensor targetForward(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& targets,
@@ -201,15 +316,33 @@ torch::Tensor targetForward(const torch::Tensor& hidden, const torch::Tensor& we
         *entropy = torch::empty_like(out);
     for (int64_t begin = 0; begin < n; begin += step) {
         const int64_t count = std::min(step, n - begin);
-        const auto logps = chunkLogps(hidden.narrow(0, begin, count), weight, temperature);
-        out.narrow(0, begin, count)
-            .copy_(logps.gather(1, targets.narrow(0, begin, count).unsqueeze(1)).squeeze(1));
-        if (entropy) // a token of probability 0 adds 0, not 0 times -infinity
-            entropy->narrow(0, begin, count).copy_(-(logps.exp() * logps).nan_to_num(0.0, 0.0, 0.0).sum(-1));
+        auto part = entropy ? entropy->narrow(0, begin, count) : torch::Tensor();
+        auto probabilities = chunkProbabilities(hidden.narrow(0, begin, count), weight, targets.narrow(0, begin, count), temperature,
+                                                out.narrow(0, begin, count), entropy ? &part : nullptr);
         if (keep)
-            keep->push_back(logps);
+            keep->push_back(std::move(probabilities));
     }
     return out;
+}
+
+/// g (onehot - p)
+torch::Tensor throughTarget(const torch::Tensor& probabilities, const torch::Tensor& targets, const torch::Tensor& g) {
+    if (!fused(probabilities)) {
+        auto d = probabilities * -g.unsqueeze(1);
+        return d.scatter_add_(1, targets.unsqueeze(1), g.unsqueeze(1));
+    }
+    auto d = torch::empty_like(probabilities);
+    const auto weights = g.contiguous(), ids = targets.contiguous();
+    const int64_t vocab = d.size(1), *pt = ids.const_data_ptr<int64_t>();
+    const float *pp = probabilities.const_data_ptr<float>(), *pg = weights.const_data_ptr<float>();
+    float* pd = d.data_ptr<float>();
+    at::parallel_for(0, d.size(0), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            scaledRow(pd + i * vocab, pp + i * vocab, -pg[i], vocab);
+            pd[i * vocab + pt[i]] += pg[i];
+        }
+    });
+    return d;
 }
 
 class TargetLogps : public torch::autograd::Function<TargetLogps> {
@@ -239,11 +372,11 @@ public:
         for (int64_t begin = 0, chunk = 0; begin < n; begin += step, ++chunk) {
             const int64_t count = std::min(step, n - begin);
             const auto rows = hidden.narrow(0, begin, count);
-            const auto gRows = g.narrow(0, begin, count).unsqueeze(1);
-            const auto logps = saved.size() > 3 ? saved[static_cast<size_t>(3 + chunk)]
-                                                : chunkLogps(rows, weight, temperature);
-            auto d = logps.exp().mul_(-gRows); // g (onehot - softmax) / temperature
-            d.scatter_add_(1, targets.narrow(0, begin, count).unsqueeze(1), gRows);
+            const auto ids = targets.narrow(0, begin, count);
+            auto unused = torch::empty({count}, g.options());
+            const auto probabilities = saved.size() > 3 ? saved[static_cast<size_t>(3 + chunk)]
+                                                        : chunkProbabilities(rows, weight, ids, temperature, unused, nullptr);
+            auto d = throughTarget(probabilities, ids, g.narrow(0, begin, count));
             d = d.to(hidden.scalar_type());
             auto dRows = dHidden.narrow(0, begin, count);
             torch::mm_out(dRows, d, weight);
@@ -272,6 +405,13 @@ torch::Tensor rmsNorm(const torch::Tensor& x, const torch::Tensor& weight, doubl
         return RmsNorm::apply(in, weight, eps);
     torch::Tensor scale;
     return rmsForward(in, weight, eps, scale);
+}
+
+torch::Tensor gatedSilu(const torch::Tensor& gate, const torch::Tensor& up) {
+    if (!fused(gate) || !fused(up))
+        return at::silu(gate) * up;
+    const auto a = gate.contiguous(), b = up.contiguous();
+    return needsGrad({a, b}) ? GatedSilu::apply(a, b) : gateForward(a, b);
 }
 
 torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin, bool perRow) {

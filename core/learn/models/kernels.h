@@ -10,6 +10,9 @@ namespace pl::learn::kernels {
 /// x / sqrt(mean(x^2) + eps) * weight over the last dimension (Zhang and Sennrich 2019, arXiv:1910.07467).
 torch::Tensor rmsNorm(const torch::Tensor& x, const torch::Tensor& weight, double eps);
 
+/// silu(gate) * up, the middle of a gated MLP; only its inputs are kept for the backward pass.
+torch::Tensor gatedSilu(const torch::Tensor& gate, const torch::Tensor& up);
+
 /// Rotary positions in the half-split form of Llama (Su et al. 2021, arXiv:2104.09864). x [batch, time, heads, dim];
 /// cos, sin [time, dim/2], or [batch, dim/2] when `perRow` (time 1).
 torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin, bool perRow);

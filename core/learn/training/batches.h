@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "core/learn/models/decoder.h"
@@ -38,12 +40,34 @@ struct TokenizedRow {
     int64_t completionLength() const { return length() - start; }
 };
 
-/// Right-padded batch on the device, with the rows' completion starts.
-struct RowBatch {
-    TokenBatch tokens;
-    torch::Tensor starts; ///< [batch] int64
-    int64_t realTokens = 0, completionTokens = 0;
+/// How the rows of a batch lie in memory. The numbers computed from them are the same.
+struct RowLayout {
+    bool packed = false;       ///< end to end; else right-padded to the longest
+    bool sharePrompts = true;  ///< packed: ids up to `start` that rows have in common are there once
+    bool lastTokens = false;   ///< packed: the rows' last tokens too, which predict nothing but are what a score is read from
 };
-RowBatch rowBatch(const std::vector<const TokenizedRow*>& rows, const torch::Device& device);
+
+/// Rows on the device, in one of the two layouts.
+struct RowBatch {
+    TokenBatch tokens;                 ///< padded
+    torch::Tensor starts;              ///< [batch] int64: where completions begin
+    std::optional<PackedBatch> packed; ///< in place of both
+    int64_t realTokens = 0, completionTokens = 0; ///< of the rows, what they share counted for each
+    int64_t computed = 0;              ///< positions the model goes over
+};
+RowBatch rowBatch(const std::vector<const TokenizedRow*>& rows, const torch::Device& device, const RowLayout& layout = {});
+
+/// completionLogps and scores of either layout.
+CompletionLogps completionLogps(Decoder& model, const RowBatch& batch, bool withEntropy = false, double temperature = 1.0);
+torch::Tensor scores(Decoder& model, const RowBatch& batch);
+
+/// Splits a batch into micro-batches of at most tokenBudget positions, at least one row each: padded ones as microBatches() does it,
+/// packed ones in the batch's order, where a prompt counts once for neighbours that share it. row(batch[i]) is a row's ids.
+std::vector<std::vector<size_t>> rowParts(const std::vector<size_t>& batch, const std::function<const TokenizedRow&(size_t)>& row,
+                                          const RowLayout& layout, int64_t tokenBudget);
+/// Splits a batch in its order into parts of at most tokenBudget tokens, at least one each. tokens[i] are those of batch[i], of which
+/// shared[i] are the ones before's already when it is in the same part; no `shared`: none.
+std::vector<std::vector<size_t>> packedParts(const std::vector<size_t>& batch, const std::vector<int64_t>& tokens,
+                                             const std::vector<int64_t>& shared, int64_t tokenBudget);
 
 } // namespace pl::learn

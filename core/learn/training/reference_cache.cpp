@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/learn/training/reference_cache.h"
 
+#include <numeric>
+
 #include <fmt/format.h>
 #include <torch/torch.h>
 
@@ -20,9 +22,9 @@ void hashRow(Sha256& digest, const TokenizedRow& row) {
 
 } // namespace
 
-std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs) {
+std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout) {
     Sha256 digest;
-    digest.update("reference sums, version 1, fp32\n" + modelHash + "\n");
+    digest.update(std::string("reference sums, version 1, fp32") + (layout.packed ? ", packed\n" : "\n") + modelHash + "\n");
     for (const auto& pair : pairs) {
         hashRow(digest, pair.chosen);
         hashRow(digest, pair.rejected);
@@ -31,31 +33,24 @@ std::string referenceKey(const std::string& modelHash, const std::vector<Tokeniz
 }
 
 Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<TokenizedPair>& pairs, int64_t tokenBudget,
-                                        const std::function<bool()>& keepGoing) {
+                                        const RowLayout& layout, const std::function<bool()>& keepGoing) {
     torch::NoGradGuard noGrad;
     ReferenceLogps out;
     const auto n = static_cast<int64_t>(pairs.size());
     out.chosen = torch::zeros({n});
     out.rejected = torch::zeros({n});
     std::vector<size_t> all(pairs.size());
-    std::vector<int64_t> costs(pairs.size());
-    for (size_t i = 0; i < pairs.size(); ++i) {
-        all[i] = i;
-        costs[i] = 2 * pairs[i].longest();
-    }
-    for (const auto& micro : microBatches(all, costs, tokenBudget)) {
+    std::iota(all.begin(), all.end(), size_t{0});
+    const auto& config = reference->config();
+    for (const auto& micro : pairParts(pairs, all, layout, tokenBudget)) {
         if (keepGoing && !keepGoing())
             return fail(Code::Cancelled, "left while computing the reference's log-probabilities");
-        std::vector<const TokenizedRow*> rows;
-        for (const size_t i : micro)
-            rows.push_back(&pairs[i].chosen);
-        for (const size_t i : micro)
-            rows.push_back(&pairs[i].rejected);
-        const auto batch = rowBatch(rows, reference->device());
-        out.flops += reference->config().forwardFlops(static_cast<double>(batch.tokens.ids.numel()),
-                                                      static_cast<double>(batch.tokens.ids.size(1)),
-                                                      static_cast<double>(batch.completionTokens));
-        const auto sums = completionLogps(reference, batch.tokens, batch.starts).sums().to(torch::kFloat32).cpu().contiguous();
+        const auto batch = pairBatch(pairs, micro, reference->device(), layout);
+        const auto head = static_cast<double>(batch.completionTokens);
+        out.flops += batch.packed ? forwardFlops(config, batch.packed->tokens, head)
+                                  : config.forwardFlops(static_cast<double>(batch.tokens.ids.numel()),
+                                                        static_cast<double>(batch.tokens.ids.size(1)), head);
+        const auto sums = completionLogps(reference, batch).sums().to(torch::kFloat32).cpu().contiguous();
         for (size_t k = 0; k < micro.size(); ++k) {
             out.chosen.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[k];
             out.rejected.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[micro.size() + k];

@@ -16,12 +16,12 @@ struct ReferenceLogps {
     double flops = 0; ///< that computing them took, by count
 };
 
-/// SHA-256 over the reference model's hash and the ordered ids and completion starts of all pairs.
-std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs);
+/// SHA-256 over the reference model's hash, the way of computing, and the ordered ids and completion starts of all pairs.
+std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout = {});
 
 /// One pass over the pairs in micro-batches, through the same path training takes. `keepGoing` false: Cancelled.
 Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<TokenizedPair>& pairs, int64_t tokenBudget,
-                                        const std::function<bool()>& keepGoing = {});
+                                        const RowLayout& layout = {}, const std::function<bool()>& keepGoing = {});
 
 /// <path>.safetensors and <path>.json {"key", "sha256", "pairs", "total_flos"}.
 Status storeReference(const std::string& path, const std::string& key, const ReferenceLogps& logps);

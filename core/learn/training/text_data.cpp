@@ -123,6 +123,28 @@ Result<std::vector<TokenizedPair>> tokenizePairs(const std::vector<PairRow>& row
     return out;
 }
 
+std::vector<std::vector<size_t>> pairParts(const std::vector<TokenizedPair>& pairs, const std::vector<size_t>& batch,
+                                           const RowLayout& layout, int64_t tokenBudget) {
+    std::vector<int64_t> costs;
+    for (const size_t i : batch) {
+        const auto& pair = pairs[i];
+        const int64_t both = pair.chosen.length() + pair.rejected.length();
+        costs.push_back(!layout.packed ? 2 * pair.longest() : both - (layout.sharePrompts ? pair.chosen.start : 0));
+    }
+    return layout.packed ? packedParts(batch, costs, {}, tokenBudget) : microBatches(batch, costs, tokenBudget);
+}
+
+RowBatch pairBatch(const std::vector<TokenizedPair>& pairs, const std::vector<size_t>& batch, const torch::Device& device,
+                   const RowLayout& layout) {
+    std::vector<const TokenizedRow*> rows;
+    rows.reserve(batch.size() * 2);
+    for (const size_t i : batch)
+        rows.push_back(&pairs[i].chosen);
+    for (const size_t i : batch)
+        rows.push_back(&pairs[i].rejected);
+    return rowBatch(rows, device, layout);
+}
+
 double longerWinsAccuracy(const std::vector<TokenizedPair>& pairs) {
     double right = 0, n = 0;
     for (const auto& pair : pairs) {

@@ -48,6 +48,14 @@ Result<std::vector<TokenizedRow>> tokenizeSft(const std::vector<SftRow>& rows, c
 Result<std::vector<TokenizedPair>> tokenizePairs(const std::vector<PairRow>& rows, const TextEncoder& encoder,
                                                  int64_t maxLength, TokenReport& report);
 
+/// Micro-batches of at most tokenBudget positions, at least one pair each, whose sides stay together: padded, or packed with each pair's
+/// prompt once.
+std::vector<std::vector<size_t>> pairParts(const std::vector<TokenizedPair>& pairs, const std::vector<size_t>& batch,
+                                           const RowLayout& layout, int64_t tokenBudget);
+/// The rows of some pairs, first all chosen sides and then all rejected ones.
+RowBatch pairBatch(const std::vector<TokenizedPair>& pairs, const std::vector<size_t>& batch, const torch::Device& device,
+                   const RowLayout& layout);
+
 /// Share of pairs (ties left out) where the longer chosen side would have been guessed right by length in tokens; equal
 /// lengths count half. The baseline every ranking accuracy is read against. NaN without pairs.
 double longerWinsAccuracy(const std::vector<TokenizedPair>& pairs);

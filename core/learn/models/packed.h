@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/base/model_config.h"
+
+/// Sequences laid end to end, without padding, with what several of them begin with computed once.
+namespace pl::learn {
+
+/// A run of tokens that attends causally to itself and, when it has a prefix, to all of that.
+struct Segment {
+    int64_t begin = 0, length = 0;
+    int64_t prefix = -1; ///< index of the segment it goes on from, which has none itself; -1: begins a sequence
+};
+/// Followers of a segment lie directly behind it, so that a family of sequences is one range of positions.
+using Segments = std::vector<Segment>;
+
+struct PackedTokens {
+    PackedTokens() = default; ///< and so no aggregate: {ids, lengths} is a TokenBatch
+
+    torch::Tensor ids;       ///< [tokens] int64 on the device
+    torch::Tensor positions; ///< [tokens] int64 on the device: in its sequence, so a follower's go on after its prefix
+    std::shared_ptr<const Segments> segments;
+    int64_t longest = 0;     ///< sequence, prefix included
+
+    /// Mean number of positions that one looks at, itself included, in a layer with this window (0: none).
+    double meanReach(int64_t window) const;
+};
+
+/// Rows of a batch as PackedTokens, with where each one's numbers come from.
+struct PackedBatch {
+    PackedBatch() = default;
+
+    PackedTokens tokens;
+    int64_t rows = 0, width = 0; ///< width: the longest completion
+    torch::Tensor sources; ///< [n] int64: positions whose hidden states predict the completions' tokens
+    torch::Tensor targets; ///< [n] int64: those tokens
+    torch::Tensor slots;   ///< [n] int64: row * width + place in the completion
+    torch::Tensor last;    ///< [rows] int64: position of each row's last token; undefined where that was left out
+};
+
+/// ModelConfig::forwardFlops of a pass over packed tokens; windows shorten what is looked at.
+double forwardFlops(const ModelConfig& config, const PackedTokens& tokens, double headTokens);
+
+} // namespace pl::learn
