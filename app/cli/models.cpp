@@ -30,12 +30,12 @@ void addFitOptions(CLI::App* sub, FitArguments& f) {
     sub->add_option("--memory", f.memory, "GiB to fit in; without it what this machine has")->check(CLI::PositiveNumber);
 }
 
-MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f) {
+MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f, double memory) {
     MemoryPlan plan = MemoryPlan::usual(method, rank);
     if (f.positions > 0)
         plan.positions = f.positions;
     plan.longest = f.longest;
-    return estimateMemory(config, plan);
+    return estimateMemory(config, decided(config, plan, Checkpointing::Auto, memory));
 }
 
 Json fitRows(const ModelConfig& config, const FitArguments& f) {
@@ -43,7 +43,7 @@ Json fitRows(const ModelConfig& config, const FitArguments& f) {
     Json rows = Json::array();
     for (const TrainMethod method : kTrainMethods)
         for (const int64_t rank : {int64_t{0}, f.rank}) {
-            const MemoryEstimate e = estimateOf(config, method, rank, f);
+            const MemoryEstimate e = estimateOf(config, method, rank, f, memory);
             rows.push_back({{"method", trainMethodName(method)},
                             {"adapter_rank", rank},
                             {"bytes", static_cast<int64_t>(e.total())},

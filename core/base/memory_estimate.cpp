@@ -16,12 +16,14 @@ constexpr double kFits = 0.75, kTight = 0.95;
 double d(int64_t n) { return static_cast<double>(n); }
 
 /// Floats one layer keeps of one position for the backward pass.
-double keptPerLayer(const ModelConfig& m) {
-    const double queries = d(m.heads * m.headDim);
-    const double mlp = d(m.intermediateSize) * (m.mlp == Mlp::Gated ? 4 : 2);
+double keptPerLayer(const ModelConfig& m, bool packed) {
+    const double queries = d(m.heads * m.headDim), keys = d(m.kvHeads * m.headDim);
+    const double middle = m.mlp == Mlp::Plain ? 2 : m.activation == Activation::Silu ? 3 : 4; // silu(gate) is not kept
+    const double kept = 4 * d(m.hiddenSize) + middle * d(m.intermediateSize);
+    if (packed)
+        return kept + 2 * queries + 2 * keys + d(m.heads) + (m.qkNorm ? queries + keys : 0);
     // Keys and values are repeated for every query head where heads share them; then both forms are alive.
-    const double shared = m.kvHeads == m.heads ? 0 : 2 * d(m.kvHeads * m.headDim);
-    return 4 * d(m.hiddenSize) + 5 * queries + shared + (m.qkNorm ? 2 * queries : 0) + mlp;
+    return kept + 5 * queries + (m.kvHeads == m.heads ? 0 : 2 * keys) + (m.qkNorm ? 2 * queries : 0);
 }
 
 } // namespace
@@ -67,7 +69,9 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
     out.optimizer = kFloat * trained * (plan.average ? 3 : 2);
     if (plan.referenceBeside && plan.adapterRank == 0)
         out.reference = kFloat * parameters;
-    out.activations = kFloat * positions * (d(model.layers) * keptPerLayer(model) + 2 * d(model.hiddenSize));
+    const double layer = keptPerLayer(model, plan.packed);
+    out.activations = kFloat * positions *
+                      ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 2 * layer : d(model.layers) * layer) + 2 * d(model.hiddenSize));
     if (plan.method == TrainMethod::Grpo) {
         const double cache = kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest);
         out.activations = std::max(out.activations, cache); // answers are written and trained on by turns
@@ -77,6 +81,17 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
         out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * positions * d(model.hiddenSize));
     }
     return out;
+}
+
+Checkpointing checkpointingOf(std::string_view name) {
+    return name == "on" ? Checkpointing::On : name == "off" ? Checkpointing::Off : Checkpointing::Auto;
+}
+
+MemoryPlan decided(const ModelConfig& model, MemoryPlan plan, Checkpointing wanted, double memory) {
+    plan.recompute = false;
+    plan.recompute = wanted == Checkpointing::On ||
+                     (wanted == Checkpointing::Auto && fitOf(estimateMemory(model, plan).total(), memory) != Fit::Fits);
+    return plan;
 }
 
 Fit fitOf(double bytes, double memory) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/base/model_config.h"
 
@@ -19,6 +20,8 @@ struct MemoryPlan {
     TrainMethod method = TrainMethod::Dpo;
     int64_t adapterRank = 0;     ///< of low-rank adapters on every linear map; 0: all weights are trained
     int64_t positions = 2048;    ///< of one micro-batch, padding included
+    bool packed = true;          ///< rows end to end instead of padded
+    bool recompute = false;      ///< activation checkpointing: of each layer only what goes in is kept
     int64_t longest = 512;       ///< tokens of the longest sequence
     int64_t sequences = 64;      ///< GRPO: answers written at once, each of `longest` positions in the key/value cache
     bool referenceBeside = false; ///< the reference is a second model in memory (live, and not the policy without its adapters)
@@ -41,8 +44,15 @@ struct MemoryEstimate {
 };
 
 /// Activations are those this program's decoder keeps: of each layer and position the two normed inputs and the two residuals, query,
-/// key, value and what attention gives, and the four of the gated MLP. Attention matrices are never whole (Dao et al. 2022).
+/// key, value and what attention gives, and what the MLP has in its middle. Attention matrices are never whole (Dao et al. 2022). With
+/// `recompute` the inputs of all layers, and the whole of one with its gradients.
 MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan);
+
+enum class Checkpointing { Auto, On, Off };
+/// The parameter activation_checkpointing: "auto", "on" or "off"; anything else is auto.
+Checkpointing checkpointingOf(std::string_view name);
+/// The plan with `recompute` decided: auto takes it where the rest would not leave a quarter of `memory` (bytes) free.
+MemoryPlan decided(const ModelConfig& model, MemoryPlan plan, Checkpointing wanted, double memory);
 /// Parameters that low-rank adapters of this rank on all linear maps of the layers have (Hu et al. 2021): rank * (in + out) each.
 int64_t adapterParameters(const ModelConfig& model, int64_t rank);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: label=slow processors=1 timeout=900
 // What training takes of memory is what was said before it started, within a fifth: a model of 20 M parameters with the starter's
-// tokenizer, each method for two steps.
+// tokenizer, each method for two steps, and larger steps with layers kept and computed again.
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -61,6 +61,7 @@ class TestMemory : public QObject {
     Q_OBJECT
 
     QTemporaryDir m_dir, m_runtime;
+    double m_kept = 0; ///< what the same run takes with all layers kept
     std::string project() const { return m_dir.filePath(QStringLiteral("p")).toStdString(); }
 
 private Q_SLOTS:
@@ -77,14 +78,27 @@ private Q_SLOTS:
     void whatWasSaidIsWhatItTakes_data() {
         QTest::addColumn<QString>("plugin");
         QTest::addColumn<int>("method");
-        QTest::newRow("reward model") << "reward_model" << static_cast<int>(TrainMethod::RewardModel);
-        QTest::newRow("dpo") << "dpo" << static_cast<int>(TrainMethod::Dpo);
-        QTest::newRow("grpo") << "grpo" << static_cast<int>(TrainMethod::Grpo);
+        QTest::addColumn<int>("positions"); // 0: as it is usual
+        QTest::addColumn<QString>("checkpointing");
+        QTest::addColumn<bool>("packed");
+        const int dpo = static_cast<int>(TrainMethod::Dpo);
+        QTest::newRow("reward model") << "reward_model" << static_cast<int>(TrainMethod::RewardModel) << 0 << "auto" << true;
+        QTest::newRow("dpo") << "dpo" << dpo << 0 << "auto" << true;
+        QTest::newRow("grpo") << "grpo" << static_cast<int>(TrainMethod::Grpo) << 0 << "auto" << true;
+        QTest::newRow("dpo padded") << "dpo" << dpo << 0 << "auto" << false;
+        QTest::newRow("dpo of large steps") << "dpo" << dpo << 4096 << "off" << true;
+        QTest::newRow("dpo of large steps, layers computed again") << "dpo" << dpo << 4096 << "on" << true;
     }
     void whatWasSaidIsWhatItTakes() {
         QFETCH(QString, plugin);
         QFETCH(int, method);
-        std::vector<std::string> more{"--model", "wide", "--set", "steps=2", "--threads", "1"};
+        QFETCH(int, positions);
+        QFETCH(QString, checkpointing);
+        QFETCH(bool, packed);
+        std::vector<std::string> more{"--model", "wide", "--set", "steps=2", "--threads", "1", "--set",
+                                      "activation_checkpointing=" + checkpointing.toStdString(), "--set", packed ? "packing=on" : "packing=off"};
+        if (positions > 0)
+            more.insert(more.end(), {"--set", "batch_size=100", "--set", "micro_batch_tokens=" + std::to_string(positions)});
         if (plugin == QStringLiteral("grpo"))
             more.insert(more.end(), {"--reward", std::string("rule:") + kTaste});
         const Json t = trainRun(project(), plugin.toStdString(), 1, more);
@@ -96,9 +110,20 @@ private Q_SLOTS:
         QVERIFY2(config.has_value(), config ? "" : config.error().toString().c_str());
         MemoryPlan plan = MemoryPlan::usual(static_cast<TrainMethod>(method));
         plan.longest = 160;
+        plan.packed = packed;
+        if (positions > 0)
+            plan.positions = positions;
+        plan = decided(*config, plan, checkpointingOf(checkpointing.toStdString()), static_cast<double>(os::totalMemory()));
         const double said = estimateMemory(*config, plan).total();
         qInfo("%s: said %.0f MB, took %.0f MB: %.3f", qPrintable(plugin), said / 1e6, peak / 1e6, said / peak);
         QVERIFY2(std::abs(said / peak - 1) < 0.2, qPrintable(QStringLiteral("said %1, took %2").arg(said).arg(peak)));
+        if (checkpointing == QStringLiteral("off"))
+            m_kept = peak;
+        if (checkpointing == QStringLiteral("on")) { // falls by what was said it would fall
+            plan.recompute = false;
+            const double fall = estimateMemory(*config, plan).total() - said;
+            QVERIFY2(m_kept - peak > 0.7 * fall, qPrintable(QStringLiteral("fell by %1 of %2").arg(m_kept - peak).arg(fall)));
+        }
     }
 };
 

@@ -54,14 +54,33 @@ private Q_SLOTS:
         const double once = estimateMemory(m, plan).activations;
         plan.positions *= 3;
         QCOMPARE(estimateMemory(m, plan).activations, 3 * once);
-        // 64 wide: 4 hidden, 5 of 4 heads of 16, the repeated keys and values, 4 of 160; 3 layers, and 2 at the ends
-        QCOMPARE(once, 4.0 * 2048 * (3 * (4 * 64 + 5 * 64 + 2 * 32 + 4 * 160) + 2 * 64));
+        // 64 wide: 4 hidden, 2 of 4 heads of 16, keys and values, a number a head, 3 of 160; 3 layers, and 2 at the ends
+        QCOMPARE(once, 4.0 * 2048 * (3 * (4 * 64 + 2 * 64 + 2 * 32 + 4 + 3 * 160) + 2 * 64));
+        plan.positions = 2048;
+        plan.packed = false; // keys and values are repeated, and what attention gives is there in two orders
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3 * (4 * 64 + 5 * 64 + 2 * 32 + 3 * 160) + 2 * 64));
+        plan.packed = true;
         plan.positions = 2048;
         const double head = estimateMemory(m, plan).head;
         m.vocabSize = 30000;
         QVERIFY(std::abs(estimateMemory(m, plan).head - head) < 0.1 * head);
         plan.method = TrainMethod::RewardModel;
         QCOMPARE(estimateMemory(m, plan).head, 0.0);
+    }
+
+    void layersComputedAgainAreThereOneAtATime() {
+        const ModelConfig m = llama();
+        MemoryPlan plan;
+        plan.recompute = true;
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3 * 64 + 2 * (4 * 64 + 2 * 64 + 2 * 32 + 4 + 3 * 160) + 2 * 64));
+        // Taken of itself only where it is needed.
+        const double plain = estimateMemory(m, {}).total();
+        QCOMPARE(decided(m, {}, Checkpointing::Auto, plain * 1.4).recompute, false);
+        QCOMPARE(decided(m, {}, Checkpointing::Auto, plain * 1.2).recompute, true);
+        QCOMPARE(decided(m, {}, Checkpointing::Off, plain * 1.2).recompute, false);
+        QCOMPARE(decided(m, {}, Checkpointing::On, plain * 10).recompute, true);
+        QVERIFY(checkpointingOf("on") == Checkpointing::On && checkpointingOf("off") == Checkpointing::Off &&
+                checkpointingOf("auto") == Checkpointing::Auto);
     }
 
     void manyAnswersAtOnceFillTheCache() {

@@ -61,7 +61,7 @@ void FitCard::show(const ModelConfig& config, double memory) {
     qsizetype at = 0;
     for (const TrainMethod method : kTrainMethods)
         for (const bool adapters : {false, true}) {
-            const MemoryEstimate e = estimateMemory(config, MemoryPlan::usual(method, adapters ? kRank : 0));
+            const MemoryEstimate e = estimateMemory(config, decided(config, MemoryPlan::usual(method, adapters ? kRank : 0), Checkpointing::Auto, memory));
             const Fit fit = fitOf(e.total(), memory);
             StatusChip* cell = m_cells[at++];
             cell->set(fit == Fit::Fits ? State::Done : fit == Fit::Tight ? State::Warning : State::Failed,
@@ -70,7 +70,8 @@ void FitCard::show(const ModelConfig& config, double memory) {
             cell->setAccessibleName(u"%1, %2: %3"_s.arg(QString::fromLatin1(trainMethodName(method)),
                                                        adapters ? u"LoRA"_s : u"all weights"_s, cell->word()));
         }
-    m_basis->setText(u"Of %1, in fp32, with each method's usual values. Train shows it for those you choose."_s.arg(qstr(byteText(memory))));
+    m_basis->setText(u"Of %1, in fp32, with each method's usual values; activation checkpointing where it does not fit otherwise. "
+                     "Train shows it for those you choose."_s.arg(qstr(byteText(memory))));
 }
 
 } // namespace pl::ui

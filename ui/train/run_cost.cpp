@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/base/amounts.h"
 #include "core/base/memory_estimate.h"
@@ -96,6 +97,7 @@ RunCost runCost(const RunCostInput& input) {
     MemoryPlan plan;
     plan.adapterRank = static_cast<int64_t>(numberOr(values, "adapter_rank", 0));
     plan.positions = static_cast<int64_t>(numberOr(values, "micro_batch_tokens", 2048));
+    plan.packed = values.value("packing", Json()) != Json("off") && (input.device.empty() || input.device == "cpu");
     if (values.contains("num_generations")) {
         const double most = numberOr(values, "max_new_tokens", 96);
         in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *
@@ -119,9 +121,16 @@ RunCost runCost(const RunCostInput& input) {
     const TrainCost cost = trainCost(in);
     out.seconds = cost.seconds;
     if (input.facts->config) {
-        // A step of few tokens is one part, smaller than it may be.
-        plan.positions = std::min(plan.positions, static_cast<int64_t>(std::max(in.tokensPerStep, 1.0)));
-        out.bytes = estimateMemory(*input.facts->config, plan).total();
+        // A step of few tokens is one part, smaller than it may be; packed, its prompts are there once.
+        const double again = !plan.packed || plan.method == TrainMethod::Sft ? 0
+                             : plan.method == TrainMethod::Grpo
+                                 ? numberOr(values, "prompts_per_step", 8) * (numberOr(values, "num_generations", 8) - 1) * prompt
+                                 : batch * prompt;
+        plan.positions = std::min(plan.positions, static_cast<int64_t>(std::max(in.tokensPerStep - again, 1.0)));
+        const auto checkpointing = values.find("activation_checkpointing");
+        const auto wanted = checkpointing != values.end() && checkpointing->is_string() ? checkpointing->get<std::string>() : "auto";
+        const double memory = input.memory > 0 ? input.memory : std::numeric_limits<double>::infinity();
+        out.bytes = estimateMemory(*input.facts->config, decided(*input.facts->config, plan, checkpointingOf(wanted), memory)).total();
     }
     const QString steps = formatCount(static_cast<int64_t>(in.steps));
     out.basis = u"%1 steps, %2 tokens; a guess from the arithmetic until a first run is measured"_s.arg(

@@ -25,6 +25,7 @@ struct RunCostInput {
     std::optional<ModelFacts> facts;       ///< of the model to start from
     std::vector<desk::RunInfo> runs;       ///< what was measured before
     std::string device;
+    double memory = 0;                     ///< bytes of this machine; 0: not known
 };
 struct RunCost {
     double seconds = -1;                   ///< below 0: not known

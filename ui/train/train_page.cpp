@@ -554,7 +554,7 @@ private:
 
     void showCost(const Json& values, const desk::DatasetCounts& counts) {
         const RunCost cost = runCost({m_manifest, values, counts, &m_pairs, m_facts, m_ctx.supervisor.runs(),
-                                      sstr(m_device->currentText())});
+                                      sstr(m_device->currentText()), static_cast<double>(os::totalMemory())});
         m_time->setText(cost.seconds < 0 ? u"–"_s : u"about "_s + formatDuration(std::max(1.0, cost.seconds)));
         m_timeBasis->setText(cost.basis);
         const auto total = static_cast<double>(os::totalMemory());
