@@ -26,6 +26,7 @@ struct Parameters {
     bool softTies = true;
     bool useWeights = true;
     bool cached = true;
+    learn::RowLayout layout; ///< as the device wants it, so known when the model is
 
     static Result<Parameters> of(const Json& p) {
         const std::string_view what = "the parameters";
@@ -54,9 +55,10 @@ struct Reference {
 
 Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& spec, const torch::Device& device,
                                               learn::Decoder& model, const std::string& name,
-                                              const std::vector<TokenizedPair>& pairs, int64_t tokenBudget) {
+                                              const std::vector<TokenizedPair>& pairs, const learn::RowLayout& layout,
+                                              int64_t tokenBudget) {
     PL_TRY(const auto hash, modelHash(spec.path));
-    const auto key = learn::referenceKey(hash, pairs);
+    const auto key = learn::referenceKey(hash, pairs, layout);
     const auto path = os::joinPath(job.bundle().dir(), "cache/reference-" + name);
     PL_TRY(auto stored, learn::loadReference(path, key, pairs.size()));
     if (stored) { // by an earlier attempt at this run, whose work it was
@@ -67,16 +69,16 @@ Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& 
         PL_TRY(auto loaded, learn::loadModel(spec.path, device));
         model = loaded.model;
     }
-    PL_TRY(auto computed, learn::computeReference(model, pairs, tokenBudget, [&job] { return !job.mustLeave(); }));
+    PL_TRY(auto computed, learn::computeReference(model, pairs, tokenBudget, layout, [&job] { return !job.mustLeave(); }));
     PL_CHECK(learn::storeReference(path, key, computed));
     return computed;
 }
 
 /// The role "reference", or else the model the policy starts from.
-Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const PairData& data, bool cached,
-                                   int64_t tokenBudget) {
+Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const PairData& data,
+                                   const Parameters& parameters, int64_t tokenBudget) {
     Reference out;
-    if (!cached) {
+    if (!parameters.cached) {
         PL_TRY(out.model, FrozenPolicy::make(job, setup));
         return out;
     }
@@ -84,8 +86,8 @@ Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const Pa
     const bool shared = sharesReference(job, setup);
     const auto off = shared ? setup.adapters->off() : learn::AdaptersOff();
     learn::Decoder model = shared ? setup.loaded.model : learn::Decoder(nullptr);
-    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, tokenBudget));
-    PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, tokenBudget));
+    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, parameters.layout, tokenBudget));
+    PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, parameters.layout, tokenBudget));
     return out;
 }
 
@@ -100,8 +102,8 @@ Scored score(learn::Decoder& policy, Reference& reference, const learn::Referenc
              const std::vector<TokenizedPair>& pairs, const std::vector<size_t>& indices, const Parameters& parameters) {
     const auto device = policy->device();
     const auto n = static_cast<int64_t>(indices.size());
-    const auto batch = pairBatch(pairs, indices, device);
-    const auto logps = learn::completionLogps(policy, batch.tokens, batch.starts, true);
+    const auto batch = learn::pairBatch(pairs, indices, device, parameters.layout);
+    const auto logps = learn::completionLogps(policy, batch, true);
     const auto sums = logps.sums(), counts = logps.counts();
     Scored out;
     out.tokens = batch.realTokens;
@@ -112,7 +114,7 @@ Scored score(learn::Decoder& policy, Reference& reference, const learn::Referenc
     out.logps.chosenCount = counts.narrow(0, 0, n);
     out.logps.rejectedCount = counts.narrow(0, n, n);
     if (!reference.model.empty()) {
-        const auto frozen = reference.model.logps(batch.tokens, batch.starts).sums();
+        const auto frozen = reference.model.logps(batch).sums();
         out.logps.refChosenSum = frozen.narrow(0, 0, n);
         out.logps.refRejectedSum = frozen.narrow(0, n, n);
     } else {
@@ -158,7 +160,7 @@ std::vector<std::vector<size_t>> split(const std::vector<TokenizedPair>& pairs, 
                                        const Parameters& parameters, int64_t tokenBudget) {
     if (parameters.loss.acrossPairs)
         return {indices};
-    return learn::microBatches(indices, pairCosts(pairs, indices), tokenBudget);
+    return learn::pairParts(pairs, indices, parameters.layout, tokenBudget);
 }
 
 std::map<std::string, double> evaluate(learn::Decoder& policy, Reference& reference,
@@ -197,8 +199,9 @@ Status validate(learn::Job& job) {
 }
 
 Status run(learn::Job& job) {
-    PL_TRY(const auto parameters, Parameters::of(job.parameters()));
+    PL_TRY(auto parameters, Parameters::of(job.parameters()));
     PL_TRY(auto setup, setUp(job, "policy"));
+    PL_TRY(parameters.layout, rowLayout(job.parameters(), setup.device));
     auto& policy = setup.loaded.model;
     PL_TRY(const auto longest, maxLength(job.parameters(), setup.loaded.config));
     PL_TRY(const auto data, readPairData(job, setup.encoder, longest, parameters.softTies));
@@ -206,8 +209,12 @@ Status run(learn::Job& job) {
     const bool soft = std::any_of(train.begin(), train.end(), [](const TokenizedPair& p) { return p.softLabel != 1; });
     PL_CHECK(learn::checkPairLoss(parameters.loss, parameters.options, soft, false));
 
+    PL_TRY(auto memory, memoryPlan(job.parameters(), TrainMethod::Dpo, parameters.layout));
+    memory.referenceBeside = !parameters.cached;
+    PL_CHECK(decideCheckpointing(job, setup, memory));
+
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
-    PL_TRY(auto reference, prepareReference(job, setup, data, parameters.cached, options.microBatchTokens));
+    PL_TRY(auto reference, prepareReference(job, setup, data, parameters, options.microBatchTokens));
     PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {

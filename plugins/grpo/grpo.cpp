@@ -222,12 +222,20 @@ public:
 
     Status prepare() {
         PL_TRY(m_setup, setUp(m_job, "policy"));
+        PL_TRY(m_layout, rowLayout(m_job.parameters(), m_setup->device));
         PL_TRY(m_prompts, encoded("prompts.jsonl", 0));
         if (m_prompts.empty())
             return fail(Code::InvalidInput,
                         "no prompt leaves room for max_new_tokens in the model's positions",
                         "Lower max_new_tokens.");
         PL_TRY(m_devPrompts, encoded("dev_prompts.jsonl", m_p.evalPrompts));
+        PL_TRY(auto memory, memoryPlan(m_job.parameters(), TrainMethod::Grpo, m_layout));
+        memory.referenceBeside = m_p.needsReference();
+        memory.sequences = m_p.rowsPerRound();
+        memory.longest = m_p.sampling.maxNewTokens;
+        for (const auto& prompt : m_prompts)
+            memory.longest = std::max(memory.longest, static_cast<int64_t>(prompt.ids.size()) + m_p.sampling.maxNewTokens);
+        PL_CHECK(decideCheckpointing(m_job, *m_setup, memory));
         learn::RewardContext context;
         context.device = m_setup->device;
         context.keepGoing = [this] { return !m_job.mustLeave(); };
@@ -349,25 +357,29 @@ private:
         return out;
     }
 
+    std::vector<std::vector<size_t>> parts(const std::vector<Rollout>& rollouts, const std::vector<size_t>& which) const {
+        return learn::rowParts(which, [&](size_t i) -> const learn::TokenizedRow& { return rollouts[i].tokens; }, m_layout,
+                               m_p.loop.microBatchTokens);
+    }
+    learn::RowBatch batchOf(const std::vector<Rollout>& rollouts, const std::vector<size_t>& which) const {
+        std::vector<const learn::TokenizedRow*> rows;
+        for (const size_t i : which)
+            rows.push_back(&rollouts[i].tokens);
+        return learn::rowBatch(rows, m_setup->device, m_layout);
+    }
+
     /// The policy's log-probabilities by the trainer's forward pass, where none are recorded, or everywhere (old_logps: recompute);
     /// then the difference to the recorded ones is reported here.
     void trainersLogps(learn::Decoder& policy, std::vector<Rollout>& rollouts) {
         torch::NoGradGuard noGrad;
         double sum = 0, tokens = 0, worst = 0;
         std::vector<size_t> rows;
-        std::vector<int64_t> lengths;
         for (size_t i = 0; i < rollouts.size(); ++i)
-            if (m_p.recomputes || rollouts[i].logps.empty()) {
+            if (m_p.recomputes || rollouts[i].logps.empty())
                 rows.push_back(i);
-                lengths.push_back(rollouts[i].tokens.length());
-            }
-        for (const auto& micro : learn::microBatches(rows, lengths, m_p.loop.microBatchTokens)) {
-            std::vector<const learn::TokenizedRow*> pointers;
-            for (const size_t i : micro)
-                pointers.push_back(&rollouts[i].tokens);
-            const auto batch = learn::rowBatch(pointers, m_setup->device);
-            const auto logps =
-                learn::completionLogps(policy, batch.tokens, batch.starts, false, m_p.sampling.temperature).logps.cpu();
+        for (const auto& micro : parts(rollouts, rows)) {
+            const auto batch = batchOf(rollouts, micro);
+            const auto logps = learn::completionLogps(policy, batch, false, m_p.sampling.temperature).logps.cpu();
             for (size_t k = 0; k < micro.size(); ++k) {
                 const float* row = logps.const_data_ptr<float>() + static_cast<int64_t>(k) * logps.size(1);
                 auto& own = rollouts[micro[k]].logps;
@@ -437,7 +449,6 @@ private:
     /// log-probabilities are the sampler's, from the same weights, and how far they are from this pass is reported every time.
     Status learn(learn::Decoder& policy, bool first) {
         std::vector<size_t> rows;
-        std::vector<int64_t> lengths;
         learn::GroupTotals totals;
         totals.maxCompletionLength = static_cast<double>(m_p.sampling.maxNewTokens);
         for (size_t i = 0; i < m_group.rollouts.size(); ++i) {
@@ -445,28 +456,25 @@ private:
             if (m_p.maskTruncated && !r.finished)
                 continue; // masked as a whole, so it leaves every denominator
             rows.push_back(i);
-            lengths.push_back(r.tokens.length());
             totals.rows += 1;
             totals.tokens += static_cast<double>(r.tokens.completionLength());
         }
         double worst = 0;
-        for (const auto& micro : learn::microBatches(rows, lengths, m_p.loop.microBatchTokens)) {
+        for (const auto& micro : parts(m_group.rollouts, rows)) {
             if (m_loop->leaving())
                 return {};
-            std::vector<const learn::TokenizedRow*> pointers;
             std::vector<const Rollout*> rollouts;
             std::vector<float> advantages;
             for (const size_t i : micro) {
                 rollouts.push_back(&m_group.rollouts[i]);
-                pointers.push_back(&m_group.rollouts[i].tokens);
                 advantages.push_back(static_cast<float>(m_group.advantages[i]));
             }
-            const auto batch = learn::rowBatch(pointers, m_setup->device);
+            const auto batch = batchOf(m_group.rollouts, micro);
             const double temperature = m_p.sampling.temperature;
-            const auto now = learn::completionLogps(policy, batch.tokens, batch.starts, true, temperature);
+            const auto now = learn::completionLogps(policy, batch, true, temperature);
             torch::Tensor reference;
             if (!m_reference.empty())
-                reference = m_reference.logps(batch.tokens, batch.starts, temperature).logps;
+                reference = m_reference.logps(batch, temperature).logps;
             const auto old = recordedLogps(rollouts, now.logps.size(1), m_setup->device);
             const auto a = torch::tensor(advantages, torch::kFloat32).to(m_setup->device);
             const auto token = learn::groupTokenLoss(now.logps, old, reference, a, now.mask, m_p.loss);
@@ -552,19 +560,12 @@ private:
     /// k3 estimate against the reference, a mean over tokens.
     double klOf(learn::Decoder& policy, const std::vector<Rollout>& rollouts) {
         torch::NoGradGuard noGrad;
-        std::vector<int64_t> lengths;
-        for (const auto& r : rollouts)
-            lengths.push_back(r.tokens.length());
         double sum = 0, tokens = 0;
-        for (const auto& micro :
-             learn::microBatches(allIndices(rollouts.size()), lengths, m_p.loop.microBatchTokens)) {
-            std::vector<const learn::TokenizedRow*> pointers;
-            for (const size_t i : micro)
-                pointers.push_back(&rollouts[i].tokens);
-            const auto batch = learn::rowBatch(pointers, m_setup->device);
+        for (const auto& micro : parts(rollouts, allIndices(rollouts.size()))) {
+            const auto batch = batchOf(rollouts, micro);
             const double t = m_p.sampling.temperature;
-            const auto now = learn::completionLogps(policy, batch.tokens, batch.starts, false, t);
-            const auto ref = m_reference.logps(batch.tokens, batch.starts, t);
+            const auto now = learn::completionLogps(policy, batch, false, t);
+            const auto ref = m_reference.logps(batch, t);
             const auto d = ref.logps - now.logps; // 0 where masked, so k3 is 0 there
             sum += (torch::exp(d) - d - 1).sum().item<double>();
             tokens += static_cast<double>(batch.completionTokens);
@@ -575,6 +576,7 @@ private:
     learn::Job& m_job;
     Parameters m_p;
     std::optional<Setup> m_setup;
+    learn::RowLayout m_layout;
     FrozenPolicy m_reference;
     std::optional<learn::RewardComposer> m_composer;
     std::vector<learn::RolloutPrompt> m_prompts, m_devPrompts;

@@ -21,6 +21,7 @@ struct Parameters {
     bool marginFromStrength = false;
     bool softTies = true;
     double centering = 0;
+    learn::RowLayout layout; ///< as the device wants it, so known when the model is
 
     static Result<Parameters> of(const Json& p) {
         const std::string_view what = "the parameters";
@@ -43,8 +44,8 @@ Scored score(learn::Decoder& model, const std::vector<TokenizedPair>& pairs, con
              const Parameters& parameters) {
     const auto device = model->device();
     const auto n = static_cast<int64_t>(indices.size());
-    const auto batch = pairBatch(pairs, indices, device);
-    const auto scores = model->scores(batch.tokens);
+    const auto batch = learn::pairBatch(pairs, indices, device, parameters.layout);
+    const auto scores = learn::scores(model, batch);
     Scored out;
     out.tokens = batch.realTokens;
     out.chosen = scores.narrow(0, 0, n);
@@ -76,7 +77,7 @@ std::map<std::string, double> evaluate(learn::Decoder& model, const std::vector<
     torch::NoGradGuard noGrad;
     const auto all = allIndices(pairs.size());
     double loss = 0, right = 0, margin = 0, reward = 0;
-    for (const auto& micro : learn::microBatches(all, pairCosts(pairs, all), tokenBudget)) {
+    for (const auto& micro : learn::pairParts(pairs, all, parameters.layout, tokenBudget)) {
         const auto s = score(model, pairs, micro, parameters);
         const auto values = torch::stack({(s.loss * s.weight).sum(), ((s.chosen > s.rejected).to(torch::kFloat32) * s.clear).sum(),
                                           ((s.chosen - s.rejected) * s.clear).sum(), (s.chosen + s.rejected).sum()})
@@ -106,12 +107,17 @@ Status validate(learn::Job& job) {
 }
 
 Status run(learn::Job& job) {
-    PL_TRY(const auto parameters, Parameters::of(job.parameters()));
+    PL_TRY(auto parameters, Parameters::of(job.parameters()));
     PL_TRY(auto setup, setUp(job, "policy", {.rewardHead = true}));
+    PL_TRY(parameters.layout, rowLayout(job.parameters(), setup.device));
+    parameters.layout.lastTokens = true;
     auto& model = setup.loaded.model;
     PL_TRY(const auto longest, maxLength(job.parameters(), setup.loaded.config));
     PL_TRY(const auto data, readPairData(job, setup.encoder, longest, parameters.softTies));
     const auto& train = data.train;
+
+    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::RewardModel, parameters.layout));
+    PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
     PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
@@ -135,7 +141,7 @@ Status run(learn::Job& job) {
         // Shares of the whole step's weight, so that the split into micro-batches does not change the loss.
         const double weight = totalWeight(train, batch);
         double low = std::numeric_limits<double>::infinity(), high = -low;
-        for (const auto& micro : learn::microBatches(batch, pairCosts(train, batch), options.microBatchTokens)) {
+        for (const auto& micro : learn::pairParts(train, batch, parameters.layout, options.microBatchTokens)) {
             if (loop->leaving())
                 break;
             const auto s = score(model, train, micro, parameters);

@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "core/base/amounts.h"
 #include "core/base/hash.h"
 #include "core/base/model_folder.h"
 #include "core/base/os/files.h"
@@ -94,10 +95,42 @@ Result<FrozenPolicy> FrozenPolicy::make(learn::Job& job, const Setup& policy) {
     return out;
 }
 
-learn::CompletionLogps FrozenPolicy::logps(const learn::TokenBatch& batch, const torch::Tensor& starts, double temperature) {
+learn::CompletionLogps FrozenPolicy::logps(const learn::RowBatch& batch, double temperature) {
     torch::NoGradGuard noGrad;
     const auto off = m_adapters ? m_adapters->off() : learn::AdaptersOff();
-    return learn::completionLogps(m_model, batch, starts, false, temperature);
+    return learn::completionLogps(m_model, batch, false, temperature);
+}
+
+Result<learn::RowLayout> rowLayout(const Json& parameters, const torch::Device& device) {
+    PL_TRY(const auto packing, fieldOr<std::string>(parameters, "packing", "auto", "the parameters"));
+    learn::RowLayout out;
+    // Elsewhere than on the processor segments of different shapes are calls of their own, which many short ones do not repay.
+    out.packed = packing == "on" || (packing == "auto" && device.is_cpu());
+    return out;
+}
+
+Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout) {
+    const std::string_view what = "the parameters";
+    MemoryPlan out;
+    out.method = method;
+    out.packed = layout.packed;
+    PL_TRY(out.positions, field<int64_t>(parameters, "micro_batch_tokens", what));
+    PL_TRY(out.adapterRank, fieldOr<int64_t>(parameters, "adapter_rank", 0, what));
+    return out;
+}
+
+Status decideCheckpointing(learn::Job& job, Setup& setup, const MemoryPlan& plan) {
+    PL_TRY(const auto wanted, fieldOr<std::string>(job.parameters(), "activation_checkpointing", "auto", "the parameters"));
+    const auto& config = setup.loaded.config;
+    const auto plain = estimateMemory(config, plan);
+    const double memory = setup.device.is_cpu() ? static_cast<double>(os::availableMemory()) + plain.weights + plain.program : INFINITY;
+    const bool on = decided(config, plan, checkpointingOf(wanted), memory).recompute;
+    setup.loaded.model->recomputeLayers(on);
+    if (on)
+        job.logLine("info", fmt::format("activation checkpointing ({}): layers are computed again in the backward pass; kept, they would need "
+                                        "about {} in all, and {} are free",
+                                        wanted, byteText(plain.total()), byteText(memory)));
+    return {};
 }
 
 Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options) {
@@ -181,24 +214,6 @@ std::map<std::string, double> PairData::controlMetrics() const {
         return {};
     return {{"label_control/exchanged",
              static_cast<double>(controlled.exchanged) / static_cast<double>(controlled.labels)}};
-}
-
-learn::RowBatch pairBatch(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
-                          const torch::Device& device) {
-    std::vector<const learn::TokenizedRow*> rows;
-    rows.reserve(indices.size() * 2);
-    for (const size_t i : indices)
-        rows.push_back(&pairs[i].chosen);
-    for (const size_t i : indices)
-        rows.push_back(&pairs[i].rejected);
-    return learn::rowBatch(rows, device);
-}
-
-std::vector<int64_t> pairCosts(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices) {
-    std::vector<int64_t> out;
-    for (const size_t i : indices)
-        out.push_back(2 * pairs[i].longest());
-    return out;
 }
 
 torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,

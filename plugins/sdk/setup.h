@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/memory_estimate.h"
 #include "core/learn/host/job.h"
 #include "core/learn/models/decoder.h"
 #include "core/learn/training/label_control.h"
@@ -45,7 +46,7 @@ public:
 
     bool empty() const { return m_model.is_empty(); }
     /// completionLogps without a gradient.
-    learn::CompletionLogps logps(const learn::TokenBatch& batch, const torch::Tensor& starts, double temperature = 1);
+    learn::CompletionLogps logps(const learn::RowBatch& batch, double temperature = 1);
 
 private:
     learn::Decoder m_model{nullptr};
@@ -53,6 +54,15 @@ private:
 };
 /// Does the run's reference share the policy's weights?
 bool sharesReference(const learn::Job& job, const Setup& policy);
+
+/// The parameter packing: on, off, or what is faster on the device.
+Result<learn::RowLayout> rowLayout(const Json& parameters, const torch::Device& device);
+
+/// The parameters micro_batch_tokens, packing and adapter_rank as a plan, for decideCheckpointing().
+Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout);
+/// The parameter activation_checkpointing, switched on or off in the model and said in the log. auto: by the plan against the memory
+/// that is free, the model's own included; on a GPU, whose memory is not known here, off.
+Status decideCheckpointing(learn::Job& job, Setup& setup, const MemoryPlan& plan);
 
 /// The spec of a role; fails naming the role.
 Result<ModelSpec> modelFor(learn::Job& job, const std::string& role);
@@ -79,11 +89,6 @@ struct PairData {
 };
 Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder, int64_t maxLength, bool softTies);
 
-/// Chosen rows first, then the rejected ones, in one right-padded batch.
-learn::RowBatch pairBatch(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
-                          const torch::Device& device);
-/// Padded positions each pair costs.
-std::vector<int64_t> pairCosts(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices);
 /// One number of each pair as an fp32 tensor [n] on the device.
 torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
                      double learn::TokenizedPair::*member, const torch::Device& device);

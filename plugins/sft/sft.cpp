@@ -39,19 +39,16 @@ Result<std::vector<learn::TokenizedRow>> readRows(learn::Job& job, const Setup& 
 }
 
 learn::RowBatch batchOf(const std::vector<learn::TokenizedRow>& rows, const std::vector<size_t>& indices,
-                        const torch::Device& device) {
+                        const torch::Device& device, const learn::RowLayout& layout) {
     std::vector<const learn::TokenizedRow*> chosen;
     for (const size_t i : indices)
         chosen.push_back(&rows[i]);
-    return learn::rowBatch(chosen, device);
+    return learn::rowBatch(chosen, device, layout);
 }
 
 std::vector<std::vector<size_t>> split(const std::vector<learn::TokenizedRow>& rows, const std::vector<size_t>& indices,
-                                       int64_t tokenBudget) {
-    std::vector<int64_t> lengths;
-    for (const size_t i : indices)
-        lengths.push_back(rows[i].length());
-    return learn::microBatches(indices, lengths, tokenBudget);
+                                       const learn::RowLayout& layout, int64_t tokenBudget) {
+    return learn::rowParts(indices, [&](size_t i) -> const learn::TokenizedRow& { return rows[i]; }, layout, tokenBudget);
 }
 
 int64_t scoredTokens(const std::vector<learn::TokenizedRow>& rows, const std::vector<size_t>& indices) {
@@ -63,13 +60,12 @@ int64_t scoredTokens(const std::vector<learn::TokenizedRow>& rows, const std::ve
 
 /// Mean negative log-likelihood of a held-out token.
 std::map<std::string, double> evaluate(learn::Decoder& model, const std::vector<learn::TokenizedRow>& rows,
-                                       int64_t tokenBudget) {
+                                       const learn::RowLayout& layout, int64_t tokenBudget) {
     torch::NoGradGuard noGrad;
     const auto all = allIndices(rows.size());
     double sum = 0;
-    for (const auto& micro : split(rows, all, tokenBudget)) {
-        const auto batch = batchOf(rows, micro, model->device());
-        sum -= learn::completionLogps(model, batch.tokens, batch.starts).sums().sum().item<double>();
+    for (const auto& micro : split(rows, all, layout, tokenBudget)) {
+        sum -= learn::completionLogps(model, batchOf(rows, micro, model->device(), layout)).sums().sum().item<double>();
     }
     const double loss = sum / static_cast<double>(scoredTokens(rows, all));
     return {{"eval_loss", loss}, {"eval_perplexity", std::exp(loss)}};
@@ -89,6 +85,8 @@ Status run(learn::Job& job) {
     PL_TRY(const auto parameters, Parameters::of(job.parameters()));
     PL_TRY(auto setup, setUp(job, "policy", {.fromScratch = parameters.fromScratch}));
     auto& model = setup.loaded.model;
+    PL_TRY(auto layout, rowLayout(job.parameters(), setup.device));
+    layout.sharePrompts = false; // every row is a text of its own
     PL_TRY(const auto longest, maxLength(job.parameters(), setup.loaded.config));
     PL_TRY(const auto train, readRows(job, setup, "train.jsonl", longest, parameters.lossOnPrompt));
     std::vector<learn::TokenizedRow> dev;
@@ -96,12 +94,15 @@ Status run(learn::Job& job) {
         PL_TRY(dev, readRows(job, setup, "dev.jsonl", longest, false));
     }
 
+    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::Sft, layout));
+    PL_CHECK(decideCheckpointing(job, setup, memory));
+
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
     PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !dev.empty())
-            PL_CHECK(loop->evaluated(evaluate(model, dev, options.microBatchTokens), "eval_loss", false));
+            PL_CHECK(loop->evaluated(evaluate(model, dev, layout, options.microBatchTokens), "eval_loss", false));
         if (loop->samplesDue())
             PL_CHECK(writeSamples(job, model, setup.encoder, loop->step()));
         return {};
@@ -113,11 +114,11 @@ Status run(learn::Job& job) {
         const auto batch = plan.batch(loop->step());
         // Divided by the tokens of the whole step, so that its split into micro-batches does not change the loss.
         const auto tokens = static_cast<double>(scoredTokens(train, batch));
-        for (const auto& micro : split(train, batch, options.microBatchTokens)) {
+        for (const auto& micro : split(train, batch, layout, options.microBatchTokens)) {
             if (loop->leaving())
                 break;
-            const auto rows = batchOf(train, micro, setup.device);
-            const auto loss = -learn::completionLogps(model, rows.tokens, rows.starts).sums().sum() / tokens;
+            const auto rows = batchOf(train, micro, setup.device, layout);
+            const auto loss = -learn::completionLogps(model, rows).sums().sum() / tokens;
             loss.backward();
             loop->addLoss(loss.detach());
             loop->addTokens(rows.realTokens);

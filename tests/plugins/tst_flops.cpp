@@ -22,19 +22,31 @@ private:
 
     struct Sizes {
         double positions = 0, longest = 0, completions = 0;
+        double packed = 0, seen = 0; ///< tokens with each prompt once, and the positions they look at
+        /// Forward, without a head.
+        double body(const learn::ModelConfig& config, bool padded) const {
+            return padded ? config.forwardFlops(positions, longest, 0) : config.forwardFlops(packed, 2 * seen / packed - 1, 0);
+        }
     };
-    /// Both sides of every pair in one batch, padded to the longest.
-    Sizes sizesOf(const std::string& dir) {
+    /// Both sides of every pair in one batch: padded to the longest, or end to end, with their last tokens or without.
+    Sizes sizesOf(const std::string& dir, bool lastTokens) {
         const auto encoder = must(learn::TextEncoder::load(path("model")));
         Sizes out;
         double rows = 0;
-        for (const PairRow& pair : must(pl::readPairs(dir + "/data/train.jsonl")))
+        for (const PairRow& pair : must(pl::readPairs(dir + "/data/train.jsonl"))) {
+            const auto prompt = static_cast<double>(must(encoder.promptIds(pair.prompt)).size());
+            out.packed += prompt;
+            out.seen += prompt * (prompt + 1) / 2;
             for (const auto* side : {&pair.chosen, &pair.rejected}) {
                 const auto row = *encoder.row(pair.prompt, *side);
                 out.longest = std::max(out.longest, static_cast<double>(row.length()));
                 out.completions += static_cast<double>(row.completionLength());
+                const double n = static_cast<double>(row.completionLength()) - (lastTokens ? 0 : 1);
+                out.packed += n;
+                out.seen += n * prompt + n * (n + 1) / 2;
                 ++rows;
             }
+        }
         out.positions = rows * out.longest;
         return out;
     }
@@ -58,22 +70,26 @@ private Q_SLOTS:
     }
 
     void theRewardModelGoesForwardAndBackOnce() {
-        const auto dir = train("reward_model", "rm", Json::object());
-        const auto size = sizesOf(dir);
-        const double step = 3 * (m_config.forwardFlops(size.positions, size.longest, 0) +
-                                 24 * 2 * static_cast<double>(m_config.hiddenSize));
-        QCOMPARE(metric(dir, "total_flos").at(1), step);
-        QCOMPARE(metric(dir, "total_flos").at(2), 2 * step);
+        for (const char* packing : {"on", "off"}) {
+            const auto dir = train("reward_model", std::string("rm-") + packing, {{"packing", packing}});
+            const double step = 3 * (sizesOf(dir, true).body(m_config, packing == std::string("off")) +
+                                     24 * 2 * static_cast<double>(m_config.hiddenSize));
+            QCOMPARE(metric(dir, "total_flos").at(1), step);
+            QCOMPARE(metric(dir, "total_flos").at(2), 2 * step);
+        }
     }
 
     void dpoCountsItsReference() {
-        const auto cached = train("dpo", "cached", {{"reference", "cached"}});
-        const auto live = train("dpo", "live", {{"reference", "live"}});
-        const auto size = sizesOf(cached);
-        const double forward = m_config.forwardFlops(size.positions, size.longest, size.completions);
-        // Once before the first step, or beside every step.
-        QCOMPARE(metric(cached, "total_flos").at(2), (1 + 2 * 3) * forward);
-        QCOMPARE(metric(live, "total_flos").at(2), 2 * (3 + 1) * forward);
+        for (const char* packing : {"off", "auto"}) {
+            const std::string suffix = packing == std::string("off") ? "-off" : "";
+            const auto cached = train("dpo", "cached" + suffix, {{"reference", "cached"}, {"packing", packing}});
+            const auto live = train("dpo", "live" + suffix, {{"reference", "live"}, {"packing", packing}});
+            const auto size = sizesOf(cached, false);
+            const double forward = size.body(m_config, !suffix.empty()) + m_config.forwardFlops(0, 0, size.completions);
+            // Once before the first step, or beside every step.
+            QCOMPARE(metric(cached, "total_flos").at(2), (1 + 2 * 3) * forward);
+            QCOMPARE(metric(live, "total_flos").at(2), 2 * (3 + 1) * forward);
+        }
     }
 
     void aReferenceFromAnEarlierAttemptStillCounts() {

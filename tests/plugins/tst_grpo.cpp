@@ -232,7 +232,7 @@ private Q_SLOTS:
             const auto dir = path(name);
             makeBundle(dir, "grpo", {modelSpec("policy", path("model"))},
                        {{"rewards", fewWords()}, {"steps", 1}, {"num_generations", 4}, {"prompts_per_step", 3},
-                        {"max_new_tokens", 16}, {"monitor_kl", kl}},
+                        {"max_new_tokens", 16}, {"monitor_kl", kl}, {"packing", "off"}}, // a prompt counts for each answer
                        {{"prompts.jsonl", prompts(10, "train", false)}}, 11);
             if (runPlugin(dir).status != PL_OK)
                 qFatal("%s", name.c_str());
