@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
+#include "core/desk/exchange/trl_export.h"
 #include "core/rules/image_taste.h"
 #include "core/rules/taste.h"
 
@@ -451,6 +452,34 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
     return 0;
 }
 
+struct TrlArguments {
+    std::string project, run, out, model = "copy";
+    bool estimate = false, json = false;
+};
+
+Result<int> exportTrl(const TrlArguments& a) {
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(const desk::RunRow row, desk::runOf(project, a.run));
+    const std::string bundle = os::joinPath(project.runsDir(), row.name);
+    desk::TrlScriptOptions options;
+    options.out = a.out.empty() ? row.name + "-trl" : a.out;
+    options.copyModels = a.model == "copy";
+    options.rerun.keepGoing = [] { return !os::stopSignalSeen(); };
+    if (a.estimate) {
+        PL_TRY(const desk::TrlScriptPlan plan, desk::planTrlScript(bundle, options));
+        std::printf("%s: %s.\n", row.name.c_str(), plan.toString().c_str());
+        return 0;
+    }
+    options.say = [](const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); };
+    PL_TRY(const auto report, desk::writeTrlScript(bundle, findPlugins(defaultPluginFolders()), options));
+    if (a.json)
+        printJson(report.toJson());
+    else
+        std::printf("%s: %lld rows, %lld of %lld steps. Look at README.md, then `python train.py --check` there.\n", report.dir.c_str(),
+                    static_cast<long long>(report.rows), static_cast<long long>(report.steps), static_cast<long long>(report.of));
+    return 0;
+}
+
 struct DatasetArguments {
     std::string project, name, kind;
     bool json = false, dropTies = false;
@@ -510,7 +539,7 @@ void addRunCommands(Commands& commands) {
     sub->add_option("project", l->project, "Project folder")->required();
     sub->add_flag("--json", l->json, "JSON");
 
-    auto* run = commands.app.add_subcommand("run", "Pause, resume, stop, kill, checkpoint, pack or wait for one run");
+    auto* run = commands.app.add_subcommand("run", "Pause, resume, stop, kill, checkpoint, pack, write out for TRL or wait for one run");
     run->require_subcommand(1);
     for (const char* verb : {"pause", "resume", "stop", "kill", "checkpoint", "wait"}) {
         auto r = std::make_shared<RunArguments>();
@@ -534,6 +563,16 @@ void addRunCommands(Commands& commands) {
     pack->add_option("project", p->project, "Project folder")->required();
     pack->add_option("run", p->run, "Number or name")->required();
     pack->add_option("--out", p->out, "The file to write");
+
+    auto x = std::make_shared<TrlArguments>();
+    auto* trl = commands.add("export-trl", "The run as a script for TRL, with its data, model and first losses", [x] { return exportTrl(*x); }, run);
+    trl->add_option("project", x->project, "Project folder")->required();
+    trl->add_option("run", x->run, "Number or name of a run of sft, reward_model, dpo or grpo")->required();
+    trl->add_option("--out", x->out, "The folder to make; without it NAME-trl here");
+    trl->add_option("--model", x->model, "copy: the model comes along; path: the script names its folder")
+        ->check(CLI::IsMember({"copy", "path"}));
+    trl->add_flag("--estimate", x->estimate, "Only say what it takes: the model's size, and whether the first steps are run again");
+    trl->add_flag("--json", x->json, "JSON");
 
     auto* dataset = commands.app.add_subcommand("dataset", "Freeze or list datasets");
     dataset->require_subcommand(1);

@@ -32,7 +32,7 @@ struct Parameters {
     learn::RewardScale scale = learn::RewardScale::Group;
     learn::GroupLossOptions loss;
     learn::SamplingOptions sampling;
-    bool maskTruncated = false, monitorKl = false, recorded = false;
+    bool maskTruncated = false, monitorKl = false, recorded = false, record = false;
     bool recomputes = false; ///< old log-probabilities are the trainer's, not the sampler's
     std::optional<rules::Taste> taste;
     LoopOptions loop;
@@ -75,6 +75,7 @@ struct Parameters {
         out.recorded = answers == "recorded";
         PL_TRY(const auto old, fieldOr<std::string>(p, "old_logps", "sampler", what));
         out.recomputes = old == "recompute";
+        PL_TRY(out.record, fieldOr<bool>(p, "record_answers", false, what));
         PL_TRY(out.evalPrompts, field<int64_t>(p, "eval_prompts", what));
         PL_TRY(const auto taste, field<std::string>(p, "monitor_taste", what));
         if (!taste.empty()) {
@@ -442,6 +443,35 @@ private:
         for (const auto& [name, value] : values)
             m_loop->add(name, value, 1);
         m_group = std::move(group);
+        return m_p.record ? record(round) : Status();
+    }
+
+    /// Keeps the present group in samples/rollouts.jsonl, as `answers` recorded reads it.
+    Status record(int64_t round) {
+        const auto path = os::joinPath(m_job.bundle().samplesDir(), kRecordedFile);
+        if (!m_recording) { // an earlier process may have written this round and later ones, which are done again
+            std::string kept;
+            if (os::exists(path))
+                PL_CHECK(forEachJsonLine(path, [&](const Json& row, size_t) -> Status {
+                    if (row.value("round", int64_t{0}) < round)
+                        kept += dumpJson(row) + "\n";
+                    return {};
+                }));
+            PL_CHECK(os::writeFileAtomic(path, kept));
+            m_recording = true;
+        }
+        PL_TRY(auto file, os::AppendFile::open(path));
+        for (size_t i = 0; i < m_group.rollouts.size(); ++i) {
+            const auto& r = m_group.rollouts[i];
+            Json row{{"round", round},
+                     {"prompt_id", m_prompts[r.prompt].row.id},
+                     {"ids", std::vector<int64_t>(r.tokens.ids.begin() + r.tokens.start, r.tokens.ids.end())},
+                     {"finished", r.finished},
+                     {"logps", r.logps}};
+            if (!std::isnan(m_group.rewards[i]))
+                row["reward"] = m_group.rewards[i];
+            PL_CHECK(file.appendLine(dumpJson(row)));
+        }
         return {};
     }
 
@@ -583,6 +613,7 @@ private:
     std::vector<learn::RecordedRollout> m_recorded;
     std::unique_ptr<TrainLoop> m_loop;
     Group m_group;
+    bool m_recording = false; ///< the file of record() is this process's
 };
 
 Status run(learn::Job& job) {

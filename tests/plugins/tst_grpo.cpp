@@ -368,6 +368,25 @@ private Q_SLOTS:
                          metric(path("other"), "sampling/sampling_logp_difference/max").at(1)) < 1e-4);
     }
 
+    void keepsItsAnswersForAnotherRun() {
+        const auto sampled = bundle("kept", {{"record_answers", true}, {"steps", 3}, {"log_every", 1}});
+        QCOMPARE(runPlugin(sampled.dir()).status, static_cast<int>(PL_OK));
+        const auto rows = must(os::readFile(os::joinPath(sampled.samplesDir(), "rollouts.jsonl")));
+        QCOMPARE(std::count(rows.begin(), rows.end(), '\n'), 3 * 3 * 4);
+        const auto again = bundle("again", {{"answers", "recorded"}, {"rewards", Json::array()}, {"steps", 3}, {"log_every", 1}});
+        writeFile(again.dataPath("rollouts.jsonl"), rows);
+        const auto out = runPlugin(again.dir());
+        QVERIFY2(out.status == PL_OK, out.message.c_str());
+        for (const char* name : {"loss", "reward", "grad_norm"})
+            for (int step = 1; step <= 3; ++step)
+                QVERIFY2(std::abs(metric(again.dir(), name).at(step) - metric(sampled.dir(), name).at(step)) < 1e-6, name);
+        // What an interrupted process wrote of a round that is done again goes away.
+        const auto half = bundle("half", {{"record_answers", true}, {"steps", 3}});
+        writeFile(os::joinPath(half.samplesDir(), "rollouts.jsonl"), rows);
+        QCOMPARE(runPlugin(half.dir()).status, static_cast<int>(PL_OK));
+        QCOMPARE(must(os::readFile(os::joinPath(half.samplesDir(), "rollouts.jsonl"))), rows);
+    }
+
     void refusesRecordedAnswersThatDoNotFit_data() {
         QTest::addColumn<int>("line");
         QTest::addColumn<QString>("key");

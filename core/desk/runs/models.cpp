@@ -52,30 +52,6 @@ std::string bestCheckpoint(const std::string& bundleDir) {
     return best;
 }
 
-/// Makes the folder and copies a model's files into it, what links lead to included.
-Status copyModel(const std::string& from, const std::string& to) {
-    PL_TRY(std::vector<std::string> files, weightFileNames(from));
-    if (files != std::vector<std::string>{"model.safetensors"})
-        files.push_back("model.safetensors.index.json");
-    for (const std::string& file : modelSideFiles())
-        if (os::exists(os::joinPath(from, file)))
-            files.push_back(file);
-    PL_CHECK(os::makeDirs(to));
-    const auto copy = [&]() -> Status {
-        for (const std::string& file : files) {
-            PL_TRY(const std::string source, modelFile(from, file));
-            PL_CHECK(os::copyFile(source, os::joinPath(to, file)));
-        }
-        if (os::isDir(os::joinPath(from, kAppliedAdapter)))
-            PL_CHECK(os::copyTree(os::joinPath(from, kAppliedAdapter), os::joinPath(to, kAppliedAdapter)));
-        return {};
-    };
-    auto copied = copy();
-    if (!copied)
-        (void)os::removeTree(to); // half a model helps nobody
-    return copied;
-}
-
 int64_t stepOfPath(const std::string& path) {
     const auto dash = path.rfind('-');
     return dash == std::string::npos ? -1 : std::atoll(path.c_str() + dash + 1);
@@ -137,6 +113,29 @@ Result<std::vector<ModelChoice>> modelChoices(Project& project) {
         }
     }
     return choices;
+}
+
+Status shared::copyModel(const std::string& from, const std::string& to) {
+    PL_TRY(std::vector<std::string> files, weightFileNames(from));
+    if (files != std::vector<std::string>{"model.safetensors"})
+        files.push_back("model.safetensors.index.json");
+    for (const std::string& file : modelSideFiles())
+        if (os::exists(os::joinPath(from, file)))
+            files.push_back(file);
+    PL_CHECK(os::makeDirs(to));
+    const auto copy = [&]() -> Status {
+        for (const std::string& file : files) {
+            PL_TRY(const std::string source, modelFile(from, file));
+            PL_CHECK(os::copyFile(source, os::joinPath(to, file)));
+        }
+        if (os::isDir(os::joinPath(from, kAppliedAdapter)))
+            PL_CHECK(os::copyTree(os::joinPath(from, kAppliedAdapter), os::joinPath(to, kAppliedAdapter)));
+        return {};
+    };
+    auto copied = copy();
+    if (!copied)
+        (void)os::removeTree(to); // half a model helps nobody
+    return copied;
 }
 
 Result<ModelSpec> shared::locateModel(Project& project, const std::string& text, const std::string& role) {
@@ -205,7 +204,7 @@ Status exportModel(Project& project, const std::string& model, const std::string
     PL_TRY(ModelSpec spec, resolveModel(project, model, "model"));
     if (os::exists(toDir))
         return fail(Code::InvalidInput, fmt::format("{} exists already", toDir), "Choose a folder that does not exist.");
-    PL_CHECK(copyModel(spec.path, toDir));
+    PL_CHECK(shared::copyModel(spec.path, toDir));
     if (const std::string adapter = os::joinPath(spec.path, kAdapterFolder); os::isDir(adapter))
         PL_CHECK(os::copyTree(adapter, os::joinPath(toDir, kAdapterFolder)));
     PL_TRY(const std::string control, shared::controlOf(project, spec.path));
@@ -229,7 +228,7 @@ Result<std::string> addModel(Project& project, const std::string& path, const st
         PL_CHECK(shared::withItsBase(project, path, target));
         return as;
     }
-    PL_CHECK(copyModel(path, target));
+    PL_CHECK(shared::copyModel(path, target));
     PL_TRY(const std::string control, shared::controlOf(project, os::absolutePath(path)));
     PL_CHECK(shared::markControl(target, control));
     return as;

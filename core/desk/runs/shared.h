@@ -35,6 +35,8 @@ inline constexpr const char* kImageType = "pairlab_image_"; ///< what the model_
 bool isRewardModelDir(const std::string& dir);
 /// config.json and weights of any kind.
 bool looksLikeModel(const std::string& dir);
+/// Makes the folder and copies a model's files into it, what links lead to included.
+Status copyModel(const std::string& from, const std::string& to);
 
 /// Writes into the folder's card what a model of no run would no longer say by itself; nothing for an empty one.
 Status markControl(const std::string& dir, const std::string& control);

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "core/base/hash.h"
+#include "core/base/deal.h"
 
 namespace pl::learn {
 
@@ -18,14 +18,7 @@ BatchPlan::BatchPlan(size_t examples, size_t batchSize, uint64_t seed)
 const std::vector<uint32_t>& BatchPlan::permutation(int64_t epoch) {
     if (epoch == m_epoch)
         return m_permutation;
-    m_permutation.resize(m_examples);
-    std::iota(m_permutation.begin(), m_permutation.end(), 0u);
-    const uint64_t stream = mix64(m_seed ^ mix64(static_cast<uint64_t>(epoch) + 0x9e3779b97f4a7c15ull));
-    for (size_t i = m_examples; i > 1; --i) {
-        // 64 random bits modulo i: the bias is below 2^-32 for any data set that fits into memory.
-        const auto j = static_cast<size_t>(mix64(stream + i) % i);
-        std::swap(m_permutation[i - 1], m_permutation[j]);
-    }
+    m_permutation = dealtOrder(m_examples, m_seed, epoch);
     m_epoch = epoch;
     return m_permutation;
 }
