@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // models: what is there, what it is, whether it fits, in and out.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -7,27 +8,28 @@
 
 #include "app/cli/desk.h"
 #include "core/base/amounts.h"
+#include "core/base/devices.h"
 #include "core/base/memory_estimate.h"
 #include "core/base/os/files.h"
+#include "core/desk/runs/devices.h"
 #include "core/desk/runs/hub_cache.h"
 
 namespace pl::cli {
 
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024 * 1024;
 constexpr int64_t kMostTokens = 1'000'000, kMostRank = 4096;
 
 struct FitArguments {
     int64_t positions = 0, longest = 512, rank = 16; ///< positions 0: what each method has
-    double memory = 0; ///< GiB; 0: this machine's
+    std::string memory; ///< of a device that need not be here; empty: those that are
 };
 
 void addFitOptions(CLI::App* sub, FitArguments& f) {
     sub->add_option("--positions", f.positions, "Of one micro-batch (micro_batch_tokens); 0: what each method has")->check(wholeNumber(0, kMostTokens));
     sub->add_option("--longest", f.longest, "Tokens of the longest sequence")->check(wholeNumber(1, kMostTokens));
     sub->add_option("--rank", f.rank, "Of the adapters of the LoRA column")->check(wholeNumber(1, kMostRank));
-    sub->add_option("--memory", f.memory, "GiB to fit in; without it what this machine has")->check(CLI::PositiveNumber);
+    sub->add_option("--memory", f.memory, "Of a device that need not be here, such as 24G; without it the processor and every GPU");
 }
 
 MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f, double memory) {
@@ -38,32 +40,65 @@ MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t
     return estimateMemory(config, decided(config, plan, Checkpointing::Auto, memory));
 }
 
-Json fitRows(const ModelConfig& config, const FitArguments& f) {
-    const double memory = f.memory > 0 ? f.memory * kGiB : static_cast<double>(os::totalMemory());
+Result<std::vector<DeviceKind>> kindsOf(const FitArguments& f) {
+    if (f.memory.empty())
+        return deviceKinds(desk::devicesHere());
+    PL_TRY(const uint64_t bytes, memoryOf(f.memory));
+    return std::vector<DeviceKind>{{{"", "a device of that size", bytes, bytes}, f.memory}};
+}
+
+Json fitRows(const ModelConfig& config, const FitArguments& f, const std::vector<DeviceKind>& devices) {
     Json rows = Json::array();
     for (const TrainMethod method : kTrainMethods)
-        for (const int64_t rank : {int64_t{0}, f.rank}) {
-            const MemoryEstimate e = estimateOf(config, method, rank, f, memory);
-            rows.push_back({{"method", trainMethodName(method)},
-                            {"adapter_rank", rank},
-                            {"bytes", static_cast<int64_t>(e.total())},
-                            {"memory", static_cast<int64_t>(memory)},
-                            {"fit", fitName(fitOf(e.total(), memory))}});
-        }
+        for (const int64_t rank : {int64_t{0}, f.rank})
+            for (const DeviceKind& kind : devices) {
+                const Device& d = kind.device;
+                const MemoryEstimate e = estimateOf(config, method, rank, f, static_cast<double>(d.total));
+                rows.push_back({{"method", trainMethodName(method)},
+                                {"adapter_rank", rank},
+                                {"device", d.name.empty() ? Json() : Json(d.name)},
+                                {"title", d.title},
+                                {"bytes", static_cast<int64_t>(e.total())},
+                                {"memory", d.total},
+                                {"fit", fitName(fitOf(e.total(), static_cast<double>(d.total)))}});
+            }
     return rows;
 }
 
-void printFits(const ModelConfig& config, const FitArguments& f) {
-    const Json rows = fitRows(config, f);
-    std::printf("\n%-14s %-22s LoRA, rank %lld\n", "", "full", static_cast<long long>(f.rank));
-    for (size_t i = 0; i + 1 < rows.size(); i += 2) {
-        const auto cell = [&](const Json& row) {
-            return fmt::format("{:<5} {:>8}", row["fit"].get<std::string>(), byteText(static_cast<double>(row["bytes"].get<int64_t>())));
-        };
-        std::printf("%-14s %-22s %s\n", rows[i]["method"].get<std::string>().c_str(), cell(rows[i]).c_str(), cell(rows[i + 1]).c_str());
+void printFits(const ModelConfig& config, const FitArguments& f, const std::vector<DeviceKind>& devices) {
+    // One device: its word stands before the amount. Several: the amount, and a word for each.
+    const bool one = devices.size() == 1;
+    size_t width = 5;
+    for (const DeviceKind& kind : devices)
+        width = std::max(width, kind.label.size());
+    const auto side = [&](auto word) {
+        std::string out;
+        for (const DeviceKind& kind : devices)
+            out += fmt::format("  {:<{}}", word(kind), width);
+        return out;
+    };
+    const size_t column = one ? 22 : 8 + devices.size() * (2 + width) + 3;
+    std::printf("\n%-14s %-*s LoRA, rank %lld\n", "", static_cast<int>(column), "full", static_cast<long long>(f.rank));
+    if (!one) {
+        const auto names = fmt::format("{:>8}{}", "needs", side([](const DeviceKind& kind) { return kind.label; }));
+        std::printf("%-14s %-*s %s\n", "", static_cast<int>(column), names.c_str(), names.c_str());
     }
-    std::printf("of %s, in fp32, sequences of up to %lld tokens\n", byteText(static_cast<double>(rows[0]["memory"].get<int64_t>())).c_str(),
-                static_cast<long long>(f.longest));
+    for (const TrainMethod method : kTrainMethods) {
+        const auto cell = [&](int64_t rank) {
+            const double bytes = estimateOf(config, method, rank, f).total();
+            const auto fit = [&](const DeviceKind& kind) { return fitName(fitOf(bytes, static_cast<double>(kind.device.total))); };
+            return one ? fmt::format("{:<5} {:>8}", fit(devices[0]), byteText(bytes)) : fmt::format("{:>8}{}", byteText(bytes), side(fit));
+        };
+        std::printf("%-14s %-*s %s\n", trainMethodName(method), static_cast<int>(column), cell(0).c_str(), cell(f.rank).c_str());
+    }
+    const auto memory = [](const DeviceKind& kind) { return byteText(static_cast<double>(kind.device.total)); };
+    if (one) {
+        std::printf("of %s, in fp32, sequences of up to %lld tokens\n", memory(devices[0]).c_str(), static_cast<long long>(f.longest));
+        return;
+    }
+    for (const DeviceKind& kind : devices)
+        std::printf("%s: %s, %s\n", kind.label.c_str(), kind.device.title.c_str(), memory(kind).c_str());
+    std::printf("in fp32, sequences of up to %lld tokens\n", static_cast<long long>(f.longest));
 }
 
 Json jsonOf(const desk::ModelLook& look) {
@@ -117,11 +152,12 @@ Result<std::string> folderOf(const std::string& text, const std::string& cache) 
 Result<int> show(const std::string& text, const std::string& cache, const FitArguments& fit, bool json) {
     PL_TRY(const std::string dir, folderOf(text, cache));
     PL_TRY(const desk::ModelLook look, desk::lookAtModel(dir));
+    PL_TRY(const auto devices, kindsOf(fit));
     const ModelConfig& c = look.config;
     if (json) {
         Json out = jsonOf(look);
         out["path"] = dir;
-        out["fits"] = fitRows(c, fit);
+        out["fits"] = fitRows(c, fit, devices);
         printJson(out);
         return 0;
     }
@@ -129,7 +165,7 @@ Result<int> show(const std::string& text, const std::string& cache, const FitArg
                 modelFamily(c.modelType).c_str(), shortCount(static_cast<double>(c.parameterCount())).c_str(), look.tensors,
                 look.dtype.c_str(), static_cast<long long>(c.layers), static_cast<long long>(c.hiddenSize),
                 static_cast<long long>(c.maxPositions), static_cast<long long>(c.vocabSize), licenceText(look).c_str());
-    printFits(c, fit);
+    printFits(c, fit, devices);
     return 0;
 }
 

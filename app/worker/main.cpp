@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/worker/devices.h"
 #include "app/worker/model_tools.h"
 #include "app/worker/plugin_library.h"
 #include "app/worker/run_job.h"
@@ -79,6 +80,7 @@ int program(int argc, char** argv) {
     auto* describeCommand = app.add_subcommand("describe", "Say what a plugin is and whether it loads");
     describeCommand->add_option("PLUGIN", plugin, "Id, or folder with manifest.json")->required();
     auto* selftest = app.add_subcommand("selftest", "Check the arithmetic of every device");
+    auto* devices = app.add_subcommand("devices", "Say where jobs can compute, as JSON");
     auto* logprobs = app.add_subcommand("logprobs", "Log-probabilities of token ids");
     logprobs->add_option("MODEL", options.model, "Model folder")->required();
     logprobs->add_option("--ids", options.file, "JSON lines: {\"ids\": [...], \"start\": 1}")->required();
@@ -113,6 +115,8 @@ int program(int argc, char** argv) {
         return describe(plugin);
     if (*selftest)
         return finish(pl::worker::selfTest());
+    if (*devices)
+        return finish(pl::worker::printDevices());
     if (*logprobs)
         return finish(pl::worker::printLogps(options));
     if (*merge)

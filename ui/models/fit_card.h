@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <vector>
+
+#include "core/base/devices.h"
 #include "core/base/model_config.h"
 #include "ui/widgets/basics.h"
 
+class QGridLayout;
+
 namespace pl::ui {
 
-/// Which methods can train a language model in this machine's memory: methods down, all weights or adapters across, each with a
-/// word and the memory it needs. What is counted in a cell is its tooltip.
+/// Which methods can train a language model in the memory of each device: methods down, all weights or adapters across, and for
+/// each a word a kind of device beside the memory it needs. What is counted in a cell is its tooltip.
 class FitCard : public Card {
     Q_OBJECT
 public:
     explicit FitCard(QWidget* parent = nullptr);
-    /// `memory` in bytes.
-    void show(const ModelConfig& config, double memory);
+    void show(const ModelConfig& config, const std::vector<Device>& devices);
 
 private:
-    QList<StatusChip*> m_cells; ///< two a method
+    void build(const std::vector<DeviceKind>& kinds);
+
+    std::vector<DeviceKind> m_kinds;  ///< that the columns are for
+    QWidget* m_table = nullptr;
+    QList<TextLabel*> m_amounts;      ///< where there are several devices: of all weights, then of adapters
+    QList<StatusChip*> m_cells;       ///< in the same order, for each method one a device
     TextLabel* m_basis;
 };
 

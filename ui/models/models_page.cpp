@@ -16,6 +16,7 @@
 #include "core/desk/runs/hub_cache.h"
 #include "ui/models/fit_card.h"
 #include "ui/models/model_facts.h"
+#include "ui/shell/devices.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/tiles.h"
 
@@ -142,6 +143,10 @@ private:
         m_fits = new FitCard;
         m_fits->hide();
         column->addWidget(m_fits);
+        askDevices(this, [this](const std::vector<Device>& devices) {
+            m_devices = devices;
+            showFits();
+        });
         column->addStretch(1);
         connect(m_generate, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kGenerate, m_current); });
         connect(m_train, &QPushButton::clicked, this, [this] { m_ctx.navigate(page::kTrain, u"model:"_s + m_current); });
@@ -207,16 +212,15 @@ private:
         for (const auto& [what, value] : m_facts)
             value->setText(u"…"_s);
         m_made->hide();
+        m_config.reset();
         m_fits->hide();
         m_ctx.ask(
             this, [path = c.path](desk::Project&) { return readModelFacts(path); },
             [this, asked = m_current](Result<ModelFacts> facts) {
                 if (asked != m_current)
                     return;
-                if (facts && facts->config && !facts->rewardModel) {
-                    m_fits->show(*facts->config, static_cast<double>(os::totalMemory()));
-                    m_fits->setVisible(true);
-                }
+                m_config = facts && facts->config && !facts->rewardModel ? facts->config : std::nullopt;
+                showFits();
                 if (!facts) {
                     showFacts({});
                     m_message->setMessage(State::Failed, errorText(facts.error()));
@@ -228,6 +232,12 @@ private:
                 if (!facts->hasTokenizer && !facts->image)
                     m_message->setMessage(State::Warning, u"It has no tokenizer.json: it cannot read text."_s);
             });
+    }
+
+    void showFits() {
+        if (m_config)
+            m_fits->show(*m_config, m_devices);
+        m_fits->setVisible(m_config.has_value());
     }
 
     void showFacts(const std::vector<std::pair<std::string, std::string>>& rows) {
@@ -331,6 +341,8 @@ private:
     InlineMessage *m_message = nullptr, *m_control = nullptr;
     FilledButton* m_generate = nullptr;
     FitCard* m_fits = nullptr;
+    std::optional<ModelConfig> m_config; ///< of the model shown, when it can be trained
+    std::vector<Device> m_devices;       ///< empty: not known yet, the processor stands alone
     QuietButton *m_hub = nullptr, *m_train = nullptr, *m_export = nullptr, *m_run = nullptr;
 };
 

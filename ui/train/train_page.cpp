@@ -15,10 +15,13 @@
 #include <QVBoxLayout>
 
 #include "core/base/amounts.h"
+#include "core/base/devices.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/runs/prompt_count.h"
 #include "ui/models/model_facts.h"
+#include "ui/shell/devices.h"
 #include "ui/train/doctor.h"
 #include "ui/train/method_list.h"
 #include "ui/train/run_cost.h"
@@ -167,8 +170,15 @@ private:
         deviceColumn->addWidget(new TextLabel(u"Device"_s, TextStyle::Caption, Tone::Second));
         m_device = new QComboBox;
         m_device->addItem(u"cpu"_s);
-        for (int i = 0; i < 16 && os::exists("/dev/nvidia" + std::to_string(i)); ++i)
-            m_device->addItem(u"cuda:%1"_s.arg(i));
+        askDevices(this, [this](const std::vector<Device>& devices) {
+            m_devices = devices;
+            for (const Device& device : devices)
+                if (m_device->findText(qstr(device.name)) < 0)
+                    m_device->addItem(qstr(device.name));
+            for (const Device& device : devices)
+                m_device->setItemData(m_device->findText(qstr(device.name)), qstr(device.title), Qt::ToolTipRole);
+            judge();
+        });
         m_device->setAccessibleName(u"Device"_s);
         deviceColumn->addWidget(m_device);
         two->addLayout(seedColumn, 1);
@@ -294,7 +304,7 @@ private:
         std::vector<desk::ModelChoice> models;
         std::vector<desk::DatasetInfo> datasets;
         desk::DatasetCounts now[2]; ///< pairs of texts, of images
-        desk::Counters counters;
+        desk::PromptCount usable[2]; ///< by language models, by image models
     };
 
     void askStore() {
@@ -308,8 +318,8 @@ private:
                     desk::DatasetSpec spec;
                     spec.filter.kind = image ? desk::CandidateKind::Image : desk::CandidateKind::Text;
                     PL_TRY(known.now[image], project.previewDataset(spec));
+                    PL_TRY(known.usable[image], desk::usablePrompts(project, image));
                 }
-                known.counters = project.counters();
                 return known;
             },
             [this](Result<Known> known) {
@@ -320,7 +330,7 @@ private:
                 m_choices = std::move(known->models);
                 m_datasets = std::move(known->datasets);
                 std::copy(std::begin(known->now), std::end(known->now), std::begin(m_now));
-                m_counters = known->counters;
+                std::copy(std::begin(known->usable), std::end(known->usable), std::begin(m_usable));
                 showModalities();
                 choose(m_wantedMethod.empty() ? m_manifest->id : m_wantedMethod);
                 offerModels();
@@ -503,7 +513,7 @@ private:
         for (QWidget* w : std::initializer_list<QWidget*>{m_dataCaption, m_dataset, m_kinds})
             w->setVisible(in.needsPairs);
         in.needsPrompts = m_manifest->needsData("prompts", values);
-        in.prompts = m_counters.train;
+        in.prompts = m_usable[in.images].train;
         in.counts = dataset ? dataset->counts : m_now[in.images];
         in.haveModel = m_manifest->models.empty() || chosenModel() != nullptr;
         in.pairs = m_pairs;
@@ -552,16 +562,25 @@ private:
         m_start->setToolTip(report.blocked ? u"Something above stands in the way"_s : QString());
     }
 
+    /// The chosen device; of one nobody has named yet only that.
+    Device deviceNow() const {
+        const std::string name = sstr(m_device->currentText());
+        for (const Device& device : m_devices)
+            if (device.name == name)
+                return device;
+        return name == "cpu" ? cpuDevice() : Device{name, {}, 0, 0};
+    }
+
     void showCost(const Json& values, const desk::DatasetCounts& counts) {
         const RunCost cost = runCost({m_manifest, values, counts, &m_pairs, m_facts, m_ctx.supervisor.runs(),
                                       sstr(m_device->currentText()), static_cast<double>(os::totalMemory())});
         m_time->setText(cost.seconds < 0 ? u"–"_s : u"about "_s + formatDuration(std::max(1.0, cost.seconds)));
         m_timeBasis->setText(cost.basis);
-        const auto total = static_cast<double>(os::totalMemory());
-        const bool known = cost.bytes >= 0, cpu = m_device->currentText() == "cpu"_L1;
+        const auto total = static_cast<double>(deviceNow().total);
+        const bool known = cost.bytes >= 0;
         const QString bytes = (trainsImages(*m_manifest) ? u"%1 and what images take"_s : u"about %1"_s).arg(qstr(byteText(cost.bytes)));
-        m_memory->setText(!known ? u"–"_s : cpu && !trainsImages(*m_manifest) ? u"%1 of %2"_s.arg(bytes, qstr(byteText(total))) : bytes);
-        m_memoryBar->setVisible(cpu);
+        m_memory->setText(!known ? u"–"_s : total > 0 && !trainsImages(*m_manifest) ? u"%1 of %2"_s.arg(bytes, qstr(byteText(total))) : bytes);
+        m_memoryBar->setVisible(total > 0);
         m_memoryBar->setValue(known && total > 0 ? std::min(1.0, cost.bytes / total) : 0);
     }
 
@@ -606,7 +625,7 @@ private:
     std::vector<desk::ModelChoice> m_choices;
     std::vector<desk::DatasetInfo> m_datasets;
     desk::DatasetCounts m_now[2]; ///< of texts, of images
-    desk::Counters m_counters;
+    desk::PromptCount m_usable[2];
     std::vector<DoctorPair> m_pairs;
     int64_t m_pairsOf = 0;
     int m_asked = 0;
@@ -619,6 +638,7 @@ private:
     QScrollArea* m_formArea = nullptr;
     QPointer<SchemaForm> m_form;
     QComboBox *m_model = nullptr, *m_dataset = nullptr, *m_device = nullptr;
+    std::vector<Device> m_devices; ///< empty: not known yet
     QLineEdit* m_seed = nullptr;
     QVBoxLayout* m_findings = nullptr;
     TextLabel *m_time = nullptr, *m_timeBasis = nullptr, *m_memory = nullptr;
