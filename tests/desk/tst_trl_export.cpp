@@ -144,10 +144,10 @@ private Q_SLOTS:
         QCOMPARE(must(modelHash(path("plain/model"))), run.spec().models[0].hash);
         const auto script = textOf(path("plain/train.py"));
         for (const char* part : {"max_steps=50,", "per_device_train_batch_size=6,", "lr_scheduler_type=\"constant_with_warmup\",", "warmup_steps=5,",
-                                 "beta=0.25,", "loss_type=[\"sigmoid\"],", "MODEL = HERE / \"model\"", "END = 2  # \"<|im_end|>\"",
+                                 "beta=0.25,", "loss_type=[\"sigmoid\"],", "max_length=None,", "MODEL = HERE / \"model\"", "END = 2  # \"<|im_end|>\"",
                                  "ref_model=load(MODEL),"})
             QVERIFY2(has(script, part), part);
-        QVERIFY(!has(script, "compute_loss(self") && !has(script, "@"));
+        QVERIFY(!has(script, "compute_loss(self") && !has(script, "@") && !has(script, "null"));
         QVERIFY(has(textOf(path("plain/requirements.txt")), "trl==1.16.0") && !has(textOf(path("plain/requirements.txt")), "peft"));
         QCOMPARE(report->steps, int64_t{50});
         QVERIFY(!report->plan.again && !report->plan.fresh);

@@ -22,6 +22,7 @@
 #include "core/rules/statistics.h"
 #include "ui/runs/run_charts.h"
 #include "ui/runs/run_log.h"
+#include "ui/runs/trl_banner.h"
 #include "ui/runs/verdict.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/plot/plot_grid.h"
@@ -169,7 +170,7 @@ private:
         m_resume = new QuietButton(u"play"_s, u"Resume"_s);
         m_checkpoint = new QuietButton(u"save"_s, u"Checkpoint"_s);
         m_stop = new QuietButton(u"stop"_s, u"Stop"_s);
-        m_more = new IconButton(u"more"_s, u"Save charts, kill, use the result"_s);
+        m_more = new IconButton(u"more"_s, u"Save charts, write out, kill, use the result"_s);
         head->addWidget(m_title);
         head->addWidget(m_changed, 1);
         head->addWidget(m_chip);
@@ -180,6 +181,8 @@ private:
         m_message->setClosable(true);
         m_message->hide();
         column->addWidget(m_message);
+        m_trl = new TrlBanner(m_ctx);
+        column->addWidget(m_trl);
         m_drift = new Banner;
         m_drift->hide();
         m_drift->setClosable(true);
@@ -605,6 +608,8 @@ private:
         QMenu menu(this);
         menu.addAction(themeIcon(u"image"_s), u"Save the charts as PNG …"_s, this, [this] { saveAll(true); });
         menu.addAction(themeIcon(u"file"_s), u"Save their values as CSV …"_s, this, [this] { saveAll(false); });
+        if (TrlBanner::offers(info->plugin))
+            menu.addAction(themeIcon(u"export"_s), u"Write it out for TRL …"_s, this, [this, run = *info] { m_trl->offer(run); });
         menu.addSeparator();
         menu.addAction(themeIcon(u"samples"_s), u"See its samples"_s, this, [this] { m_ctx.navigate(page::kSamples, m_primary); });
         if (!info->lastCheckpoint.empty()) {
@@ -657,6 +662,7 @@ private:
     QStackedLayout* m_stack;
     EmptyState* m_empty;
     DetailTable* m_table = nullptr;
+    TrlBanner* m_trl = nullptr;
     TextLabel* m_title = nullptr;
     StatusChip* m_chip = nullptr;
     QuietButton *m_pause = nullptr, *m_resume = nullptr, *m_checkpoint = nullptr, *m_stop = nullptr;

@@ -26,6 +26,8 @@ constexpr const char* kPeft = "peft==0.19.1\n";
 std::string python(const Json& value) {
     if (value.is_boolean())
         return value == Json(true) ? "True" : "False";
+    if (value.is_null())
+        return "None";
     return value.dump(-1, ' ', true, Json::error_handler_t::replace); // numbers and strings are the same in both languages
 }
 
@@ -305,7 +307,7 @@ def main():
 
     def kept(*args, **kwargs):
         loss = compute(*args, **kwargs)
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         return loss
 
     trainer.compute_loss = kept
