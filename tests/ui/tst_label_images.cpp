@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include "tests/ui/find.h"
 #include "tests/ui/image_fixture.h"
 #include "ui/label/label_page.h"
 #include "ui/label/panels.h"
@@ -86,6 +87,21 @@ private Q_SLOTS:
     void initTestCase() {
         applyTheme(*qApp, ThemeMode::Light);
         setReducedMotion(true);
+    }
+
+    void asksInWordsForImages() {
+        Sitting first; // a project's own first task, which was written for texts
+        first.start(2, Scale::SevenPoint, scene, [](desk::Project& project) {
+            desk::Task task = must(project.defaultTask());
+            task.question = "Which answer helps more?";
+            task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
+            must(project.updateTask(task));
+        });
+        QVERIFY(shows(*first.page, u"Which image do you prefer?"_s));
+        QVERIFY(!shows(*first.page, u"Which answer helps more?"_s));
+        Sitting own;
+        own.start(2);
+        QVERIFY(shows(*own.page, u"Which image would you rather look at?"_s));
     }
 
     void theKeysMeanWhatTheyMeanForTexts() {

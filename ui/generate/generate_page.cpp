@@ -77,7 +77,7 @@ private:
     struct Known {
         std::vector<desk::ModelChoice> models;
         std::vector<desk::StandingOrder> orders;
-        desk::Counters counters;
+        SentenceCard::Usable usable;
         int64_t remaining = 0;
     };
 
@@ -159,7 +159,9 @@ private:
                 Known known;
                 PL_TRY(known.models, desk::modelChoices(project));
                 PL_TRY(known.orders, project.standingOrders());
-                known.counters = project.counters();
+                for (const bool image : {false, true}) {
+                    PL_TRY(known.usable[image], desk::usablePrompts(project, image));
+                }
                 if (auto left = project.remaining(task, person))
                     known.remaining = *left;
                 return known;
@@ -175,7 +177,7 @@ private:
                 m_keep->setChecked(order && order->enabled);
                 if (order && !m_target->hasFocus())
                     m_target->setText(QString::number(order->target));
-                m_sentence->setKnown(std::move(known->models), known->counters, m_wanted);
+                m_sentence->setKnown(std::move(known->models), known->usable, m_wanted);
                 m_wanted.clear();
                 showReady(known->remaining);
                 askFacts();

@@ -141,9 +141,9 @@ void SentenceCard::buildBestOf(QHBoxLayout* row) {
     row->addStretch(1);
 }
 
-void SentenceCard::setKnown(std::vector<desk::ModelChoice> models, const desk::Counters& counters, const QString& wanted) {
+void SentenceCard::setKnown(std::vector<desk::ModelChoice> models, const Usable& usable, const QString& wanted) {
     m_models = std::move(models);
-    m_counters = counters;
+    m_usable = usable;
     m_known = true;
     const QString first = m_first->currentData().toString(), second = m_second->currentData().toString();
     const auto fill = [&](QComboBox* box, bool none, const QString& before) {
@@ -277,8 +277,9 @@ Sentence SentenceCard::read() const {
         refuse(u"At temperature 0 both answers are the same"_s);
     if (!first)
         refuse(u"No model yet: add a folder on the Models page"_s);
-    const int64_t there = m_split->currentIndex() == 0 ? m_counters.train : m_counters.dev;
-    if (m_known && m_counters.prompts >= 0 && there == 0)
+    const desk::PromptCount& usable = m_usable[s.image];
+    const int64_t there = m_split->currentIndex() == 0 ? usable.train : usable.dev;
+    if (m_known && there == 0)
         refuse(u"No %1 yet: import some on the Data page"_s.arg(m_split->currentText()));
     s.prompts = m_known ? std::min(s.prompts, there) : s.prompts;
     return s;

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "core/desk/runs/actions.h"
+#include "core/desk/runs/prompt_count.h"
 #include "ui/shell/context.h"
 
 class QCheckBox;
@@ -39,7 +41,8 @@ class SentenceCard : public Card {
 public:
     SentenceCard();
     /// What can be chosen; `wanted` ("run:42", "run:42@100") becomes the first model when it is among them.
-    void setKnown(std::vector<desk::ModelChoice> models, const desk::Counters& counters, const QString& wanted);
+    using Usable = std::array<desk::PromptCount, 2>; ///< by language models, by image models
+    void setKnown(std::vector<desk::ModelChoice> models, const Usable& usable, const QString& wanted);
     /// setKnown() was called: before that nothing is refused for being absent.
     bool isKnown() const { return m_known; }
     /// The fields, and what stands in the way of a start.
@@ -66,7 +69,7 @@ private:
     void fillJudges();
 
     std::vector<desk::ModelChoice> m_models;
-    desk::Counters m_counters;
+    Usable m_usable;
     bool m_known = false, m_haveJudge = false;
     QLineEdit *m_count, *m_n, *m_temperature, *m_longest, *m_steps, *m_guidance, *m_bestOf, *m_seed;
     QWidget *m_textPart = nullptr, *m_imagePart = nullptr, *m_bestPart = nullptr;

@@ -13,6 +13,7 @@
 
 #include "core/base/json.h"
 #include "core/base/os/files.h"
+#include "core/desk/domain/questions.h"
 #include "core/desk/runs/actions.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
@@ -194,10 +195,8 @@ void LabelPage::applyTask() {
     m_form = VoteForm::of(task);
     m_bar->setVisible(!m_form.isEmpty());
     dropDraft();
-    m_question->setText(qstr(task.question));
+    showQuestion(isImagePair());
     m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
-    m_guideline->setGuideline(task.guidelineVersion, qstr(task.guideline));
-    m_dock->setGuideline(task.guidelineVersion, qstr(task.guideline));
     m_sheet->setKeys(m_keys, task.scale, isImagePair());
     for (GuidelinePanel* panel : {m_guideline, m_dock})
         panel->setKey(m_keys.text(KeyId::Guideline));
@@ -208,6 +207,17 @@ void LabelPage::applyTask() {
                               : task.view == "difference" ? ImageMode::Difference
                                                           : ImageMode::Side);
     refreshStrip();
+}
+
+void LabelPage::showQuestion(bool images) {
+    const desk::Asked asked = desk::askedOf(m_context.task, images ? desk::CandidateKind::Image : desk::CandidateKind::Text);
+    const QString all = u"%1 %2 %3"_s.arg(m_context.task.guidelineVersion).arg(qstr(asked.question), qstr(asked.guideline));
+    if (all == m_asked)
+        return; // a guideline that is being read stays where it is
+    m_asked = all;
+    m_question->setText(qstr(asked.question));
+    for (GuidelinePanel* panel : {m_guideline, m_dock})
+        panel->setGuideline(m_context.task.guidelineVersion, qstr(asked.guideline));
 }
 
 void LabelPage::activated() {
@@ -395,6 +405,7 @@ void LabelPage::showMet(int index) {
         m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
     if (images != before)
         m_sheet->setKeys(m_keys, m_context.task.scale, images);
+    showQuestion(images);
     lookAhead();
     if (m_context.task.revealNames)
         m_view->setTags(u"A  "_s + qstr(left.modelName), u"B  "_s + qstr(right.modelName));

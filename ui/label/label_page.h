@@ -105,6 +105,8 @@ private:
     void onRun(const desk::RunInfo& info);
     void lookForWriters();
     void applyTask();
+    /// The task's question and guideline, in words for pairs of images or of texts.
+    void showQuestion(bool images);
     void placePanels();
     void onPainted(const QString& id, qint64 ns);
     void cue();
@@ -141,6 +143,7 @@ private:
     QStackedWidget* m_stack;
     QWidget* m_pairPage;
     TextLabel* m_question;
+    QString m_asked; ///< question and guideline shown
     TextLabel* m_guidelineHint;
     TextLabel* m_cueLabel;
     TextLabel* m_sealedNote;

@@ -8,6 +8,7 @@
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
 #include "core/base/records.h"
+#include "core/desk/domain/questions.h"
 #include "core/desk/runs/shared.h"
 
 namespace pl::desk {
@@ -36,9 +37,10 @@ Status addStarter(Project& project, Starter which) {
     PL_TRY([[maybe_unused]] std::string model, addModel(project, os::joinPath(dir, "model"), "start"));
     if (image) {
         PL_TRY(Task task, project.defaultTask());
-        task.name = "Preference";
-        task.question = "Which image do you prefer?";
-        task.guideline = "Prefer the image that a person with this request would rather have. Ties are allowed.";
+        const Asked& asked = firstAsked(CandidateKind::Image);
+        task.name = asked.name;
+        task.question = asked.question;
+        task.guideline = asked.guideline;
         PL_CHECK(project.updateTask(task));
     }
     std::vector<NewPrompt> prompts;

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "core/base/log.h"
+#include "core/desk/domain/questions.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/schema.h"
 
@@ -338,9 +339,10 @@ Result<Project> Project::create(const std::string& dir, ProjectOptions options) 
         }));
         PL_CHECK(impl.load());
         Task task;
-        task.name = "Helpfulness";
-        task.question = "Which answer helps more?";
-        task.guideline = "Prefer the answer that a person with this request would rather have. Ties are allowed.";
+        const Asked& first = firstAsked(CandidateKind::Text); // what the pairs will be is not known yet
+        task.name = first.name;
+        task.question = first.question;
+        task.guideline = first.guideline;
         PL_CHECK(project.addTask(task));
         return {};
     };
