@@ -17,6 +17,7 @@ using fixture::shows;
 
 namespace {
 
+constexpr int kPatience = 30000; ///< ms; threads of their own answer
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
 std::vector<Device> someDevices() {
@@ -108,8 +109,8 @@ private Q_SLOTS:
         pages.addUsual();
         pages.open();
         auto page = make(modelsPage(), pages);
-        QTRY_VERIFY(shows(*page, u"cuda:0, 1"_s) && shows(*page, u"NVIDIA T4"_s));
-        QTRY_VERIFY(page->findChildren<StatusChip*>().size() >= 24);
+        QTRY_VERIFY_WITH_TIMEOUT(shows(*page, u"cuda:0, 1"_s) && shows(*page, u"NVIDIA T4"_s), kPatience);
+        QTRY_VERIFY_WITH_TIMEOUT(page->findChildren<StatusChip*>().size() >= 24, kPatience);
         fixture::Pages::save(*page, file.toLatin1().constData());
         applyTheme(*qApp, ThemeMode::Light);
     }
@@ -126,11 +127,11 @@ private Q_SLOTS:
             if (box->accessibleName() == u"Device"_s)
                 devices = box;
         QVERIFY(devices);
-        QTRY_COMPARE(devices->count(), 4);
+        QTRY_COMPARE_WITH_TIMEOUT(devices->count(), 4, kPatience);
         QCOMPARE(devices->itemText(3), u"cuda:2"_s);
-        QTRY_VERIFY(shows(*page, u"of 68.7 GB"_s));
+        QTRY_VERIFY_WITH_TIMEOUT(shows(*page, u"of 68.7 GB"_s), kPatience);
         devices->setCurrentIndex(3);
-        QTRY_VERIFY(shows(*page, u"of 16.1 GB"_s));
+        QTRY_VERIFY_WITH_TIMEOUT(shows(*page, u"of 16.1 GB"_s), kPatience);
     }
 
     void aRunIsWrittenOutForTrl() {
@@ -163,35 +164,35 @@ private Q_SLOTS:
         TrlBanner banner(*pages.context, &page);
         banner.chooseFolder = [&] { return dir.path(); };
         banner.offer(run("0001-dpo"));
-        QTRY_VERIFY2(banner.text().contains(u"DPOTrainer; the model takes"_s), qPrintable(banner.text())); // said before anything is written
+        QTRY_VERIFY2_WITH_TIMEOUT(banner.text().contains(u"DPOTrainer; the model takes"_s), qPrintable(banner.text()), kPatience); // said before anything is written
         QVERIFY(!QFileInfo::exists(dir.filePath(u"0001-dpo-trl"_s)));
         Q_EMIT banner.actionTriggered();
-        QTRY_VERIFY2(banner.text().startsWith(u"Written: "_s), qPrintable(banner.text()));
+        QTRY_VERIFY2_WITH_TIMEOUT(banner.text().startsWith(u"Written: "_s), qPrintable(banner.text()), kPatience);
         QVERIFY(QFileInfo::exists(dir.filePath(u"0001-dpo-trl/model/model.safetensors"_s)));
         // Without the model; the folder is taken first.
         banner.offer(run("0001-dpo"));
-        QTRY_VERIFY(banner.text().contains(u"DPOTrainer"_s));
+        QTRY_VERIFY_WITH_TIMEOUT(banner.text().contains(u"DPOTrainer"_s), kPatience);
         Q_EMIT banner.secondActionTriggered();
-        QTRY_VERIFY2(banner.text().contains(u"exists already"_s), qPrintable(banner.text()));
+        QTRY_VERIFY2_WITH_TIMEOUT(banner.text().contains(u"exists already"_s), qPrintable(banner.text()), kPatience);
         QVERIFY(QDir(dir.filePath(u"0001-dpo-trl"_s)).removeRecursively());
         banner.offer(run("0001-dpo"));
-        QTRY_VERIFY(banner.text().contains(u"DPOTrainer"_s));
+        QTRY_VERIFY_WITH_TIMEOUT(banner.text().contains(u"DPOTrainer"_s), kPatience);
         Q_EMIT banner.secondActionTriggered();
-        QTRY_VERIFY(banner.text().startsWith(u"Written: "_s));
+        QTRY_VERIFY_WITH_TIMEOUT(banner.text().startsWith(u"Written: "_s), kPatience);
         QVERIFY(!QFileInfo::exists(dir.filePath(u"0001-dpo-trl/model"_s)));
         // Its first steps would have to be run again, and there is no worker beside this program.
         banner.offer(run("0002-dpo"));
-        QTRY_VERIFY(banner.text().contains(u"the first steps are run again"_s));
+        QTRY_VERIFY_WITH_TIMEOUT(banner.text().contains(u"the first steps are run again"_s), kPatience);
         banner.chooseFolder = [] { return QString(); };
         Q_EMIT banner.actionTriggered();
         QVERIFY(banner.text().contains(u"the first steps are run again"_s)); // a changed mind
         banner.chooseFolder = [&] { return dir.path(); };
         Q_EMIT banner.actionTriggered();
-        QTRY_VERIFY2(banner.text().contains(u"pairlab-worker"_s), qPrintable(banner.text()));
+        QTRY_VERIFY2_WITH_TIMEOUT(banner.text().contains(u"pairlab-worker"_s), qPrintable(banner.text()), kPatience);
         QVERIFY(!QFileInfo::exists(dir.filePath(u"0002-dpo-trl"_s)));
 
         banner.offer(run("0003-image_dpo"));
-        QTRY_VERIFY2(banner.text().contains(u"image model"_s), qPrintable(banner.text()));
+        QTRY_VERIFY2_WITH_TIMEOUT(banner.text().contains(u"image model"_s), qPrintable(banner.text()), kPatience);
         QVERIFY(TrlBanner::offers("grpo") && !TrlBanner::offers("image_grpo") && !TrlBanner::offers("evaluate"));
     }
 };
