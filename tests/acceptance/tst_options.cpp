@@ -87,6 +87,30 @@ private Q_SLOTS:
         qInfo("%d values refused", cases);
     }
 
+    void whatFitsIsSaidOfEveryDeviceAndOfOneThatIsNotHere() {
+        const std::string model = std::string(PAIRLAB_SOURCE_DIR) + "/resources/starter/model", list = m_dir.path().toStdString() + "/devices.json";
+        QVERIFY(os::writeFileAtomic(list, R"({"devices": [{"name": "cpu", "title": "this machine", "total": 1000000000, "free": 1},)"
+                                       R"( {"name": "cuda:0", "title": "Large", "total": 90000000000, "free": 1}, {"name": "cuda:1", "title": "Small", "total": 1000000, "free": 1}]})").has_value());
+        qputenv("PAIRLAB_DEVICES", QByteArray::fromStdString(list));
+        const Ran several = cli({"models", "show", model, "--json"});
+        QCOMPARE(several.code, 0);
+        const Json fits = Json::parse(several.out)["fits"];
+        QCOMPARE(fits.size(), size_t{4 * 2 * 3});
+        for (const Json& row : fits)
+            QCOMPARE(row["fit"] == Json("no"), row["device"] == Json("cuda:1"));
+        const Ran table = cli({"models", "show", model});
+        for (const char* part : {"needs  cpu     cuda:0  cuda:1", "cuda:0: Large, 90.0 GB"})
+            QVERIFY2(table.out.find(part) != std::string::npos, table.out.c_str());
+        const Ran one = cli({"models", "show", model, "--memory", "24G", "--json"}); // whatever is here
+        const Json asked = Json::parse(one.out)["fits"];
+        QCOMPARE(asked.size(), size_t{8});
+        QCOMPARE(asked[0]["memory"], Json(int64_t{24} << 30));
+        QVERIFY(asked[0]["device"].is_null());
+        QVERIFY(cli({"models", "show", model, "--memory", "24G"}).out.find("of 25.8 GB, in fp32") != std::string::npos);
+        QCOMPARE(cli({"models", "show", model, "--memory", "lots"}).code, 10);
+        qunsetenv("PAIRLAB_DEVICES");
+    }
+
     void outsideParametersAreRefusedBeforeARunExists() {
         QCOMPARE(number(cliJson({"label", m_project, "--simulate", kTaste, "--count", "5", "--split", "train", "--json"}), "labelled"),
                  5.0);
