@@ -48,6 +48,7 @@ MemoryPlan MemoryPlan::usual(TrainMethod method, int64_t adapterRank) {
     plan.adapterRank = adapterRank;
     if (method == TrainMethod::Grpo)
         plan.positions = 4096;
+    plan.referenceBeside = method == TrainMethod::Dpo; // until every pair was met once
     return plan;
 }
 

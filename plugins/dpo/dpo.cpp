@@ -2,6 +2,8 @@
 // Direct preference optimisation and its relatives: the policy's log-ratios to a frozen reference are the rewards.
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <memory>
 
 #include <torch/torch.h>
 
@@ -25,7 +27,7 @@ struct Parameters {
     double sftWeight = 0;
     bool softTies = true;
     bool useWeights = true;
-    bool cached = true;
+    enum class From { AsMet, Cached, Live } reference = From::AsMet;
     learn::RowLayout layout; ///< as the device wants it, so known when the model is
 
     static Result<Parameters> of(const Json& p) {
@@ -41,16 +43,29 @@ struct Parameters {
         out.softTies = ties == "soft";
         PL_TRY(out.useWeights, field<bool>(p, "use_weights", what));
         PL_TRY(const auto reference, field<std::string>(p, "reference", what));
-        out.cached = reference == "cached";
+        out.reference = reference == "live" ? From::Live : reference == "cached" ? From::Cached : From::AsMet;
         return out;
     }
     double weightOf(const TokenizedPair& pair) const { return useWeights ? pair.weight : 1.0; }
 };
 
-/// Where reference log-probabilities come from: a model beside the policy, or sums computed before the first step.
+/// Where reference log-probabilities come from: a model beside the policy, sums computed before the first step, or sums computed by the
+/// model when their pairs are first met.
 struct Reference {
-    FrozenPolicy model;
+    FrozenPolicy live;
     learn::ReferenceLogps train, dev;
+    std::unique_ptr<FrozenPolicy> frozen; ///< until every pair was met
+    std::unique_ptr<learn::ReferenceAsMet> asMet;
+
+    const learn::ReferenceLogps& ofTrain() const { return asMet ? asMet->logps() : train; }
+    Status meet(int64_t step) {
+        if (!asMet)
+            return {};
+        PL_CHECK(asMet->meet(step));
+        if (asMet->complete())
+            frozen.reset();
+        return {};
+    }
 };
 
 Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& spec, const torch::Device& device,
@@ -78,16 +93,44 @@ Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& 
 Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const PairData& data,
                                    const Parameters& parameters, int64_t tokenBudget) {
     Reference out;
-    if (!parameters.cached) {
-        PL_TRY(out.model, FrozenPolicy::make(job, setup));
+    if (parameters.reference == Parameters::From::Live) {
+        PL_TRY(out.live, FrozenPolicy::make(job, setup));
         return out;
     }
     PL_TRY(const auto spec, modelFor(job, job.spec().model("reference") ? "reference" : "policy"));
     const bool shared = sharesReference(job, setup);
     const auto off = shared ? setup.adapters->off() : learn::AdaptersOff();
     learn::Decoder model = shared ? setup.loaded.model : learn::Decoder(nullptr);
-    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, parameters.layout, tokenBudget));
     PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, parameters.layout, tokenBudget));
+    if (parameters.reference == Parameters::From::AsMet) {
+        PL_TRY(auto frozen, FrozenPolicy::make(job, setup));
+        out.frozen = std::make_unique<FrozenPolicy>(std::move(frozen));
+        return out;
+    }
+    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, parameters.layout, tokenBudget));
+    return out;
+}
+
+/// Sums of some pairs under the frozen model.
+Result<learn::ReferenceLogps> sumsOf(learn::Job& job, FrozenPolicy& frozen, const std::vector<TokenizedPair>& pairs,
+                                     const std::vector<size_t>& indices, const Parameters& parameters, const torch::Device& device,
+                                     int64_t tokenBudget) {
+    torch::NoGradGuard noGrad;
+    learn::ReferenceLogps out;
+    out.chosen = torch::zeros({static_cast<int64_t>(indices.size())});
+    out.rejected = torch::zeros_like(out.chosen);
+    std::map<size_t, size_t> place;
+    for (size_t i = 0; i < indices.size(); ++i)
+        place[indices[i]] = i;
+    for (const auto& part : learn::pairParts(pairs, indices, parameters.layout, tokenBudget)) {
+        if (job.mustLeave())
+            return fail(Code::Cancelled, "left while computing the reference's log-probabilities");
+        const auto sums = frozen.logps(learn::pairBatch(pairs, part, device, parameters.layout)).sums().to(torch::kFloat32).cpu().contiguous();
+        for (size_t i = 0; i < part.size(); ++i) {
+            out.chosen.data_ptr<float>()[place.at(part[i])] = sums.const_data_ptr<float>()[i];
+            out.rejected.data_ptr<float>()[place.at(part[i])] = sums.const_data_ptr<float>()[part.size() + i];
+        }
+    }
     return out;
 }
 
@@ -113,8 +156,8 @@ Scored score(learn::Decoder& policy, Reference& reference, const learn::Referenc
     out.logps.rejectedSum = sums.narrow(0, n, n);
     out.logps.chosenCount = counts.narrow(0, 0, n);
     out.logps.rejectedCount = counts.narrow(0, n, n);
-    if (!reference.model.empty()) {
-        const auto frozen = reference.model.logps(batch).sums();
+    if (!reference.live.empty()) {
+        const auto frozen = reference.live.logps(batch).sums();
         out.logps.refChosenSum = frozen.narrow(0, 0, n);
         out.logps.refRejectedSum = frozen.narrow(0, n, n);
     } else {
@@ -210,13 +253,18 @@ Status run(learn::Job& job) {
     PL_CHECK(learn::checkPairLoss(parameters.loss, parameters.options, soft, false));
 
     PL_TRY(auto memory, memoryPlan(job.parameters(), TrainMethod::Dpo, parameters.layout));
-    memory.referenceBeside = !parameters.cached;
+    memory.referenceBeside = parameters.reference != Parameters::From::Cached;
     PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));
     PL_TRY(auto reference, prepareReference(job, setup, data, parameters, options.microBatchTokens));
     PL_TRY(auto loop, TrainLoop::start(job, setup.trainable(), options, train.size()));
     learn::BatchPlan plan(train.size(), static_cast<size_t>(options.batchSize), job.spec().seed);
+    if (reference.frozen)
+        reference.asMet = std::make_unique<learn::ReferenceAsMet>(
+            train.size(), plan, loop->step(), [&](const std::vector<size_t>& pairs) {
+                return sumsOf(job, *reference.frozen, train, pairs, parameters, setup.device, options.microBatchTokens);
+            });
     const auto observe = [&]() -> Status {
         if (loop->evaluationDue() && !data.dev.empty())
             PL_CHECK(loop->evaluated(evaluate(policy, reference, data.dev, parameters, options.microBatchTokens),
@@ -234,12 +282,14 @@ Status run(learn::Job& job) {
 
     while (loop->next()) {
         const auto batch = plan.batch(loop->step());
+        if (auto met = reference.meet(loop->step()); !met && met.error().code != Code::Cancelled)
+            return met; // one that is asked to leave does so below
         // Shares of the whole step, so that its split into micro-batches does not change the loss.
         const auto total = totals(train, batch, parameters);
         for (const auto& micro : split(train, batch, parameters, options.microBatchTokens)) {
             if (loop->leaving())
                 break;
-            const auto s = score(policy, reference, reference.train, train, micro, parameters);
+            const auto s = score(policy, reference, reference.ofTrain(), train, micro, parameters);
             auto loss = (s.loss * s.weight).sum() / total.weight;
             if (parameters.sftWeight > 0)
                 loss = loss - parameters.sftWeight * s.logps.chosenSum.sum() / total.chosenTokens;

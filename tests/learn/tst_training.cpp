@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <csignal>
+#include <numeric>
 #include <sys/resource.h>
 
 #include <QTemporaryDir>
@@ -10,6 +11,7 @@
 
 #include "core/base/bundle.h"
 #include "core/base/os/files.h"
+#include "core/learn/models/flops.h"
 #include "core/learn/training/batches.h"
 #include "core/learn/training/checkpoint.h"
 #include "core/learn/training/reference_cache.h"
@@ -269,6 +271,52 @@ private Q_SLOTS:
         QCOMPARE(newestCheckpoint(dir), std::string("checkpoints/step-000001"));
         QCOMPARE(must(os::listDir(dir + "/checkpoints")).size(), size_t{1});
         QVERIFY(saveCheckpoint(dir, trainable(f.loaded.model, path("model")), f.optimizer, state, false)); // and goes on afterwards
+    }
+
+    /// What a step asks for is computed by the batches in which the plan meets the pairs first: begin anywhere, and the sums are the same.
+    void referenceSumsDoNotDependOnWhereTheRunBegins() {
+        const size_t pairs = 11;
+        const BatchPlan plan(pairs, 4, 7); // batches reach into the next pass
+        std::vector<std::vector<size_t>> asked;
+        const auto compute = [&](const std::vector<size_t>& unit) -> Result<ReferenceLogps> {
+            asked.push_back(unit);
+            ReferenceLogps out; // a sum that knows its company, as the last bits of a matrix product do
+            const auto n = static_cast<int64_t>(unit.size());
+            const double all = std::accumulate(unit.begin(), unit.end(), 0.0);
+            out.chosen = torch::arange(n).to(torch::kFloat32) + 100 * static_cast<float>(all);
+            out.rejected = -out.chosen;
+            countFlops(10);
+            return out;
+        };
+        takeFlops();
+        ReferenceAsMet whole(pairs, plan, 0, compute);
+        for (int64_t step = 1; step <= 6; ++step)
+            must(whole.meet(step));
+        QVERIFY(whole.complete());
+        QCOMPARE(asked.size(), size_t{3}); // three batches hold eleven pairs, whatever came after
+        QCOMPARE(takeFlops(), 30.0);
+        size_t met = 0;
+        for (const auto& unit : asked)
+            met += unit.size();
+        QCOMPARE(met, pairs);
+        for (int64_t from = 2; from <= 6; ++from) {
+            ReferenceAsMet resumed(pairs, plan, from - 1, compute);
+            for (int64_t step = from; step <= from + 3; ++step) {
+                must(resumed.meet(step));
+                auto copy = plan;
+                for (const size_t pair : copy.batch(step)) {
+                    QCOMPARE(resumed.logps().chosen[static_cast<int64_t>(pair)].item<float>(),
+                             whole.logps().chosen[static_cast<int64_t>(pair)].item<float>());
+                    QCOMPARE(resumed.logps().rejected[static_cast<int64_t>(pair)].item<float>(),
+                             whole.logps().rejected[static_cast<int64_t>(pair)].item<float>());
+                }
+            }
+            // Work of steps before the resumption was counted then.
+            QCOMPARE(takeFlops(), std::max(0.0, 10.0 * static_cast<double>(3 - (from - 1))));
+        }
+        ReferenceAsMet failing(pairs, plan, 0, [](const auto&) -> Result<ReferenceLogps> { return fail(Code::Cancelled, "left"); });
+        QVERIFY(!failing.meet(1));
+        QVERIFY(!failing.complete());
     }
 
     void referenceCacheKnowsItsModelAndItsPairs() {

@@ -114,8 +114,9 @@ RunCost runCost(const RunCostInput& input) {
         in.tokensPerStep = batch * 2 * (prompt + answer);
         const bool reference = values.contains("reference");
         plan.method = reference ? TrainMethod::Dpo : TrainMethod::RewardModel;
-        plan.referenceBeside = reference && values.value("reference", Json()) == Json("live");
-        in.forwardOnly = !reference ? 0 : plan.referenceBeside ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
+        const bool live = reference && values.value("reference", Json()) == Json("live");
+        plan.referenceBeside = live || (reference && values.value("reference", Json()) == Json("as_met"));
+        in.forwardOnly = !reference ? 0 : live ? 1 : 1 / std::max(1.0, in.steps * batch / std::max(rows, 1.0));
     }
     in.parameters = input.facts->parameters;
     const TrainCost cost = trainCost(in);

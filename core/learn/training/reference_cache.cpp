@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/learn/training/reference_cache.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/os/files.h"
+#include "core/learn/models/flops.h"
 
 namespace pl::learn {
 
@@ -57,6 +59,42 @@ Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<To
         }
     }
     return out;
+}
+
+ReferenceAsMet::ReferenceAsMet(size_t pairs, BatchPlan plan, int64_t begunAt, Compute compute)
+    : m_plan(std::move(plan)), m_begunAt(begunAt), m_compute(std::move(compute)), m_known(pairs, false), m_first(pairs, 0), m_left(pairs) {
+    const auto n = static_cast<int64_t>(pairs);
+    m_logps.chosen = torch::zeros({n});
+    m_logps.rejected = torch::zeros({n});
+}
+
+Status ReferenceAsMet::meet(int64_t step) {
+    if (complete())
+        return {};
+    for (; m_followed < step; ++m_followed)
+        for (const size_t pair : m_plan.batch(m_followed + 1))
+            if (m_first[pair] == 0)
+                m_first[pair] = m_followed + 1;
+    for (const size_t wanted : m_plan.batch(step)) {
+        if (m_known[wanted])
+            continue;
+        const int64_t unit = m_first[wanted];
+        std::vector<size_t> pairs; // a small data set may hold one twice in a batch
+        for (const size_t pair : m_plan.batch(unit))
+            if (m_first[pair] == unit && std::find(pairs.begin(), pairs.end(), pair) == pairs.end())
+                pairs.push_back(pair);
+        const double before = takeFlops();
+        PL_TRY(const auto sums, m_compute(pairs));
+        const double spent = takeFlops();
+        countFlops(before + (unit <= m_begunAt ? 0 : spent));
+        for (size_t i = 0; i < pairs.size(); ++i) {
+            m_logps.chosen.data_ptr<float>()[pairs[i]] = sums.chosen.const_data_ptr<float>()[i];
+            m_logps.rejected.data_ptr<float>()[pairs[i]] = sums.rejected.const_data_ptr<float>()[i];
+            m_known[pairs[i]] = true;
+        }
+        m_left -= pairs.size();
+    }
+    return {};
 }
 
 Status storeReference(const std::string& path, const std::string& key, const ReferenceLogps& logps) {
