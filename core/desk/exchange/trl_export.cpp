@@ -82,6 +82,7 @@ struct Work {
     TrlScriptPlan plan;
     std::map<int64_t, double> logged;
     bool sampled = false;
+    bool applied = false; ///< the policy's folder is a model with an adapter that loading merges in
     int64_t kept = 0; ///< steps of a sampling run whose answers are there
 
     const RunSpec& spec() const { return bundle.spec(); }
@@ -92,7 +93,7 @@ Result<Work> prepare(const std::string& bundleDir, const TrlScriptOptions& optio
     PL_TRY(Bundle bundle, Bundle::open(bundleDir));
     PL_TRY(const Method method, trl::methodOf(bundle.spec()));
     PL_CHECK(trl::checkParameters(bundle.spec(), method));
-    Work out{std::move(bundle), method, {}, {}, false, 0};
+    Work out{std::move(bundle), method, {}, {}, false, false, 0};
     const Json& p = out.spec().parameters;
     const ModelSpec* policy = out.spec().model("policy");
     if (!policy)
@@ -102,7 +103,11 @@ Result<Work> prepare(const std::string& bundleDir, const TrlScriptOptions& optio
         PL_CHECK(checkModel(out.spec(), *out.reference()));
     PL_TRY(out.logged, loggedLosses(bundleDir));
     out.plan.trainer = trainerOf(method);
-    out.plan.fresh = p.value("adapter_rank", int64_t{0}) > 0 || p.value("from_scratch", false) ||
+    out.applied = os::isDir(os::joinPath(policy->path, kAppliedAdapter));
+    if (out.reference() && os::isDir(os::joinPath(out.reference()->path, kAppliedAdapter)))
+        return fail(Code::Unsupported, fmt::format("run {} cannot be written for TRL: its reference is a model with an adapter applied to it", out.spec().name),
+                    "Merge the two with `pairlab-worker merge`, and train with the result.");
+    out.plan.fresh = out.applied || p.value("adapter_rank", int64_t{0}) > 0 || p.value("from_scratch", false) ||
                      (method == Method::Reward && !shared::isRewardModelDir(policy->path));
     out.sampled = method == Method::Grpo && p.value("answers", std::string()) != "recorded";
     out.kept = out.sampled ? stepsKept(out.bundle) : 0;
@@ -183,7 +188,8 @@ private:
         if (!m_work.sampled || m_work.kept >= m_script.checked) {
             const bool own = m_work.sampled; // the policy's own answers: their ratio is 1 by construction
             const std::string file = own ? os::joinPath(m_work.bundle.samplesDir(), kAnswersFile) : m_work.bundle.dataPath(kAnswersFile);
-            PL_TRY(m_rows, trl::readRecorded(m_work.bundle, file, !own));
+            const bool theirs = !own && p.value("old_logps", std::string("sampler")) != "recompute";
+            PL_TRY(m_rows, trl::readRecorded(m_work.bundle, file, theirs));
             m_script.steps = own ? std::min(steps, m_work.kept) : steps;
             PL_CHECK(losses(Json::object()));
         } else {
@@ -236,7 +242,7 @@ private:
             m_script.adapters = p.value("adapter_rank", int64_t{0}) > 0;
             if (m_script.adapters)
                 PL_CHECK(os::copyTree(os::joinPath(made, "adapter"), path("adapter")));
-            if (!m_script.adapters || m_work.method == Method::Reward) // else the model is the folder it began with
+            if (!m_script.adapters || m_work.method == Method::Reward || m_work.applied) // else the model is the folder it began with
                 from = made;
         }
         if (m_options.copyModels || from != policy.path)
