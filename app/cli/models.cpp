@@ -2,6 +2,7 @@
 // models: what is there, what it is, whether it fits, in and out.
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 
 #include <fmt/format.h>
@@ -85,8 +86,13 @@ void printFits(const ModelConfig& config, const FitArguments& f, const std::vect
     }
     for (const TrainMethod method : kTrainMethods) {
         const auto cell = [&](int64_t rank) {
-            const double bytes = estimateOf(config, method, rank, f).total();
-            const auto fit = [&](const DeviceKind& kind) { return fitName(fitOf(bytes, static_cast<double>(kind.device.total))); };
+            const auto needs = [&](double memory) { return estimateOf(config, method, rank, f, memory).total(); };
+            const auto fit = [&](const DeviceKind& kind) {
+                const auto memory = static_cast<double>(kind.device.total);
+                return fitName(fitOf(needs(memory), memory));
+            };
+            // Of several devices, each of which decides on checkpointing for itself: what it takes without.
+            const double bytes = needs(one ? static_cast<double>(devices[0].device.total) : std::numeric_limits<double>::infinity());
             return one ? fmt::format("{:<5} {:>8}", fit(devices[0]), byteText(bytes)) : fmt::format("{:>8}{}", byteText(bytes), side(fit));
         };
         std::printf("%-14s %-*s %s\n", trainMethodName(method), static_cast<int>(column), cell(0).c_str(), cell(f.rank).c_str());
