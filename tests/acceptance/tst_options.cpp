@@ -104,7 +104,7 @@ private Q_SLOTS:
         const Ran one = cli({"models", "show", model, "--memory", "24G", "--json"}); // whatever is here
         const Json asked = Json::parse(one.out)["fits"];
         QCOMPARE(asked.size(), size_t{8});
-        QCOMPARE(asked[0]["memory"], Json(int64_t{24} << 30));
+        QVERIFY(asked[0]["memory"] == Json(int64_t{24} << 30));
         QVERIFY(asked[0]["device"].is_null());
         QVERIFY(cli({"models", "show", model, "--memory", "24G"}).out.find("of 25.8 GB, in fp32") != std::string::npos);
         QCOMPARE(cli({"models", "show", model, "--memory", "lots"}).code, 10);
