@@ -128,7 +128,9 @@ private Q_SLOTS:
         for (const char* file : {"/adapter_config.json", "/adapter_model.safetensors"})
             QVERIFY(os::copyFile(c.dir + file, dir + "/apply_adapter" + file));
         c.loaded = openFolder(dir);
-        QVERIFY(difference(c.logits(), c.tensors.at("on")) < 1e-5);
+        // One matrix instead of two: rounded elsewhere.
+        const double apart = difference(c.logits(), c.tensors.at("on"));
+        QVERIFY2(apart < 2e-5, std::to_string(apart * 1e6).c_str());
         QVERIFY(c.loaded.hash != must(modelHash(base)));
         for (const auto& parameter : c.loaded.model->parameters())
             QVERIFY(parameter.requires_grad());

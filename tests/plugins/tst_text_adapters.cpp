@@ -83,7 +83,7 @@ private Q_SLOTS:
     void theFirstLossOfDpoIsLnTwo_data() {
         QTest::addColumn<QString>("reference");
         QTest::addColumn<bool>("warm");
-        for (const char* reference : {"live", "cached"})
+        for (const char* reference : {"live", "cached", "as_met"})
             for (const bool warm : {false, true})
                 QTest::newRow(qPrintable(QString("%1 %2").arg(reference, warm ? "warm" : "fresh"))) << reference << warm;
     }
@@ -94,7 +94,8 @@ private Q_SLOTS:
         const std::string from = warm ? last(trained("sft-" + name, "sft", path("model"), {{"adapter_rank", 4}})) : path("model");
         const auto dir = trained("ln2-" + name, "dpo", from, {{"adapter_rank", 4}, {"reference", reference.toStdString()}, {"micro_batch_tokens", 100}});
         QVERIFY(std::abs(metric(dir, "loss").at(1) - std::log(2.0)) < 1e-6);
-        QCOMPARE(metric(dir, "rewards/margins").at(1), 0.0);
+        // Exactly the same pass, or (cached) one over rows packed otherwise, whose sums end in other bits.
+        QVERIFY(std::abs(metric(dir, "rewards/margins").at(1)) <= (reference == "cached" ? 1e-6 : 0.0));
         QVERIFY(metric(dir, "loss").at(4) < metric(dir, "loss").at(1));
         QVERIFY(std::abs(metric(dir, "rewards/margins").at(4)) > 1e-3);
     }
