@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/desk.h"
+#include "core/base/events.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
@@ -44,6 +45,18 @@ Result<Json> parametersOf(Desk& desk, const std::string& plugin, const std::vect
     for (const std::string& assignment : set)
         PL_CHECK(manifest->setFromText(object, assignment));
     return object;
+}
+
+/// What a run had to say beside its figures, on stderr.
+void printAlerts(const desk::RunInfo& info) {
+    if (info.alerts == 0)
+        return;
+    const auto events = readEvents(os::joinPath(info.dir, "events.jsonl"));
+    if (!events)
+        return;
+    for (const Event& each : *events)
+        if (each.type == event::kAlert)
+            std::fprintf(stderr, "pairlab-cli: %s: %s\n", info.name.c_str(), each.body.value("text", std::string()).c_str());
 }
 
 void printFailure(const desk::RunInfo& info) {
@@ -184,6 +197,7 @@ Result<int> generate(const GenerateArguments& a) {
         return tellLeft(left, a.json);
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    printAlerts(info);
     desk::Page page;
     page.run = std::atoll(run.c_str());
     PL_TRY(int64_t candidates, desk->project().countCandidates(page));
@@ -285,6 +299,7 @@ Result<int> train(const TrainArguments& a) {
         return tellLeft(left, a.json, fmt::format("; `pairlab-cli runs {}` shows it.", a.project));
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    printAlerts(info);
     if (a.json) {
         printJson(runJson(info));
     } else if (info.state == RunState::Finished) {
@@ -320,6 +335,7 @@ Result<int> evaluate(const EvaluateArguments& a) {
         return tellLeft(left, a.json);
     }
     PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
+    printAlerts(info);
     Json out = runJson(info);
     out["split"] = a.split;
     if (request.split == desk::Split::Test) {
@@ -427,6 +443,7 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
     const bool waits = a.wait || verb == "stop" || verb == "kill";
     if (waits) {
         PL_TRY(desk::RunInfo info, desk->wait(name, !a.json));
+    printAlerts(info);
         if (a.json)
             printJson(runJson(info));
         else

@@ -66,14 +66,15 @@ struct Trap {
     jpeg_error_mgr errors;
     jmp_buf back;
     char text[JMSG_LENGTH_MAX];
-    bool memory;
+    bool memory, cap;
 };
 
 [[noreturn]] void leave(j_common_ptr info) {
     auto* trap = reinterpret_cast<Trap*>(info->err);
     info->err->format_message(info, trap->text);
     const int code = info->err->msg_code;
-    trap->memory = code == JERR_OUT_OF_MEMORY || code == JERR_NO_BACKING_STORE;
+    trap->memory = code == JERR_OUT_OF_MEMORY;
+    trap->cap = code == JERR_NO_BACKING_STORE; // what one file may ask for, whatever the machine has
     longjmp(trap->back, 1);
 }
 
@@ -223,8 +224,10 @@ Status decodeJpeg(std::string_view bytes, std::string_view what, const Facts& fa
     Decoder decoder;
     auto& info = decoder.info;
     const auto failed = [&]() -> Status {
+        if (decoder.trap.cap)
+            return fail(Code::InvalidInput, fmt::format("{} needs more memory than one image may take", what), "Use a smaller image.");
         if (decoder.trap.memory)
-            return fail(Code::OutOfMemory, fmt::format("{} needs more memory than one image may take", what), "Use a smaller image.");
+            return fail(Code::OutOfMemory, fmt::format("{} needs more memory than there is", what), "Close other programs, or use a smaller image.");
         return broken(what, Format::Jpeg, decoder.trap.text);
     };
     if (!begin(&info, &decoder.trap, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()))
@@ -240,6 +243,11 @@ Status decodeJpeg(std::string_view bytes, std::string_view what, const Facts& fa
             info.scale_num /= 2;
     if (!start(&info, &decoder.trap))
         return failed();
+    // A scan that never was: nothing says so but that a component has no value yet.
+    if (info.progressive_mode && info.coef_bits)
+        for (int c = 0; c < info.num_components; ++c)
+            if (info.coef_bits[c][0] < 0)
+                return broken(what, Format::Jpeg, "a component has no pixels");
     if (info.output_components != 4)
         return broken(what, Format::Jpeg, "it has two headers");
     PL_CHECK(makeRoom(info.output_width, info.output_height, what, out));

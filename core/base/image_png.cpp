@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <new>
 
 #include <fmt/format.h>
 #include <png.h>
@@ -136,7 +137,10 @@ Result<Facts> examinePng(std::string_view bytes, std::string_view what, const Im
         if (visit)
             visit(type, data);
         const bool critical = type[0] >= 'A' && type[0] <= 'Z';
-        if (critical || type == "tRNS")
+        const bool next = !facts.kept.empty() && facts.kept.back().first + facts.kept.back().second == at;
+        if ((critical || type == "tRNS") && next) // one stretch: there may be millions of empty chunks
+            facts.kept.back().second += 12 + size_t{length};
+        else if (critical || type == "tRNS")
             facts.kept.emplace_back(at, 12 + size_t{length});
         at += 12 + size_t{length};
         if (type == "IEND")
@@ -161,7 +165,11 @@ Status decodePng(std::string_view bytes, std::string_view what, const Facts& fac
     size_t size = bare.size();
     for (const auto& [at, length] : facts.kept)
         size += length;
-    bare.reserve(size);
+    try {
+        bare.reserve(size);
+    } catch (const std::bad_alloc&) {
+        return fail(Code::OutOfMemory, fmt::format("{} needs more memory than there is", what), "Close other programs, or use a smaller image.");
+    }
     for (const auto& [at, length] : facts.kept)
         bare += bytes.substr(at, length);
     // The simplified interface: libpng's longjmp never crosses a frame of this program.

@@ -64,6 +64,8 @@ Status addRankings(learn::Job& job, const std::string& split, ImageRows& images,
             images.countLeftOut();
             continue;
         }
+        if (ranking.images.size() < row.images.size())
+            images.countShortened();
         ranking.prompt = row.prompt;
         ranking.weight = row.weight;
         into.push_back(std::move(ranking));
@@ -127,7 +129,7 @@ Result<ImagePairData> readImagePairs(learn::Job& job, int64_t side, bool softTie
     PL_CHECK(readSplit(job, "train.jsonl", "train", softTies, images, out.train, out.trainRankings));
     if (out.train.empty() && out.trainRankings.empty())
         return fail(Code::InvalidInput, "the data set has no pair and no ranking of images to train on" + images.because(),
-                    "Label more pairs.");
+                    images.because().empty() ? "Label more pairs." : "Import whole copies of the images.");
     PL_CHECK(readSplit(job, "dev.jsonl", "dev", softTies, images, out.dev, out.devRankings));
     images.alert();
     if (out.images.resizedCount() > 0)

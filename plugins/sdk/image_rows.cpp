@@ -27,8 +27,10 @@ void ImageRows::alert() const {
     if (m_store.unreadable().empty())
         return;
     m_job.alert("warn", "unreadable_images",
-                fmt::format("{}. {} row{} left out for want of them. Import whole copies to train on them.", words(), m_leftOut,
-                            m_leftOut == 1 ? " is" : "s are"),
+                fmt::format("{}. {} row{} left out for want of them{}. Import whole copies to use them.", words(), m_leftOut,
+                            m_leftOut == 1 ? " is" : "s are",
+                            m_shortened == 0 ? ""
+                                             : fmt::format(", and {} ranking{} shortened", m_shortened, m_shortened == 1 ? " is" : "s are")),
                 0);
 }
 

@@ -22,8 +22,10 @@ public:
     /// Both images of a pair, or nothing, which is counted.
     Result<std::optional<std::pair<size_t, size_t>>> addBoth(const std::string& a, const std::string& b);
     void countLeftOut() { ++m_leftOut; }
+    /// An order that is kept without some of its images.
+    void countShortened() { ++m_shortened; }
 
-    /// The event `unreadable_images`: how many images, how many rows are left out, the first file and what is wrong with it. Nothing
+    /// The event `unreadable_images`: how many images, how many rows are left out or shortened, the first file and what is wrong with it. Nothing
     /// when all could be read.
     void alert() const;
     /// The same as the end of an error's sentence: ": ..." or nothing.
@@ -33,7 +35,7 @@ private:
     std::string words() const;
     learn::Job& m_job;
     learn::ImageStore& m_store;
-    int64_t m_leftOut = 0;
+    int64_t m_leftOut = 0, m_shortened = 0;
 };
 
 } // namespace pl::sdk

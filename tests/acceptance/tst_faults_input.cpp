@@ -246,7 +246,8 @@ private Q_SLOTS:
         row("noise", QByteArray::fromStdString(noise(5, 3000)), 10, "cannot be used");
         row("zeros", QByteArray(500, '\0'), 10, "line 1");
         row("brackets", QByteArray(100000, '['), 10, "line 1");
-        row("an array", "[" + good.trimmed() + "]\n", 10, "one JSON array. Write it as JSON Lines");
+        row("an array", "[" + good.trimmed() + "]\n", 0, "");
+        row("a torn array", "[" + good.trimmed() + ",\n", 0, "the list has no end: the file is cut off");
         row("a number", "3\n", 10, "line 1");
         row("one side only", "{\"prompt\":\"a\",\"chosen\":\"b\"}\n", 10, "rejected");
         row("wrong types", "{\"prompt\":1,\"chosen\":2,\"rejected\":3}\n", 10, "prompt");

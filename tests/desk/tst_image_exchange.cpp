@@ -170,6 +170,9 @@ private Q_SLOTS:
                                                    << "{prompt}/{checkpoint}_{seed}" << 1;
         QTest::newRow("one checkpoint") << QStringList{"s1/a_fox_1.png", "s1/a_fox_2.png", "s1/a_cat_1.png"} << "" << 0;
         QTest::newRow("no seed twice") << QStringList{"s1/a_fox_1.png", "s1/a_cat_2.png", "s2/a_fox_3.png", "s2/a_cat_4.png"} << "" << 0;
+        QTest::newRow("steps of one prompt") << QStringList{"a_fox/step_100.png", "a_fox/step_200.png"} << "{prompt}/{checkpoint}" << 1;
+        QTest::newRow("steps of two prompts") << QStringList{"a_fox/step_100.png", "a_fox/step_200.png", "a_cat/step_100.png", "a_cat/step_200.png"}
+                                              << "{prompt}/{checkpoint}" << 2;
         QTest::newRow("no two of a prompt") << QStringList{"fox.png", "cat.png"} << "" << 0;
         QTest::newRow("no images") << QStringList{"a/notes_1.txt", "b/notes_1.txt"} << "" << 0;
     }

@@ -43,6 +43,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto image = decodeImage(bytes, "fuzz", kLimits);
     fuzz::expect(image && image->width == picture->width && image->rgb.size() == picture->rgba.size() / 4 * 3);
     const auto small = decodePicture(bytes, "fuzz", kLimits, 4);
-    fuzz::expect(!small || (small->fileWidth == picture->width && small->width <= picture->width && small->width > 0));
+    fuzz::expect(small && (small->fileWidth == picture->width && small->width <= picture->width && small->width > 0));
     return 0;
 }

@@ -144,6 +144,7 @@ private Q_SLOTS:
             const auto first = fmt::format("2 images cannot be read; the first: {} is not a whole PNG file: chunk IDAT", rows.tornPng);
             QVERIFY2(said[0].find(first) == 0, said[0].c_str());
             QVERIFY2(said[0].find(k.rankings ? "4 rows are left out" : "2 rows are left out") != std::string::npos, said[0].c_str());
+            QCOMPARE(said[0].find("and 1 ranking is shortened") != std::string::npos, k.rankings);
         }
         // As if the rows had never been there.
         const auto a = metricsOf(path(k.plugin + "-torn")), b = metricsOf(path(k.plugin + "-sound"));

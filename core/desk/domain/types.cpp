@@ -156,9 +156,11 @@ std::string DatasetCounts::toString() const {
         const std::string rankings = fmt::format("{} ({})", some(ranked, "ranking"), some(made, "pair"));
         return ranked == 0 ? some(pairs, "pair") : pairs == 0 ? rankings : some(pairs, "pair") + " and " + rankings;
     };
-    return fmt::format("{} to train on, {} held out{}", split(train, trainRankings, rankedTrain),
+    return fmt::format("{} to train on, {} held out{}{}", split(train, trainRankings, rankedTrain),
                        devRankings == 0 ? fmt::format("{}", dev) : split(dev, devRankings, rankedDev),
-                       sealedTest == 0 ? "" : fmt::format(", {} on test prompts, which are sealed", some(sealedTest, "vote")));
+                       sealedTest == 0 ? "" : fmt::format(", {} on test prompts, which are sealed", some(sealedTest, "vote")),
+                       unusable == 0 ? "" : fmt::format(", {} left out: an image is missing or damaged, or a ranking does not fit",
+                                                        some(unusable, "vote")));
 }
 
 } // namespace pl::desk

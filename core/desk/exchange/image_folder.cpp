@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -102,6 +103,20 @@ bool endsInNumber(const std::string& file) {
     const std::string stem = fs::path(file).stem().string();
     const size_t end = stem.find_last_not_of("0123456789");
     return end != std::string::npos && end + 1 < stem.size() && stem[end] == '_';
+}
+
+/// As in step_300.png or ckpt-7.png: the number is of the checkpoint, not of a seed.
+bool namesStep(const std::string& file) {
+    std::string stem = fs::path(file).stem().string();
+    const size_t end = stem.find_last_not_of("0123456789");
+    if (end == std::string::npos || end + 1 == stem.size())
+        return false;
+    stem.resize(stem[end] == '_' || stem[end] == '-' ? end : end + 1);
+    std::transform(stem.begin(), stem.end(), stem.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    for (const char* word : {"step", "steps", "epoch", "iter", "iteration", "checkpoint", "ckpt"})
+        if (stem == word)
+            return true;
+    return false;
 }
 
 /// Images of one prompt and, where checkpoints are told apart, one seed.
@@ -267,11 +282,14 @@ Result<FolderLayout> recogniseLayout(const std::string& folder) {
     best.images = static_cast<int64_t>(images.size());
     // Names that all end in a number say prompt and seed. Read otherwise, the folder of one checkpoint would pass for that of a
     // prompt, and its prompts for checkpoints.
-    const bool seeded = !images.empty() && std::all_of(images.begin(), images.end(), endsInNumber);
+    const bool steps = !images.empty() && std::all_of(images.begin(), images.end(), namesStep);
+    const bool seeded = !steps && !images.empty() && std::all_of(images.begin(), images.end(), endsInNumber);
     const bool together = std::all_of(images.begin(), images.end(), [&](const std::string& file) {
         return fs::path(file).parent_path() == fs::path(images[0]).parent_path();
     });
     for (const std::string layout : kLayouts) {
+        if (steps && !layout.ends_with("/{checkpoint}"))
+            continue;
         if (seeded && (layout.find("{seed}") == layout.npos || (together && layout.starts_with("{prompt}/"))))
             continue;
         PL_TRY(const auto tokens, tokensOf(layout));

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "core/base/hash.h"
 #include "core/base/image_file.h"
+#include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/shared.h"
@@ -69,15 +71,21 @@ Result<std::string> goldTexts(Project& project, Split split, const rules::Taste&
                      });
 }
 
-// Those whose file cannot be read are left out. `images` gets the files that the rows name.
+// Those whose file cannot be read, or is not what its name says, are left out and counted. `images` gets the files that the rows name.
 Result<std::string> goldImages(Project& project, Split split, const rules::ImageTaste& taste,
-                               std::map<std::string, std::string>& images) {
+                               std::map<std::string, std::string>& images, int64_t& leftOut) {
+    const auto whole = [&](const std::string& file, const std::string& sha) {
+        const auto actual = sha256File(file);
+        return actual && *actual == sha;
+    };
     const auto sidesOf = [&](const LabelItem& item) -> std::optional<Sides> {
         const std::string fileA = project.mediaPath(item.a.content), fileB = project.mediaPath(item.b.content);
         const auto a = readImage(fileA), b = readImage(fileB);
         const auto infoA = inspectImageFile(fileA), infoB = inspectImageFile(fileB);
-        if (!a || !b || !infoA || !infoB)
+        if (!a || !b || !infoA || !infoB || !whole(fileA, item.a.content) || !whole(fileB, item.b.content)) {
+            ++leftOut;
             return std::nullopt;
+        }
         Sides out{rules::score(taste, item.prompt.content, *a), rules::score(taste, item.prompt.content, *b),
                   imageRef(item.a.content, infoA->extension), imageRef(item.b.content, infoB->extension)};
         if (std::abs(out.scoreA - out.scoreB) > taste.tieBand) {
@@ -86,8 +94,17 @@ Result<std::string> goldImages(Project& project, Split split, const rules::Image
         }
         return out;
     };
-    return goldPairs(project, split, CandidateKind::Image, taste.tieBand,
-                     {{"modality", "image"}, {"annotator", "rule:" + taste.name}}, sidesOf);
+    auto pairs = goldPairs(project, split, CandidateKind::Image, taste.tieBand,
+                           {{"modality", "image"}, {"annotator", "rule:" + taste.name}}, sidesOf);
+    if (!pairs && leftOut > 0)
+        return fail(Code::InvalidInput,
+                    fmt::format("no pair of images of the {} split can be measured on: the images of {} cannot be read or were changed",
+                                splitName(split), leftOut == 1 ? "1 pair" : fmt::format("{} pairs", leftOut)),
+                    "`pairlab-cli check P` names them; import whole copies.");
+    if (leftOut > 0)
+        log::warn("{} pairs of images of the {} split are left out of the measurement: their images cannot be read or were changed", leftOut,
+                  splitName(split));
+    return pairs;
 }
 
 // A judge that was trained on the same votes as the policy it judges knows them by heart: said with every figure.
@@ -138,7 +155,8 @@ Result<std::string> startEvaluate(Project& project, Supervisor& supervisor, cons
     if (rewardModel) {
         run.parameters["mode"] = "reward_accuracy";
         if (imageTaste) {
-            PL_TRY(run.dataTexts["pairs.jsonl"], goldImages(project, request.split, *imageTaste, run.images));
+            int64_t unreadable = 0;
+            PL_TRY(run.dataTexts["pairs.jsonl"], goldImages(project, request.split, *imageTaste, run.images, unreadable));
         } else if (textTaste) {
             PL_TRY(run.dataTexts["pairs.jsonl"], goldTexts(project, request.split, *textTaste));
         } else if (request.judge.empty() || request.judge == "votes") {
