@@ -11,6 +11,7 @@ constexpr double kFloat = 4;
 constexpr double kProgram = 330e6;        ///< resident set of the worker with libtorch before a model is there, measured
 constexpr double kLogitsChunk = 1 << 19;  ///< elements; as core/learn/models/kernels.cpp cuts them
 constexpr double kLogitsRows = 16;        ///< at least
+constexpr double kKeptProbabilities = 1 << 26; ///< elements; as there
 constexpr double kFits = 0.75, kTight = 0.95;
 
 double d(int64_t n) { return static_cast<double>(n); }
@@ -71,15 +72,19 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
     if (plan.referenceBeside && plan.adapterRank == 0)
         out.reference = kFloat * parameters;
     const double layer = keptPerLayer(model, plan.packed);
+    // The layer that the backward pass is in works on as much again as it keeps.
     out.activations = kFloat * positions *
-                      ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 2 * layer : d(model.layers) * layer) + 2 * d(model.hiddenSize));
+                      ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 3 * layer : (d(model.layers) + 1) * layer) +
+                       2 * d(model.hiddenSize));
     if (plan.method == TrainMethod::Grpo) {
         const double cache = kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest);
         out.activations = std::max(out.activations, cache); // answers are written and trained on by turns
     }
     if (plan.method != TrainMethod::RewardModel) {
         const double rows = std::max(kLogitsChunk / std::max(d(model.vocabSize), 1.0), kLogitsRows);
-        out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * positions * d(model.hiddenSize));
+        const double probabilities = positions * d(model.vocabSize); // kept for the backward pass up to a size
+        out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * positions * d(model.hiddenSize) +
+                             (probabilities <= kKeptProbabilities ? probabilities : 0));
     }
     return out;
 }
