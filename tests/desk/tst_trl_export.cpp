@@ -118,6 +118,8 @@ class TestTrlExport : public QObject {
 
 private Q_SLOTS:
     void initTestCase() {
+        if (!catalog().find("dpo"))
+            QSKIP("the plugins, whose parameters these runs have, are not built in this configuration");
         m_golden = must(readJsonFile(kGolden + "trl_steps/dpo.json"));
         must(os::makeDirs(model()));
         for (const char* file : {"trl/policy/config.json", "trl/policy/model.safetensors", "trl_steps/tokenizer.json", "trl_steps/tokenizer_config.json"})
