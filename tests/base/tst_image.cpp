@@ -4,8 +4,11 @@
 #include "core/base/hash.h"
 #include "core/base/image.h"
 #include "tests/base/check.h"
+#include "tests/base/png_bytes.h"
 
 using namespace pl;
+using png::chunk;
+using png::number;
 
 namespace {
 
@@ -15,15 +18,6 @@ Image noisy(int32_t width, int32_t height, uint64_t seed = 1) {
     for (size_t i = 0; i < image.rgb.size(); ++i)
         image.rgb[i] = static_cast<uint8_t>(i % 7 ? mix64(seed + i) : i / 7);
     return image;
-}
-
-std::string number(uint32_t value) {
-    return {char(value >> 24), char(value >> 16), char(value >> 8), char(value)};
-}
-
-std::string chunk(const std::string& type, const std::string& data) {
-    const std::string body = type + data;
-    return number(uint32_t(data.size())) + body + number(uint32_t(crc32(0, reinterpret_cast<const Bytef*>(body.data()), uInt(body.size()))));
 }
 
 const std::string kSignature("\x89PNG\r\n\x1a\n", 8);

@@ -8,8 +8,11 @@
 
 #include "core/base/os/process.h"
 #include "tests/base/check.h"
+#include "tests/base/png_bytes.h"
 
 using namespace pl;
+using png::chunk;
+using png::number;
 
 namespace {
 
@@ -29,13 +32,6 @@ int furthest(const Image& image, int width, int height, const QByteArray& rgb) {
     return out;
 }
 
-std::string number(uint32_t value) {
-    return {char(value >> 24), char(value >> 16), char(value >> 8), char(value)};
-}
-std::string chunk(const std::string& type, const std::string& data) {
-    const std::string body = type + data;
-    return number(uint32_t(data.size())) + body + number(uint32_t(crc32(0, reinterpret_cast<const Bytef*>(body.data()), uInt(body.size()))));
-}
 std::string hex(const char* digits) {
     return QByteArray::fromHex(digits).toStdString();
 }
