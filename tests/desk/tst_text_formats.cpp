@@ -348,6 +348,28 @@ private Q_SLOTS:
             aBetter += aGood;
         }
         QVERIFY(aBetter > 0 && aBetter < 20);
+        std::vector<ImportRow> marked;
+        for (int i = 0; i < 20; ++i) {
+            ImportRow row;
+            row.prompt.content = "M" + std::to_string(i);
+            row.chosen = "good m" + std::to_string(i);
+            row.rejected = "poor m" + std::to_string(i);
+            row.rejectedBad = true;
+            marked.push_back(row);
+        }
+        must(desk.project->importRows({"marked", "sha", "trl", desk.task, "imported"}, marked));
+        int seenMarks = 0;
+        for (const CurrentVote& vote : std::vector<CurrentVote>(desk.project->currentVotes())) {
+            const auto item = must(desk.project->pairItem(vote.comparison));
+            if (!item.prompt.content.starts_with("M"))
+                continue;
+            const bool aGood = item.a.content.starts_with("good");
+            QCOMPARE(vote.badA, !aGood);
+            QCOMPARE(vote.badB, aGood);
+            ++seenMarks;
+        }
+        QCOMPARE(seenMarks, 20);
+        must(desk.project->revertImport(must(desk.project->importBatches())[0].id));
         // A frozen row speaks of chosen and rejected.
         DatasetSpec spec;
         spec.name = "all";
