@@ -445,6 +445,7 @@ private Q_SLOTS:
         QVERIFY(!outcomes->browser()->isVisible() && !outcomes->choice()->isVisible());
         QVERIFY(!shows(page, u"Which is better was said"_s));
         QVERIFY(clipped(page).isEmpty());
+        QTRY_VERIFY(which->findData(u"0003-evaluate"_s) >= 0); // each run is read on its own thread, in any order
         which->setCurrentIndex(which->findData(u"0003-evaluate"_s));
         QTRY_VERIFY(outcomes->browser()->isVisible() && outcomes->choice()->isVisible());
         QVERIFY(shows(page, u"Which is better was said by gold rule larger"_s));
