@@ -262,7 +262,8 @@ public:
     Status backupIfDue();
     Result<CheckReport> check();
 
-    struct Impl; ///< shared by the files of store/
+    struct Impl;  ///< shared by the files of store/
+    Impl& impl() { return *m; } ///< for store/ alone: what would crowd this class is a free function in a header of its own
 
 private:
     explicit Project(std::unique_ptr<Impl> impl);
