@@ -10,6 +10,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/export_parts.h"
+#include "core/desk/exchange/stepwise.h"
 
 namespace pl::desk {
 
@@ -89,11 +90,20 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
     };
     PL_CHECK(beside("ties.jsonl", report.ties));
     PL_CHECK(beside("unpaired.jsonl", report.unpaired));
+    int64_t steps = 0;
+    PL_TRY(const std::string stepwise, stepwiseRows(project, spec, &steps));
+    if (steps) {
+        const std::string path = out + ".stepwise.jsonl";
+        PL_CHECK(os::writeFileAtomic(path, stepwise));
+        report.files.push_back(path);
+        hashes[os::baseName(path)] = sha256Hex(stepwise);
+    }
     PL_CHECK(removeStale(out, report.files));
     const DatasetCounts& n = dataset.counts;
     const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
     note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"
                                                    : "ties are in .ties.jsonl: TRL would train a tie as a preference");
+    note(steps, "answers with a first wrong step are in .stepwise.jsonl");
     note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");
     note(n.identical, "pairs called identical carry no preference");
     note(n.disagreements, "pairs whose votes cancel out were left out");

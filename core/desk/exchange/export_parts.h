@@ -59,7 +59,7 @@ inline void noteLoss(ExportReport& report, int64_t count, const char* what) {
 
 /// Removes the rows that an earlier export to this path wrote beside it and this one did not: they are of other votes.
 inline Status removeStale(const std::string& out, const std::vector<std::string>& written) {
-    for (const char* name : {".ties.jsonl", ".unpaired.jsonl", ".rankings.jsonl", ".rankings.json"}) {
+    for (const char* name : {".ties.jsonl", ".unpaired.jsonl", ".stepwise.jsonl", ".rankings.jsonl", ".rankings.json"}) {
         const std::string path = out + name;
         if (std::find(written.begin(), written.end(), path) == written.end() && os::exists(path) && !os::isDir(path))
             PL_CHECK(os::removeTree(path));

@@ -32,7 +32,7 @@ Json promptValue(const std::string& content) {
     return content;
 }
 
-/// Attributes of a and b, as those of chosen and rejected; what is said of the pair names the side.
+/// Attributes or marks of a and b, as those of chosen and rejected; what is said of the pair names the side.
 Json bySide(const Json& attributes, bool aWins) {
     if (!attributes.is_object())
         return attributes;
@@ -408,7 +408,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                         if (!details.null(1))
                             line["rationale"] = details.text(1);
                         if (!details.null(2))
-                            line["spans"] = details.json(2);
+                            line["spans"] = bySide(details.json(2), aWins);
                         if (!details.null(3))
                             line["ranking"] = details.json(3);
                         if (!details.null(4))

@@ -78,6 +78,7 @@ Result<Ack> Project::Impl::moveIn(Id task, Id annotator, bool redo) {
     std::string uuid;
     PL_TRY(const Id event, appendEvent(draft, &uuid));
     setCurrent({task, draft.comparison, annotator, draft.occasion}, redo ? target : before);
+    followEdit(target, redo);
     return ackFor(event, std::move(uuid), draft.comparison);
 }
 

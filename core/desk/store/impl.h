@@ -177,6 +177,10 @@ struct Project::Impl {
     Id undoTarget(Id task, Id annotator);
     Id redoTarget(Id task, Id annotator, Id* cancels = nullptr);
 
+    // --- edits.cpp (inside a transaction) ---
+    /// What an edit made is hidden with its judgement and comes back with it; nothing happens for other judgements.
+    void followEdit(Id event, bool back);
+
     // --- backups.cpp ---
     Result<std::string> backup();
 

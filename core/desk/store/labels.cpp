@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sqlite3.h>
 
+#include "core/desk/domain/text_marks.h"
 #include "core/desk/store/impl.h"
 
 namespace pl::desk {
@@ -489,6 +490,10 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
     draft.view = input.view;
     draft.firstPaintMs = input.firstPaintMs;
     draft.activeMs = input.activeMs;
+    if (input.spans.is_object() && input.spans.contains("unit")) {
+        PL_TRY(const LabelItem item, itemIn(draft.comparison));
+        PL_CHECK(marksOf(input.spans, item.a.content, item.b.content));
+    }
     if (input.edited) {
         PL_TRY(const Comparison pair, comparisonIn(draft.comparison));
         NewCandidate edited;
