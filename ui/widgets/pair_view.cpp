@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -18,6 +20,7 @@
 #include "ui/widgets/basics.h"
 #include "ui/widgets/image_loader.h"
 #include "ui/widgets/image_view.h"
+#include "ui/widgets/text_match.h"
 #include "ui/widgets/text_pane.h"
 
 namespace pl::ui {
@@ -94,9 +97,21 @@ public:
     }
     double tint() const { return m_strength; }
 
+    void setCover(QWidget* widget) {
+        if (cover)
+            cover->deleteLater();
+        cover = widget;
+        pane->setVisible(!cover);
+        if (!cover)
+            return;
+        layout()->addWidget(cover);
+        cover->show(); // now, so that it can take the focus
+    }
+
     SideTag* tag;
     TextLabel *markLabel, *note;
     TextPane* pane;
+    QWidget* cover = nullptr;
 
 protected:
     void paintEvent(QPaintEvent* event) override {
@@ -149,7 +164,11 @@ struct PairView::Private {
     QString id;
     QList<Turn> prompt;
     std::array<QString, 2> text;
+    std::array<QString, 2> notes, ownNotes;
+    std::optional<TextMatch> match; ///< made when first needed
     TextView view = TextView::Raw;
+    QString turnsKey;
+    bool folded = false, synced = false, following = false;
     bool collapsed = false, allTurns = false;
     int promptLines = 4;
     std::array<bool, 2> paintedSide{true, true};
@@ -209,6 +228,7 @@ struct PairView::Private {
             sides[static_cast<size_t>(side)] = frame;
             row->addWidget(frame, 100);
             frame->pane->setPaintListener([this, side](qint64 ns) { painted(side, ns); });
+            QObject::connect(frame->pane->verticalScrollBar(), &QScrollBar::valueChanged, q, [this, side] { follow(side); });
         }
         dockHolder = new QWidget;
         auto* holder = new QVBoxLayout(dockHolder);
@@ -219,10 +239,7 @@ struct PairView::Private {
         row->addStretch(0);
         column->addWidget(body, 1);
         QObject::connect(fold, &QPushButton::clicked, q, [this] { q->setPromptCollapsed(!collapsed); });
-        QObject::connect(earlier, &QPushButton::clicked, q, [this] {
-            allTurns = !allTurns;
-            showPrompt();
-        });
+        QObject::connect(earlier, &QPushButton::clicked, q, [this] { q->toggleTurns(); });
         animation.setStartValue(1.0);
         animation.setEndValue(0.0);
         QObject::connect(&animation, &QVariantAnimation::valueChanged, q, [this](const QVariant& v) {
@@ -267,11 +284,65 @@ struct PairView::Private {
         promptPane->setRaw(shown);
         promptLine->setText(prompt.isEmpty() ? QString() : safeText(prompt.last().text.left(400)));
         earlier->setVisible(turns > 1);
-        earlier->setText(allTurns ? u"Last turn only"_s : u"%1 earlier turns"_s.arg(turns - 1));
+        earlier->setText(allTurns     ? u"Last turn only"_s
+                         : turns == 2 ? u"1 earlier turn"_s
+                                      : u"%1 earlier turns"_s.arg(turns - 1));
+        if (!turnsKey.isEmpty())
+            earlier->setToolTip((allTurns ? u"The last turn alone: %1"_s : u"The whole conversation: %1; Shift+PgUp and PgDn scroll it"_s)
+                                    .arg(turnsKey)
+                                    .toHtmlEscaped());
+        if (allTurns) // what is judged is the answer to the last one
+            promptPane->verticalScrollBar()->setValue(promptPane->verticalScrollBar()->maximum());
+    }
+
+    qsizetype foldAt() const {
+        return folded && view != TextView::Markdown ? commonBeginning(text[0], text[1]) : 0;
+    }
+
+    /// The other answer goes where this one says the same.
+    void follow(Side side) {
+        if (!synced || following || loading || showsImages)
+            return;
+        following = true;
+        TextPane* lead = sides[static_cast<size_t>(side)]->pane;
+        TextPane* other = sides[side == Side::A ? 1 : 0]->pane;
+        QScrollBar *from = lead->verticalScrollBar(), *to = other->verticalScrollBar();
+        if (from->value() <= 0) {
+            to->setValue(0);
+        } else if (from->value() >= from->maximum()) {
+            to->setValue(to->maximum());
+        } else if (view == TextView::Markdown) {
+            to->setValue(static_cast<int>(static_cast<double>(from->value()) / from->maximum() * to->maximum()));
+        } else {
+            if (!match)
+                match.emplace(text[0], text[1]);
+            const qsizetype at = lead->sourceAtTop();
+            other->scrollToSource(side == Side::A ? match->inB(at) : match->inA(at));
+        }
+        following = false;
+    }
+
+    /// What a key scrolls: both, or the longer one, which the other follows.
+    QList<QScrollBar*> moved() const {
+        QScrollBar *a = sides[0]->pane->verticalScrollBar(), *b = sides[1]->pane->verticalScrollBar();
+        if (!synced)
+            return {a, b};
+        return {a->maximum() >= b->maximum() ? a : b};
+    }
+
+    void showNotes() {
+        for (size_t i = 0; i < 2; ++i) {
+            QStringList all;
+            for (const QString& each : {ownNotes[i], notes[i]})
+                if (!each.isEmpty())
+                    all.append(each);
+            sides[i]->note->setText(all.join(u", "_s));
+        }
     }
 
     void showSides() {
-        std::array<QString, 2> notes;
+        notes = {};
+        const qsizetype fold = foldAt();
         if (view == TextView::Diff) {
             const QByteArray a = text[0].toUtf8(), b = text[1].toUtf8();
             std::vector<std::pair<size_t, size_t>> onlyA, onlyB;
@@ -284,8 +355,8 @@ struct PairView::Private {
                 if (s.kind == pl::text::DiffKind::OnlyB)
                     onlyB.emplace_back(s.bBegin, s.bEnd);
             }
-            sides[0]->pane->setMarked(text[0], onlyA, color(Tone::SideA));
-            sides[1]->pane->setMarked(text[1], onlyB, color(Tone::SideB));
+            sides[0]->pane->setMarked(text[0], onlyA, color(Tone::SideA), fold);
+            sides[1]->pane->setMarked(text[1], onlyB, color(Tone::SideB), fold);
             notes.fill(u"word diff"_s);
         } else {
             for (size_t i = 0; i < 2; ++i) {
@@ -293,7 +364,7 @@ struct PairView::Private {
                     notes[i] = u"Markdown"_s;
                     continue;
                 }
-                sides[i]->pane->setRaw(text[i]);
+                sides[i]->pane->setRaw(text[i], fold);
                 if (view == TextView::Markdown)
                     notes[i] = u"too large for Markdown: shown raw"_s;
             }
@@ -301,8 +372,10 @@ struct PairView::Private {
         for (size_t i = 0; i < 2; ++i) {
             if (text[i].isEmpty())
                 notes[i] = u"empty answer"_s;
-            sides[i]->note->setText(notes[i]);
+            if (synced)
+                notes[i] += notes[i].isEmpty() ? u"scrolls along"_s : u", scrolls along"_s;
         }
+        showNotes();
     }
 
     void painted(Side side, qint64 ns) {
@@ -338,7 +411,11 @@ void PairView::setPair(const QString& id, const QList<Turn>& prompt, const QStri
     d->text = {a, b};
     d->allTurns = false;
     d->at = 0;
+    d->match.reset();
+    d->ownNotes = {};
     d->showPrompt();
+    for (SideFrame* side : d->sides)
+        side->setCover(nullptr);
     d->showSides();
     for (SideFrame* side : d->sides)
         side->markLabel->clear();
@@ -373,7 +450,9 @@ ImageLoader* PairView::imageLoader() const {
     return d->loader;
 }
 QString PairView::viewName() const {
-    return d->showsImages ? d->images->viewName() : textViewName(d->view);
+    if (d->showsImages)
+        return d->images->viewName();
+    return textViewName(d->view) + (d->foldAt() > 0 ? u"+fold"_s : QString());
 }
 QString PairView::problem(Side side) const {
     return d->showsImages ? d->images->problem(side) : QString();
@@ -386,8 +465,8 @@ QString PairView::pairId() const {
 void PairView::clear() {
     setPair({}, QList<Turn>{}, {}, {});
     d->paintedSide = {true, true};
-    for (SideFrame* side : d->sides)
-        side->note->clear();
+    d->notes = d->ownNotes = {};
+    d->showNotes();
 }
 
 TextView PairView::view() const {
@@ -404,6 +483,60 @@ void PairView::setView(TextView view) {
 
 void PairView::toggleView(TextView view) {
     setView(d->view == view ? TextView::Raw : view);
+}
+
+void PairView::setFolded(bool folded) {
+    if (std::exchange(d->folded, folded) != folded)
+        d->showSides();
+}
+bool PairView::isFolded() const {
+    return d->folded;
+}
+qsizetype PairView::foldable() const {
+    return d->showsImages ? 0 : commonBeginning(d->text[0], d->text[1]);
+}
+
+void PairView::setSynced(bool synced) {
+    if (std::exchange(d->synced, synced) == synced)
+        return;
+    const int top = d->sides[0]->pane->verticalScrollBar()->value();
+    d->showSides();
+    d->sides[0]->pane->verticalScrollBar()->setValue(top);
+}
+bool PairView::isSynced() const {
+    return d->synced;
+}
+
+void PairView::toggleTurns() {
+    if (d->prompt.size() < 2)
+        return;
+    d->allTurns = !d->allTurns;
+    d->showPrompt();
+}
+bool PairView::showsTurns() const {
+    return d->allTurns;
+}
+int PairView::earlierTurns() const {
+    return std::max(0, static_cast<int>(d->prompt.size()) - 1);
+}
+void PairView::setTurnsKey(const QString& key) {
+    d->turnsKey = key;
+    d->showPrompt();
+}
+void PairView::scrollPrompt(int pages) {
+    QScrollBar* bar = d->promptPane->verticalScrollBar();
+    bar->setValue(bar->value() + pages * std::max(1, bar->pageStep() - lineHeight(TextStyle::Reading)));
+}
+
+void PairView::setCover(Side side, QWidget* cover) {
+    d->sides[static_cast<size_t>(side)]->setCover(cover);
+}
+void PairView::setNote(Side side, const QString& words) {
+    d->ownNotes[static_cast<size_t>(side)] = words;
+    d->showNotes();
+}
+QString PairView::sourceText(Side side) const {
+    return d->text[static_cast<size_t>(side)];
 }
 
 void PairView::setPromptCollapsed(bool collapsed) {
@@ -432,19 +565,14 @@ void PairView::setMark(Side side, const QString& word, Tone tone) {
 void PairView::scrollPages(int pages) {
     if (d->showsImages)
         return d->images->panBy({0, -pages * d->images->height() / 2.0});
-    for (SideFrame* side : d->sides) {
-        QScrollBar* bar = side->pane->verticalScrollBar();
-        // One line of the last page stays in sight.
+    for (QScrollBar* bar : d->moved()) // one line of the last page stays in sight
         bar->setValue(bar->value() + pages * std::max(1, bar->pageStep() - lineHeight(TextStyle::Reading)));
-    }
 }
 void PairView::scrollLines(int lines) {
     if (d->showsImages)
         return d->images->panBy({0, -1.0 * lines * lineHeight(TextStyle::Reading)});
-    for (SideFrame* side : d->sides) {
-        QScrollBar* bar = side->pane->verticalScrollBar();
+    for (QScrollBar* bar : d->moved())
         bar->setValue(bar->value() + lines * lineHeight(TextStyle::Reading));
-    }
 }
 void PairView::scrollTo(Side side, double fraction) {
     QScrollBar* bar = d->sides[static_cast<size_t>(side)]->pane->verticalScrollBar();

@@ -48,7 +48,8 @@ public:
     bool isImagePair() const;
     ImageView* images() const;
     ImageLoader* imageLoader() const;
-    /// What is on, as it is recorded with a vote: "raw", "markdown", "diff", or a view of the images.
+    /// What is on, as it is recorded with a vote: "raw", "markdown", "diff", or a view of the images; "raw+fold" or "diff+fold" while
+    /// what both answers begin with is folded away.
     QString viewName() const;
     /// Why this side cannot be judged; empty when it can. A text always can.
     QString problem(Side side) const;
@@ -58,6 +59,30 @@ public:
     void setView(TextView view);
     /// M or W pressed: on, or back to raw.
     void toggleView(TextView view);
+
+    /// What both answers begin with as one line in each ("… 312 characters the same"); the whole texts in Markdown. Stays on from pair
+    /// to pair.
+    void setFolded(bool folded);
+    bool isFolded() const;
+    /// How many UTF-16 units the texts of this pair can be folded by; 0: they begin differently.
+    qsizetype foldable() const;
+    /// Both answers scroll to where they say the same, whichever is moved; off, both by as much, or one alone with the wheel.
+    void setSynced(bool synced);
+    bool isSynced() const;
+    /// The earlier turns of a conversation: folded away for every new pair. Nothing happens when there are none.
+    void toggleTurns();
+    bool showsTurns() const;
+    int earlierTurns() const;
+    /// Named by the tooltip of the link that does the same.
+    void setTurnsKey(const QString& key);
+    void scrollPrompt(int pages);
+
+    /// A widget in the place of an answer (an editor), of its size; null: the answer again. Belongs to the view.
+    void setCover(Side side, QWidget* cover);
+    /// Beside what the view says of the answer ("word diff"); empty hides it.
+    void setNote(Side side, const QString& words);
+    /// The answer as it is, whatever the view makes of it.
+    QString sourceText(Side side) const;
 
     void setPromptCollapsed(bool collapsed);
     bool isPromptCollapsed() const;

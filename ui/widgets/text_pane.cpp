@@ -17,6 +17,7 @@
 #include <QTextList>
 
 #include "ui/theme/theme.h"
+#include "ui/widgets/code_tokens.h"
 #include "ui/widgets/pair_view.h"
 
 namespace pl::ui {
@@ -29,71 +30,6 @@ qint64 steadyNow() {
 
 QVariant ClosedDocument::loadResource(int, const QUrl&) {
     return {};
-}
-
-namespace {
-/// Characters that change or hide what is read: bidi controls, zero width ones (not the joiners emoji and Indic
-/// scripts need), and control characters.
-bool isHidden(QChar c) {
-    const ushort u = c.unicode();
-    if (u < 0x20)
-        return u != '\n' && u != '\t';
-    return u == 0x7f || (u >= 0x80 && u < 0xa0) || u == 0x200b || u == 0x200e || u == 0x200f ||
-        (u >= 0x202a && u <= 0x202e) || (u >= 0x2060 && u <= 0x2069) || u == 0xfeff || u == 0x61c || u == 0xfffc ||
-        u == 0x2028 || u == 0x2029;
-}
-
-QString mark(QChar c) {
-    return u"⟨U+%1⟩"_s.arg(c.unicode(), 4, 16, QChar(u'0')).toUpper();
-}
-
-/// Where to cut a string so that no surrogate pair is split.
-qsizetype safeCut(QStringView text, qsizetype at) {
-    return at > 0 && at < text.size() && text[at].isLowSurrogate() ? at - 1 : at;
-}
-
-/// Display text, and (optionally) for each UTF-16 index of the source its place in the display text.
-QString display(const QString& source, const TextLimits& limits, std::vector<qsizetype>* map) {
-    QString text = source;
-    QString tail;
-    if (text.size() > limits.maxChars) {
-        const qsizetype cut = safeCut(text, limits.maxChars);
-        tail = u"\n… %1 more characters are not shown"_s.arg(text.size() - cut);
-        text.truncate(cut);
-    }
-    QString out;
-    out.reserve(text.size() + 64);
-    if (map)
-        map->assign(static_cast<size_t>(source.size()) + 1, -1);
-    int line = 0;
-    for (qsizetype i = 0; i < text.size(); ++i) {
-        const QChar c = text[i];
-        if (map)
-            (*map)[static_cast<size_t>(i)] = out.size();
-        if (c == u'\r' && i + 1 < text.size() && text[i + 1] == u'\n')
-            continue;
-        if (isHidden(c)) {
-            out += mark(c);
-            line += 8;
-        } else {
-            out += c;
-            line = c == u'\n' ? 0 : line + 1;
-        }
-        // Layout of one endless line is quadratic: break it, at a place that splits no character.
-        if (line >= limits.maxLine && !c.isHighSurrogate()) {
-            out += u'\n';
-            line = 0;
-        }
-    }
-    if (map)
-        for (size_t i = static_cast<size_t>(text.size()); i < map->size(); ++i)
-            (*map)[i] = out.size();
-    return out + tail;
-}
-} // namespace
-
-QString safeText(const QString& text, const TextLimits& limits) {
-    return display(text, limits, nullptr);
 }
 
 // ---- Markdown
@@ -127,6 +63,7 @@ public:
         int paragraphDepth = 0;
         bool fence = false, afterBlank = false;
         QString fenceMark;
+        CodeTokens tokens{QString()};
         const auto flush = [&] {
             if (!paragraph.isEmpty()) {
                 block(blockFormat(TextStyle::Reading, m_any ? m_gap : 0), paragraphDepth, false);
@@ -152,13 +89,14 @@ public:
                     continue;
                 }
                 block(blockFormat(TextStyle::Mono, 0), 1, true);
-                m_cursor.insertText(line, m_code);
+                code(line, tokens);
                 continue;
             }
             if (trimmed.startsWith(u"```") || trimmed.startsWith(u"~~~")) {
                 flush();
                 fence = true;
                 fenceMark = trimmed.left(3);
+                tokens = CodeTokens(trimmed.mid(trimmed.lastIndexOf(fenceMark[0]) + 1));
                 afterBlank = true;
                 continue;
             }
@@ -213,11 +151,35 @@ public:
     }
 
 private:
+    /// A line of a fenced block: weight, slant and colour tell its parts.
+    void code(const QString& line, CodeTokens& tokens) {
+        qsizetype at = 0;
+        for (const CodeSpan& span : tokens.line(line)) {
+            m_cursor.insertText(line.mid(at, span.begin - at), m_code);
+            QTextCharFormat format = m_code;
+            switch (span.token) {
+            case CodeToken::Keyword: format.setFontWeight(QFont::Bold); break;
+            case CodeToken::String: format.setForeground(color(Tone::Ok)); break;
+            case CodeToken::Number: format.setForeground(color(Tone::Warn)); break;
+            case CodeToken::Comment:
+                format.setForeground(color(Tone::Second));
+                format.setFontItalic(true);
+                break;
+            case CodeToken::Plain: break;
+            }
+            m_cursor.insertText(line.mid(span.begin, span.length), format);
+            at = span.begin + span.length;
+        }
+        m_cursor.insertText(line.mid(at), m_code);
+    }
+
     void block(QTextBlockFormat format, int depth, bool code) {
         depth = std::min(depth, m_limits.maxDepth);
         format.setLeftMargin(depth * px(Size::GapL));
-        if (code)
+        if (code) {
             format.setBackground(color(Tone::Sunken));
+            format.setLayoutDirection(Qt::LeftToRight); // code is, whatever its strings say
+        }
         if (m_any)
             m_cursor.insertBlock(format, m_plain);
         else
@@ -384,7 +346,15 @@ TextPane::TextPane(QWidget* parent) : QTextEdit(parent) {
     restyle();
 }
 
-void TextPane::show(const QString& text) {
+void TextPane::show(const QString& source, qsizetype folded) {
+    if (source != m_source) {
+        m_source = source;
+        m_marks.clear();
+    }
+    m_markdown = false;
+    m_folds = folded > 0;
+    m_differs.clear();
+    m_shown = ShownText(source, {}, folded);
     setExtraSelections({});
     document()->clear();
     QTextCursor cursor(document());
@@ -393,30 +363,35 @@ void TextPane::show(const QString& text) {
     cursor.setBlockFormat(format);
     QTextCharFormat chars;
     chars.setFont(textFont(TextStyle::Reading));
-    cursor.insertText(text, chars);
+    cursor.insertText(m_shown.text(), chars);
     moveCursor(QTextCursor::Start);
     verticalScrollBar()->setValue(0);
 }
 
-void TextPane::setRaw(const QString& text) {
-    show(safeText(text));
+void TextPane::setRaw(const QString& text, qsizetype folded) {
+    show(text, folded);
+    drawMarks();
 }
 
 bool TextPane::setMarkdownView(const QString& text) {
     setExtraSelections({});
     if (!renderMarkdown(*document(), text))
         return false;
+    if (text != m_source)
+        m_marks.clear();
+    m_source = text;
+    m_markdown = true;
+    m_folds = false;
+    m_differs.clear();
     moveCursor(QTextCursor::Start);
     verticalScrollBar()->setValue(0);
     return true;
 }
 
-void TextPane::setMarked(const QString& text, const std::vector<std::pair<size_t, size_t>>& byteRanges,
-                         const QColor& tone) {
-    std::vector<qsizetype> map;
-    show(display(text, {}, &map));
+void TextPane::setMarked(const QString& text, const std::vector<std::pair<size_t, size_t>>& byteRanges, const QColor& tone,
+                         qsizetype folded) {
+    show(text, folded);
     // Byte offsets of UTF-8 to UTF-16 indices, walking the text once.
-    QList<ExtraSelection> selections;
     size_t byte = 0;
     qsizetype index = 0;
     const auto advance = [&](size_t target) {
@@ -430,38 +405,96 @@ void TextPane::setMarked(const QString& text, const std::vector<std::pair<size_t
             byte += c.unicode() < 0x80 ? 1 : c.unicode() < 0x800 ? 2 : 3;
             ++index;
         }
-        return map[static_cast<size_t>(index)];
+        return static_cast<int>(m_shown.shownAt(index));
     };
-    constexpr qsizetype kMostMarks = 2000;
+    constexpr size_t kMostMarks = 2000;
     for (const auto& [begin, end] : byteRanges) {
-        const qsizetype from = advance(begin), to = advance(end);
-        if (to <= from || selections.size() >= kMostMarks)
-            continue;
-        ExtraSelection selection;
-        selection.cursor = QTextCursor(document());
-        selection.cursor.setPosition(static_cast<int>(from));
-        selection.cursor.setPosition(static_cast<int>(to), QTextCursor::KeepAnchor);
-        selection.format.setUnderlineStyle(QTextCharFormat::SingleUnderline);
-        selections.append(selection);
+        const int from = advance(begin), to = advance(end);
+        if (to > from && m_differs.size() < kMostMarks)
+            m_differs.emplace_back(from, to);
     }
-    setExtraSelections(selections);
-    m_markTone = tone;
-    retoneMarks();
+    m_differTone = tone;
+    drawMarks();
 }
 
-/// The colours of the marks from the theme of now, so that text of the new theme never stands on marks of the old one.
-void TextPane::retoneMarks() {
-    QList<ExtraSelection> selections = extraSelections();
-    if (selections.isEmpty())
+void TextPane::setMarks(const QList<TextMark>& marks) {
+    if (marks == m_marks)
         return;
-    for (const Tone side : {Tone::SideA, Tone::SideB})
-        if (m_markTone == color(side, false) || m_markTone == color(side, true))
-            m_markTone = color(side);
-    for (ExtraSelection& selection : selections) {
-        selection.format.setBackground(mix(color(Tone::Surface), m_markTone, 0.18));
-        selection.format.setUnderlineColor(m_markTone);
+    m_marks = marks;
+    drawMarks();
+}
+
+void TextPane::drawMarks() {
+    QList<ExtraSelection> selections;
+    const auto add = [&](qsizetype from, qsizetype to, const QColor& tone, double strength, QTextCharFormat::UnderlineStyle line) {
+        ExtraSelection selection;
+        selection.cursor = QTextCursor(document());
+        const int last = document()->characterCount() - 1;
+        selection.cursor.setPosition(std::clamp(static_cast<int>(from), 0, last));
+        selection.cursor.setPosition(std::clamp(static_cast<int>(to), 0, last), QTextCursor::KeepAnchor);
+        selection.format.setBackground(mix(color(Tone::Surface), tone, strength));
+        if (line != QTextCharFormat::NoUnderline) {
+            selection.format.setUnderlineStyle(line);
+            selection.format.setUnderlineColor(tone);
+        }
+        selections.append(selection);
+    };
+    for (const Tone side : {Tone::SideA, Tone::SideB}) // text of the new theme never stands on marks of the old one
+        if (m_differTone == color(side, false) || m_differTone == color(side, true))
+            m_differTone = color(side);
+    if (m_folds) { // no words of the answer
+        add(0, document()->firstBlock().length() - 1, color(Tone::Second), 0.12, QTextCharFormat::NoUnderline);
+        selections.last().format.setForeground(color(Tone::Second));
     }
+    for (const auto& [from, to] : m_differs)
+        add(from, to, m_differTone, 0.18, QTextCharFormat::SingleUnderline);
+    if (!m_markdown)
+        for (const TextMark& mark : m_marks) {
+            const qsizetype from = m_shown.shownAt(mark.begin), to = m_shown.shownAt(mark.end);
+            switch (mark.style) {
+            case MarkStyle::Good: add(from, to, color(Tone::Ok), 0.2, QTextCharFormat::SingleUnderline); break;
+            case MarkStyle::Bad: add(from, to, color(Tone::Error), 0.2, QTextCharFormat::WaveUnderline); break;
+            case MarkStyle::Neutral: add(from, to, color(Tone::Second), 0.18, QTextCharFormat::DotLine); break;
+            case MarkStyle::Current: add(from, to, color(Tone::Text), 0.1, QTextCharFormat::NoUnderline); break;
+            case MarkStyle::Wrong: add(from, to, color(Tone::Error), 0.2, QTextCharFormat::WaveUnderline); break;
+            case MarkStyle::Done: add(from, to, color(Tone::Ok), 0.0, QTextCharFormat::SingleUnderline); break;
+            }
+        }
     setExtraSelections(selections);
+}
+
+void TextPane::setCaretMode(bool on) {
+    m_caret = on;
+    if (!on) {
+        QTextCursor cursor = textCursor();
+        cursor.clearSelection();
+        setTextCursor(cursor);
+    }
+    viewport()->update();
+}
+
+std::pair<qsizetype, qsizetype> TextPane::selectedSource() const {
+    const QTextCursor cursor = textCursor();
+    return {m_shown.sourceAt(cursor.selectionStart()), m_shown.sourceAt(cursor.selectionEnd())};
+}
+
+void TextPane::selectSource(qsizetype begin, qsizetype end) {
+    QTextCursor cursor(document());
+    const int last = document()->characterCount() - 1;
+    cursor.setPosition(std::clamp(static_cast<int>(m_shown.shownAt(begin)), 0, last));
+    cursor.setPosition(std::clamp(static_cast<int>(m_shown.shownAt(end)), 0, last), QTextCursor::KeepAnchor);
+    setTextCursor(cursor);
+    ensureCursorVisible();
+}
+
+qsizetype TextPane::sourceAtTop() const {
+    return m_shown.sourceAt(cursorForPosition({0, 0}).position());
+}
+
+void TextPane::scrollToSource(qsizetype at) {
+    QTextCursor cursor(document());
+    cursor.setPosition(std::clamp(static_cast<int>(m_shown.shownAt(at)), 0, document()->characterCount() - 1));
+    verticalScrollBar()->setValue(verticalScrollBar()->value() + cursorRect(cursor).top());
 }
 
 void TextPane::setTint(const QColor& tint, double strength) {
@@ -497,7 +530,7 @@ void TextPane::restyle() {
 void TextPane::changeEvent(QEvent* event) {
     QTextEdit::changeEvent(event);
     if (event->type() == QEvent::PaletteChange)
-        retoneMarks();
+        drawMarks();
 }
 
 void TextPane::resizeEvent(QResizeEvent* event) {
@@ -507,15 +540,37 @@ void TextPane::resizeEvent(QResizeEvent* event) {
 
 void TextPane::paintEvent(QPaintEvent* event) {
     QTextEdit::paintEvent(event);
+    if (m_caret && hasFocus()) {
+        QRect caret = cursorRect();
+        caret.setWidth(2 * px(Size::Line));
+        QPainter(viewport()).fillRect(caret, color(Tone::Text));
+    }
     if (m_listener)
         m_listener(steadyNow());
 }
 
 void TextPane::keyPressEvent(QKeyEvent* event) {
-    if (event == QKeySequence::Copy || event == QKeySequence::SelectAll)
+    const Qt::KeyboardModifiers held = event->modifiers() & ~Qt::KeypadModifier;
+    bool moves = false;
+    if (m_caret && (held & ~(Qt::ShiftModifier | Qt::ControlModifier)) == Qt::NoModifier)
+        switch (event->key()) {
+        case Qt::Key_Left:
+        case Qt::Key_Right:
+        case Qt::Key_Up:
+        case Qt::Key_Down:
+        case Qt::Key_Home:
+        case Qt::Key_End:
+        case Qt::Key_PageUp:
+        case Qt::Key_PageDown: moves = true; break;
+        default: break;
+        }
+    if (moves || event == QKeySequence::Copy || event == QKeySequence::SelectAll) {
         QTextEdit::keyPressEvent(event);
-    else
+        event->accept();
+        viewport()->update();
+    } else {
         event->ignore(); // Space is a vote and the arrows scroll both panes: the page decides
+    }
 }
 
 } // namespace pl::ui
