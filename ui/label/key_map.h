@@ -7,6 +7,7 @@
 #include <QHash>
 #include <QString>
 
+#include "core/base/result.h"
 #include "core/desk/domain/types.h"
 
 namespace pl::ui {
@@ -35,6 +36,11 @@ enum class KeyId {
     Flag,
     Markdown,
     Diff,
+    Edit,
+    Spans,
+    Steps,
+    Fold,
+    Turns, ///< of pairs of texts
     Guideline,
     ImageSide,
     ImageWipe,
@@ -54,10 +60,14 @@ struct KeyAction {
     QString words;                    ///< as shown: "Skip"
     int normal;                       ///< a Qt::Key
     std::optional<desk::Scale> scale; ///< only there; nullopt: both
+    std::optional<bool> images{};     ///< only of pairs of images (true) or of texts; nullopt: both
 };
 
-/// Which key does what. One key, one action within a scale; the keys that scroll, move the focus or pick a
-/// number never vote.
+/// Whole sets of keys that the program comes with.
+enum class KeyProfile { Standard, LeftHand, Numpad };
+
+/// Which key does what. One key, one action within a scale and a kind of pair; the keys that scroll, move the focus or pick a
+/// number never vote. A key is a Qt::Key; of the number pad with Qt::KeypadModifier, whose digits may be chosen.
 class KeyMap {
 public:
     KeyMap() = default;
@@ -67,10 +77,18 @@ public:
 
     static const std::vector<KeyAction>& actions();
     static const KeyAction& action(KeyId id);
+    static KeyMap of(KeyProfile profile);
+    /// Which of them this is.
+    std::optional<KeyProfile> profile() const;
+    /// As a file for other machines, with every action: {"pairlab_keys": 1, "keys": {"skip": "X", ...}}.
+    QByteArray toJson() const;
+    /// And back. Fails, with what is wrong by name, on anything that is no such file, on actions and keys that do not exist or are
+    /// reserved, and on a key that two actions would have. Actions that it does not name have their normal keys.
+    static Result<KeyMap> fromJson(const QByteArray& bytes);
     int key(KeyId id) const;
     bool isNormal(KeyId id) const { return key(id) == action(id).normal; }
-    /// The action of a key pressed alone on this scale.
-    std::optional<KeyId> find(desk::Scale scale, int key) const;
+    /// The action of a key pressed alone on this scale; `images`: what the pair is of, where that is known.
+    std::optional<KeyId> find(desk::Scale scale, int key, std::optional<bool> images = {}) const;
     /// Why this key cannot be taken for the action ("J is “B slightly better” already"); empty when it can.
     QString refusal(KeyId id, int key) const;
     /// Takes the key when refusal() is empty.
@@ -81,11 +99,13 @@ public:
     QHash<QString, QString> changed() const;
     bool operator==(const KeyMap& other) const { return m_keys == other.m_keys; }
 
-    /// "S", "Space", "←": as the key strip shows it.
+    /// "S", "Space", "←", "Num 4": as the key strip shows it.
     static QString text(int key);
     QString text(KeyId id) const { return text(key(id)); }
 
 private:
+    /// Two actions that would have one key, in words; empty when there are none.
+    QString conflict() const;
     QHash<int, int> m_keys; ///< KeyId -> Qt::Key, only what was changed
 };
 

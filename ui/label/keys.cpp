@@ -45,6 +45,11 @@ LabelKey meaning(KeyId id) {
     case KeyId::Flag: return {LabelAction::Flag, {}};
     case KeyId::Markdown: return {LabelAction::Markdown, {}};
     case KeyId::Diff: return {LabelAction::Diff, {}};
+    case KeyId::Edit: return {LabelAction::Edit, {}};
+    case KeyId::Spans: return {LabelAction::Spans, {}};
+    case KeyId::Steps: return {LabelAction::Steps, {}};
+    case KeyId::Fold: return {LabelAction::Fold, {}};
+    case KeyId::Turns: return {LabelAction::Turns, {}};
     case KeyId::Guideline: return {LabelAction::Guideline, {}};
     case KeyId::ImageSide: return {LabelAction::ImageSide, {}};
     case KeyId::ImageWipe: return {LabelAction::ImageWipe, {}};
@@ -61,7 +66,8 @@ LabelKey meaning(KeyId id) {
 
 } // namespace
 
-std::optional<LabelKey> labelKey(const KeyMap& keys, Scale scale, int key, Qt::KeyboardModifiers modifiers) {
+std::optional<LabelKey> labelKey(const KeyMap& keys, Scale scale, int key, Qt::KeyboardModifiers modifiers,
+                                 std::optional<bool> images) {
     const Qt::KeyboardModifiers held = modifiers & ~Qt::KeypadModifier;
     if (held == Qt::ControlModifier && key == Qt::Key_Z)
         return LabelKey{LabelAction::Undo, {}};
@@ -71,12 +77,15 @@ std::optional<LabelKey> labelKey(const KeyMap& keys, Scale scale, int key, Qt::K
         return LabelKey{LabelAction::KeySheet, {}};
     if (held != Qt::NoModifier)
         return {};
+    if (modifiers & Qt::KeypadModifier)
+        if (const auto id = keys.find(scale, key | int{Qt::KeypadModifier}, images))
+            return meaning(*id);
     // The digits are the points of the scale, whatever the letters are.
     static constexpr std::array kPoints{KeyId::MuchA,   KeyId::BetterA, KeyId::SlightA, KeyId::Tie,
                                         KeyId::SlightB, KeyId::BetterB, KeyId::MuchB};
     if (scale == Scale::SevenPoint && key >= Qt::Key_1 && key <= Qt::Key_7)
         return meaning(kPoints[static_cast<size_t>(key - Qt::Key_1)]);
-    const auto id = keys.find(scale, key);
+    const auto id = keys.find(scale, key, images);
     return id ? std::optional(meaning(*id)) : std::nullopt;
 }
 
@@ -149,6 +158,9 @@ QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     if (!images) {
         add(KeyId::Diff, u"diff"_s, 5);
         add(KeyId::Markdown, u"Markdown"_s, 5);
+        add(KeyId::Edit, u"edit"_s, 6);
+        add(KeyId::Spans, u"mark"_s, 6);
+        add(KeyId::Steps, u"steps"_s, 6);
     }
     return hints;
 }
@@ -188,8 +200,12 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
                  {of({KeyId::ImageLock}), u"Move one image alone; again both, the offset stays"_s},
                  {u"↑  ↓  Shift+← →"_s, u"Move both images; in Wipe Shift+← → the line"_s}};
     else
-        rows += {{u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers (never a vote)"_s},
-                 {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s}};
+        rows += {{u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers, with Shift the prompt (never a vote)"_s},
+                 {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s},
+                 {of({KeyId::Edit}) + u", then A or B"_s, u"Edit an answer: a new one, better than it"_s},
+                 {of({KeyId::Spans, KeyId::Steps}), u"Mark good and bad parts, the first wrong step"_s},
+                 {of({KeyId::ImageLock, KeyId::Fold}), u"Scroll to what matches, fold what both begin with"_s},
+                 {of({KeyId::Turns}), u"Earlier turns of the conversation"_s}};
     rows += {{of({KeyId::Guideline}), u"Guideline"_s},
              {u"F11"_s, u"Only this page"_s},
              {u"Alt+1 … 9"_s, u"Other pages"_s},

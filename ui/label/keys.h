@@ -15,7 +15,7 @@ namespace pl::ui {
 
 /// What a key asks for in the labelling loop.
 enum class LabelAction {
-    Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, KeySheet, Guideline,
+    Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, Edit, Spans, Steps, Fold, Turns, KeySheet, Guideline,
     ImageSide, ImageWipe, ImageDifference, ImageBlink, ImageFlip, ImageActual, ImageLock, GainLess, GainMore
 };
 
@@ -34,7 +34,9 @@ struct LabelKey {
 
 /// The task's scale decides the keys, never a mixture: simple (left, Space, right) or 7-point (S D F Space J K L, and 1..7),
 /// unless the person chose others. Empty for every key that does nothing here (PgUp, PgDn and the arrows up and down scroll).
-std::optional<LabelKey> labelKey(const KeyMap& keys, desk::Scale scale, int key, Qt::KeyboardModifiers modifiers);
+/// `images`: what the pair is of, where there is one.
+std::optional<LabelKey> labelKey(const KeyMap& keys, desk::Scale scale, int key, Qt::KeyboardModifiers modifiers,
+                                 std::optional<bool> images = {});
 
 /// From side space into content space: "left is better" becomes "a is better" or "b is better".
 desk::Judgement judgementOf(const SideVote& vote, bool aOnLeft, bool leftBad, bool rightBad);

@@ -15,6 +15,7 @@
 #include "core/base/os/files.h"
 #include "core/desk/domain/questions.h"
 #include "core/desk/runs/actions.h"
+#include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
 #include "ui/shell/preferences.h"
@@ -142,6 +143,7 @@ void LabelPage::build() {
     m_view->setPromptLines(4);
     m_view->images()->setOwnKeys(false);
     connect(m_view, &PairView::painted, this, &LabelPage::onPainted);
+    buildTools();
     m_dock = new GuidelinePanel;
     m_view->setDock(m_dock);
     column->addWidget(m_view, 1);
@@ -158,19 +160,25 @@ void LabelPage::build() {
     column->addWidget(m_bar);
     m_strip = new KeyStrip;
     connect(m_strip, &KeyStrip::allKeysRequested, this, [this] {
+        m_tools->leave();
         m_sheet->open();
         setFocus();
     });
     connect(m_strip, &KeyStrip::hintClicked, this, [this](int index) {
         const int code = m_strip->hints().value(index).code;
+        if (m_tools->isOn()) {
+            m_tools->key(code, Qt::NoModifier); // the tool keeps the focus
+            return;
+        }
         if (m_draft && m_bar->isWriting())
             return m_bar->leave(index == 0);
         // A click cannot be held: it flips, and the next one flips back.
         if (code == m_keys.key(KeyId::ImageFlip) && isImagePair())
             m_view->images()->setFlipped(!m_view->images()->isFlipped());
         else
-            handleKey(code, Qt::NoModifier);
-        setFocus();
+            handleKey(code & ~int{Qt::KeypadModifier}, Qt::KeyboardModifiers(code & int{Qt::KeypadModifier}));
+        if (!m_tools->isOn())
+            setFocus();
     });
     column->addWidget(m_strip);
     m_stack->addWidget(m_pairPage);
@@ -198,6 +206,7 @@ void LabelPage::applyTask() {
     showQuestion(isImagePair());
     m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
     m_sheet->setKeys(m_keys, task.scale, isImagePair());
+    m_view->setTurnsKey(m_keys.text(KeyId::Turns));
     for (GuidelinePanel* panel : {m_guideline, m_dock})
         panel->setKey(m_keys.text(KeyId::Guideline));
     m_view->setView(task.view == "markdown" ? TextView::Markdown
@@ -235,6 +244,7 @@ void LabelPage::activated() {
 }
 void LabelPage::deactivated() {
     m_testPairs = false;
+    m_tools->leave();
     m_view->images()->setFlipped(false);
     m_sheet->hide();
     m_guideline->hide();
@@ -374,6 +384,7 @@ void LabelPage::previous() {
 }
 
 void LabelPage::showMet(int index) {
+    m_tools->leave();
     m_at = index;
     Met& met = m_met[static_cast<size_t>(index)];
     m_leftBad = m_rightBad = false;
@@ -403,6 +414,7 @@ void LabelPage::showMet(int index) {
                              mediaFile(m_context, right.content));
     else
         m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
+    m_tools->showPair(images ? 0 : met.item.comparison.id, met.item.presentation.aOnLeft, met.judgement ? met.judgement->spans : Json());
     if (images != before)
         m_sheet->setKeys(m_keys, m_context.task.scale, images);
     showQuestion(images);
@@ -456,6 +468,8 @@ void LabelPage::onPainted(const QString& id, qint64 ns) {
 }
 
 void LabelPage::setMode(Mode mode) {
+    if (mode != Mode::Pair)
+        m_tools->leave();
     m_mode = mode;
     m_stack->setCurrentWidget(mode == Mode::Pair ? m_pairPage : m_states);
     if (mode == Mode::Loading)

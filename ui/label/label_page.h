@@ -15,6 +15,7 @@ class QStackedWidget;
 
 namespace pl::ui {
 
+class AnswerTools;
 class DraftBar;
 class KeySheet;
 class GuidelinePanel;
@@ -51,6 +52,7 @@ public:
     /// A vote that was chosen and not yet given, where the task asks for more or for Enter.
     const VoteDraft* draft() const { return m_draft ? &*m_draft : nullptr; }
     DraftBar* draftBar() const { return m_bar; }
+    AnswerTools* answerTools() const { return m_tools; }
     int readyItems() const { return static_cast<int>(m_ready.size()); }
 
     /// Votes sooner than this after the first paint are refused (150; tests set less).
@@ -64,6 +66,8 @@ Q_SIGNALS:
     void pairShown(qint64 comparison);
     /// The store has it on disk.
     void saved(qint64 comparison);
+    /// An edited answer is on disk, with its implied judgement: the pair of both versions.
+    void editSaved(qint64 comparison);
     void refused();
 
 protected:
@@ -83,6 +87,12 @@ private:
     };
 
     void build();
+    void buildTools();
+    /// What is done in the answers, or with the way they are shown; false: another action.
+    bool toolAction(LabelAction action);
+    void saveEdit(Side side, const QString& text);
+    /// What undo or redo moved was an edit: says so and shows the pair it was made on.
+    bool movedEdit(const desk::LabelItem& item, bool redo);
     void refill();
     void showMet(int index);
     void advance();
@@ -149,6 +159,7 @@ private:
     TextLabel* m_sealedNote;
     Banner* m_banner;
     PairView* m_view;
+    AnswerTools* m_tools;
     DraftBar* m_bar;
     KeyStrip* m_strip;
     LabelStates* m_states;

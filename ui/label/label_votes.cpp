@@ -9,6 +9,7 @@
 
 #include "core/base/log.h"
 #include "core/desk/queue/pair_queue.h"
+#include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
 #include "ui/theme/theme.h"
@@ -44,7 +45,9 @@ QString doneWords(const Judgement& j, bool aOnLeft) {
 void LabelPage::keyPressEvent(QKeyEvent* event) {
     const int key = event->key();
     const bool plain = (event->modifiers() & ~Qt::KeypadModifier) == Qt::NoModifier;
-    if (m_mode == Mode::Pair && plain && !m_sheet->isVisible()) {
+    if (m_mode == Mode::Pair && event->modifiers() == Qt::ShiftModifier && (key == Qt::Key_PageDown || key == Qt::Key_PageUp))
+        return m_view->scrollPrompt(key == Qt::Key_PageDown ? 1 : -1);
+    if (m_mode == Mode::Pair && plain && !m_sheet->isVisible() && !m_tools->isOn()) {
         // Scrolling and zooming may repeat; nothing else does.
         switch (key) {
         case Qt::Key_PageDown: return m_view->scrollPages(1);
@@ -126,6 +129,8 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
         m_guideline->hide();
         return true;
     }
+    if (m_tools->key(key, modifiers))
+        return true;
     if (m_choosingReason) {
         m_choosingReason = false;
         refreshStrip();
@@ -136,14 +141,17 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     }
     if (m_draft && draftKey(key, modifiers))
         return true;
-    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers);
+    const bool pair = m_mode == Mode::Pair;
+    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers, pair ? std::optional(isImagePair()) : std::nullopt);
     if (!action)
         return false;
-    const bool pair = m_mode == Mode::Pair;
     switch (action->action) {
     case LabelAction::Undo: undo(); return true;
     case LabelAction::Redo: redo(); return true;
-    case LabelAction::KeySheet: m_sheet->open(); return true;
+    case LabelAction::KeySheet:
+        m_tools->leave();
+        m_sheet->open();
+        return true;
     case LabelAction::Guideline: showGuideline(); return true;
     case LabelAction::Previous:
         if (pair || !m_met.empty())
@@ -153,7 +161,7 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     }
     if (!pair)
         return false;
-    if (isImagePair() && lookAtImages(action->action))
+    if (isImagePair() ? lookAtImages(action->action) : toolAction(action->action))
         return true;
     switch (action->action) {
     case LabelAction::Vote: vote(action->vote); break;
@@ -198,7 +206,7 @@ bool LabelPage::draftKey(int key, Qt::KeyboardModifiers modifiers) {
         }
     }
     // Looking goes on, and another vote key changes the vote; what would lose the draft without a word does not.
-    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers);
+    const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers, isImagePair());
     if (!action)
         return false;
     switch (action->action) {
@@ -253,6 +261,10 @@ void LabelPage::dropDraft() {
 }
 
 void LabelPage::refreshStrip() {
+    if (m_tools->isOn()) {
+        m_strip->setHints(m_tools->hints());
+        return;
+    }
     if (m_draft) {
         if (m_bar->isWriting())
             m_strip->setHints({{u"Enter"_s, u"give the vote"_s, 0, 0, 0}, {u"Esc"_s, u"back to the keys"_s, 0, 0, 0}});
@@ -364,6 +376,8 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
     Met& met = m_met[static_cast<size_t>(m_at)];
     JudgementInput input = given;
     input.view = sstr(m_view->viewName());
+    if (input.kind == EventKind::Vote)
+        input.spans = m_tools->payload();
     input.firstPaintMs = m_paintedAt ? std::max<qint64>(0, (m_paintedAt - m_shownAt) / 1'000'000) : -1;
     input.activeMs = activeMs();
     m_saving = true;
@@ -490,6 +504,8 @@ void LabelPage::move(bool redo) {
                          [this, redo] { move(redo); });
                 return;
             }
+            if (movedEdit(*moved.item, redo))
+                return;
             std::erase_if(m_ready, [&](const LabelItem& item) { return item.comparison.id == moved.comparison; });
             int index = indexOf(moved.comparison);
             if (index < 0) {

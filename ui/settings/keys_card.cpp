@@ -3,11 +3,15 @@
 
 #include <functional>
 
+#include <QFile>
+#include <QFileDialog>
 #include <QGridLayout>
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QVBoxLayout>
 
+#include "core/base/os/files.h"
+#include "ui/shell/context.h"
 #include "ui/theme/theme.h"
 
 namespace pl::ui {
@@ -50,7 +54,7 @@ protected:
             }
             wait(false);
             if (pressed->key() != Qt::Key_Escape)
-                chosen(pressed->key(), pressed->modifiers() & ~Qt::KeypadModifier);
+                chosen(padKey(*pressed), pressed->modifiers() & ~Qt::KeypadModifier);
             return true;
         }
         return QPushButton::event(event);
@@ -61,6 +65,13 @@ protected:
     }
 
 private:
+    /// Digits and signs of the number pad are keys of their own; its arrows and Enter are those of the keyboard.
+    static int padKey(const QKeyEvent& pressed) {
+        const int key = pressed.key();
+        const bool own = (key >= Qt::Key_0 && key <= Qt::Key_9) || key == Qt::Key_Asterisk || key == Qt::Key_Slash ||
+                         key == Qt::Key_Period || key == Qt::Key_Comma;
+        return own && (pressed.modifiers() & Qt::KeypadModifier) ? key | int{Qt::KeypadModifier} : key;
+    }
     void wait(bool waiting) {
         m_waiting = waiting;
         setText(waiting ? u"Press a key"_s : m_words);
@@ -78,6 +89,30 @@ KeysCard::KeysCard(Preferences& preferences)
         TextStyle::Caption, Tone::Second);
     help->setWordWrap(true);
     body()->addWidget(help);
+    auto* sets = new QHBoxLayout;
+    setNoMargins(sets, Size::GapM);
+    m_profiles = new SegmentedControl({u"Standard"_s, u"Left hand"_s, u"Number pad"_s, u"Own"_s});
+    m_profiles->setToolTip(u"Left hand: A on Q W E, B on A S D. Number pad: A on 7 4 1, B on 9 6 3. Own: yours, kept while you try the others"_s);
+    auto* save = new QuietButton(u"save"_s, u"Save these keys"_s);
+    save->setToolTip(u"All keys as a file (JSON), for another machine"_s);
+    auto* load = new QuietButton(u"folder"_s, u"Keys from a file"_s);
+    load->setToolTip(u"Takes the keys of such a file as your own"_s);
+    sets->addWidget(m_profiles);
+    sets->addStretch(1);
+    sets->addWidget(save);
+    sets->addWidget(load);
+    body()->addLayout(sets);
+    connect(m_profiles, &SegmentedControl::currentChanged, this, &KeysCard::chooseProfile);
+    const auto ask = [this](QFileDialog::AcceptMode mode, const QString& title, void (KeysCard::*then)(const QString&)) {
+        auto* dialog = new QFileDialog(this, title, {}, u"Keys (*.json)"_s);
+        dialog->setAttribute(Qt::WA_DeleteOnClose);
+        dialog->setAcceptMode(mode);
+        dialog->setDefaultSuffix(u"json"_s);
+        connect(dialog, &QFileDialog::fileSelected, this, then);
+        dialog->open();
+    };
+    connect(save, &QPushButton::clicked, this, [ask] { ask(QFileDialog::AcceptSave, u"Save the keys"_s, &KeysCard::saveTo); });
+    connect(load, &QPushButton::clicked, this, [ask] { ask(QFileDialog::AcceptOpen, u"Keys from a file"_s, &KeysCard::takeFrom); });
     auto* columns = new QHBoxLayout;
     setNoMargins(columns, Size::GapXl);
     auto* left = new QVBoxLayout;
@@ -94,17 +129,8 @@ KeysCard::KeysCard(Preferences& preferences)
     right->addStretch(1);
     columns->addLayout(right, 1);
     body()->addLayout(columns);
-    auto* foot = new QHBoxLayout;
-    setNoMargins(foot, Size::GapM);
-    m_all = new QuietButton(u"reset"_s, u"All keys as they come"_s);
     m_message = new InlineMessage;
-    foot->addWidget(m_all);
-    foot->addWidget(m_message, 1);
-    body()->addLayout(foot);
-    connect(m_all, &QPushButton::clicked, this, [this] {
-        m_keys = KeyMap();
-        store(u"All keys are as the program came"_s);
-    });
+    body()->addWidget(m_message);
     refresh();
 }
 
@@ -153,6 +179,47 @@ QWidget* KeysCard::group(const QString& title, int from, int to) {
     return holder;
 }
 
+void KeysCard::chooseProfile(int index) {
+    const auto now = m_keys.profile();
+    if (!now)
+        m_preferences.setOwnKeys(m_keys.changed()); // comes back with Own
+    if (index < 3) {
+        m_keys = KeyMap::of(static_cast<KeyProfile>(index));
+        return store(index == 0   ? u"All keys are as the program came"_s
+                     : index == 1 ? u"All votes are at the left hand now"_s
+                                  : u"All votes are on the number pad now"_s);
+    }
+    const KeyMap own(m_preferences.ownKeys());
+    if (own.profile()) { // nothing of one's own yet
+        m_message->setMessage(State::Info, u"Change any key below: the set is your own from then on"_s);
+        return refresh();
+    }
+    m_keys = own;
+    store(u"Your own keys are in use"_s);
+}
+
+void KeysCard::saveTo(const QString& path) {
+    const QByteArray bytes = m_keys.toJson();
+    const auto written = os::writeFileAtomic(sstr(path), bytes.toStdString());
+    m_message->setMessage(written ? State::Done : State::Failed,
+                          written ? u"The keys are in %1"_s.arg(path) : errorText(written.error()));
+}
+
+void KeysCard::takeFrom(const QString& path) {
+    QFile file(path);
+    if (!file.open(QIODevice::ReadOnly)) {
+        m_message->setMessage(State::Failed, u"%1 cannot be read: %2"_s.arg(path, file.errorString()));
+        return;
+    }
+    auto taken = KeyMap::fromJson(file.read(128 * 1024));
+    if (!taken) {
+        m_message->setMessage(State::Failed, errorText(taken.error()));
+        return;
+    }
+    m_keys = *taken;
+    store(u"The keys of %1 are in use"_s.arg(path));
+}
+
 void KeysCard::choose(KeyId id, int key, Qt::KeyboardModifiers held) {
     if (held != Qt::NoModifier) {
         m_message->setMessage(State::Failed, u"One key alone, without Ctrl, Alt or Shift"_s);
@@ -168,6 +235,8 @@ void KeysCard::choose(KeyId id, int key, Qt::KeyboardModifiers held) {
 
 void KeysCard::store(const QString& said) {
     m_preferences.setKeys(m_keys.changed());
+    if (!m_keys.profile())
+        m_preferences.setOwnKeys(m_keys.changed());
     refresh();
     m_message->setMessage(State::Done, said);
     Q_EMIT keysChanged();
@@ -179,7 +248,9 @@ void KeysCard::refresh() {
         row.button->setAccessibleName(u"%1: %2"_s.arg(KeyMap::action(id).words, m_keys.text(id)));
         row.normal->setVisible(!m_keys.isNormal(id));
     }
-    m_all->setEnabled(!m_keys.changed().isEmpty());
+    const auto profile = m_keys.profile();
+    const QSignalBlocker quiet(m_profiles);
+    m_profiles->setCurrent(profile ? static_cast<int>(*profile) : 3);
 }
 
 } // namespace pl::ui

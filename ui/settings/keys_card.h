@@ -13,8 +13,8 @@ namespace pl::ui {
 
 class KeyButton;
 
-/// The keys of the Label page: press a key's button, then the new key. A key that is taken is named and
-/// refused.
+/// The keys of the Label page: a set that the program comes with or the person's own, changed by pressing a key's button, then the
+/// new key. A key that is taken is named and refused. A set goes to another machine as a file.
 class KeysCard : public Card {
     Q_OBJECT
 public:
@@ -23,6 +23,11 @@ public:
     /// The button of an action; it waits for a key after a click.
     QPushButton* button(KeyId id) const;
     QString messageText() const { return m_message->text(); }
+    /// Of the control that chooses the set: 0 standard, 1 left hand, 2 number pad, 3 own.
+    SegmentedControl* profiles() const { return m_profiles; }
+    /// The keys of now into a file, and a file's keys as one's own; both say how it went.
+    void saveTo(const QString& path);
+    void takeFrom(const QString& path);
 
 Q_SIGNALS:
     /// Stored in the preferences.
@@ -34,6 +39,7 @@ private:
         LinkButton* normal;
     };
     QWidget* group(const QString& title, int from, int to);
+    void chooseProfile(int index);
     void choose(KeyId id, int key, Qt::KeyboardModifiers held);
     void store(const QString& said);
     void refresh();
@@ -42,7 +48,7 @@ private:
     KeyMap m_keys;
     std::map<KeyId, Row> m_rows;
     InlineMessage* m_message;
-    QuietButton* m_all;
+    SegmentedControl* m_profiles;
 };
 
 } // namespace pl::ui

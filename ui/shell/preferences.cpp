@@ -84,18 +84,30 @@ QString Preferences::personName() const {
 void Preferences::setPersonName(const QString& name) {
     m_settings->setValue(u"person"_s, name.trimmed());
 }
-QHash<QString, QString> Preferences::keys() const {
+QHash<QString, QString> Preferences::keySet(const QString& group) const {
     QHash<QString, QString> out;
-    m_settings->beginGroup(u"keys"_s);
+    m_settings->beginGroup(group);
     for (const QString& action : m_settings->childKeys())
         out.insert(action, m_settings->value(action).toString());
     m_settings->endGroup();
     return out;
 }
-void Preferences::setKeys(const QHash<QString, QString>& keys) {
-    m_settings->remove(u"keys"_s);
+void Preferences::setKeySet(const QString& group, const QHash<QString, QString>& keys) {
+    m_settings->remove(group);
     for (auto it = keys.begin(); it != keys.end(); ++it)
-        m_settings->setValue(u"keys/"_s + it.key(), it.value());
+        m_settings->setValue(group + u'/' + it.key(), it.value());
+}
+QHash<QString, QString> Preferences::keys() const {
+    return keySet(u"keys"_s);
+}
+void Preferences::setKeys(const QHash<QString, QString>& keys) {
+    setKeySet(u"keys"_s, keys);
+}
+QHash<QString, QString> Preferences::ownKeys() const {
+    return keySet(u"own_keys"_s);
+}
+void Preferences::setOwnKeys(const QHash<QString, QString>& keys) {
+    setKeySet(u"own_keys"_s, keys);
 }
 QString Preferences::file() const {
     return m_settings->fileName();

@@ -41,9 +41,14 @@ public:
     /// Keys of the Label page that differ from those the program comes with: action -> key in words (KeyMap knows both).
     QHash<QString, QString> keys() const;
     void setKeys(const QHash<QString, QString>& keys);
+    /// The person's own set of the same form, kept while one that the program comes with is in use.
+    QHash<QString, QString> ownKeys() const;
+    void setOwnKeys(const QHash<QString, QString>& keys);
     QString file() const;
 
 private:
+    QHash<QString, QString> keySet(const QString& group) const;
+    void setKeySet(const QString& group, const QHash<QString, QString>& keys);
     std::unique_ptr<QSettings> m_settings;
 };
 
