@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "key_presser.h"
 
+#include <chrono>
 #include <cstdio>
 
 #include <QApplication>
@@ -16,11 +17,12 @@ namespace {
 constexpr int kLookMs = 2;
 }
 
-KeyPresser::KeyPresser(MainWindow& window, const QString& keys)
+KeyPresser::KeyPresser(MainWindow& window, const QString& keys, int paceMs, int seconds)
     : QObject(&window)
     , m_window(window)
     , m_page(qobject_cast<LabelPage*>(window.page(page::kLabel.toString())))
     , m_keys(keys.toUpper())
+    , m_paceMs(paceMs)
     , m_timer(new QTimer(this)) {
     if (!m_page || m_keys.isEmpty())
         return;
@@ -28,10 +30,24 @@ KeyPresser::KeyPresser(MainWindow& window, const QString& keys)
         m_pressed = false;
         std::printf("ack %d comparison %lld\n", ++m_acknowledged, static_cast<long long>(comparison));
         std::fflush(stdout);
+        if (m_leaving)
+            leave();
     });
     m_timer->setInterval(kLookMs);
     connect(m_timer, &QTimer::timeout, this, &KeyPresser::look);
     m_timer->start();
+    if (seconds > 0)
+        QTimer::singleShot(std::chrono::seconds(seconds), this, [this] { leave(); });
+}
+
+void KeyPresser::leave() {
+    // A vote on its way is acknowledged first, so that what is printed is what is stored.
+    m_leaving = true;
+    if (!m_pressed) {
+        m_timer->stop();
+        Q_EMIT leaving();
+        m_window.close();
+    }
 }
 
 void KeyPresser::look() {
@@ -40,8 +56,9 @@ void KeyPresser::look() {
         m_window.close();
         return;
     }
-    if (m_pressed || !m_page->takesVotes())
+    if (m_pressed || m_leaving || !m_page->takesVotes() || (m_since.isValid() && m_since.elapsed() < m_paceMs))
         return;
+    m_since.start();
     const QChar letter = m_keys[m_at++ % m_keys.size()];
     m_pressed = true;
     std::printf("key %d comparison %lld\n", m_acknowledged + 1,

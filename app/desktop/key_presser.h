@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <QElapsedTimer>
 #include <QObject>
 #include <QString>
 
@@ -17,19 +18,27 @@ class MainWindow;
 class KeyPresser : public QObject {
     Q_OBJECT
 public:
-    /// `keys`: one letter a key, "_" for Space; only keys that vote.
-    KeyPresser(MainWindow& window, const QString& keys);
+    /// `keys`: one letter a key, "_" for Space; only keys that vote. `paceMs`: at least so long between two; `seconds`: closes the
+    /// window after so long (0: when no pair is left).
+    KeyPresser(MainWindow& window, const QString& keys, int paceMs = 0, int seconds = 0);
+
+Q_SIGNALS:
+    /// The last vote is on disk; the window closes now.
+    void leaving();
 
 private:
     void look();
+    void leave();
     void press(int key);
 
     MainWindow& m_window;
     LabelPage* m_page;
     QString m_keys;
     qsizetype m_at = 0;
-    int m_acknowledged = 0;
+    int m_paceMs, m_acknowledged = 0;
+    QElapsedTimer m_since; ///< the last key
     bool m_pressed = false; ///< waiting for its acknowledgement
+    bool m_leaving = false;
     QTimer* m_timer;
 };
 

@@ -8,6 +8,7 @@
 #include <QTimer>
 
 #include "key_presser.h"
+#include "stall_watch.h"
 
 #include "core/base/log.h"
 #include "core/base/os/files.h"
@@ -69,10 +70,14 @@ int main(int argc, char** argv) {
     parser.addVersionOption();
     parser.addPositionalArgument(u"project"_s, u"A project folder; without it the start page."_s, u"[PROJECT]"_s);
     parser.addOption({u"exit-after-startup"_s, u"Leave as soon as the window is shown (to time the start)."_s});
-    // For the tests of crashes: presses these keys on the Label page, over and over, and prints a line for every vote on disk.
+    // For the tests of crashes and of endurance: presses these keys on the Label page, over and over, and prints a line for every vote
+    // on disk; with --press-for also what stalled.
     QCommandLineOption press(u"press"_s, u"Needs PAIRLAB_PRESS_KEYS=1; _ is Space."_s, u"keys"_s);
-    press.setFlags(QCommandLineOption::HiddenFromHelp);
-    parser.addOption(press);
+    QCommandLineOption pace(u"press-pace"_s, u"Milliseconds between two."_s, u"ms"_s), lasting(u"press-for"_s, u"Then leave."_s, u"seconds"_s);
+    for (QCommandLineOption* option : {&press, &pace, &lasting}) {
+        option->setFlags(QCommandLineOption::HiddenFromHelp);
+        parser.addOption(*option);
+    }
     parser.addOption({u"starter"_s, u"Make PROJECT from the starter when it does not exist."_s});
     parser.addOption({u"config"_s, u"Another file for personal settings."_s, u"file"_s});
     parser.addOption({u"out"_s, u"Folder of the report."_s, u"dir"_s});
@@ -123,8 +128,14 @@ int main(int argc, char** argv) {
         if (const QByteArray geometry = preferences.geometry(); geometry.isEmpty() || !window.restoreGeometry(geometry))
             window.resize(1280, 800);
         window.show();
-        if (parser.isSet(press) && qEnvironmentVariableIntValue("PAIRLAB_PRESS_KEYS") == 1)
-            new KeyPresser(window, parser.value(u"press"_s)); // the window owns it
+        if (parser.isSet(press) && qEnvironmentVariableIntValue("PAIRLAB_PRESS_KEYS") == 1) { // the window owns them
+            auto* presser = new KeyPresser(window, parser.value(press), parser.value(pace).toInt(), parser.value(lasting).toInt());
+            if (auto* label = qobject_cast<LabelPage*>(window.page(page::kLabel.toString())); label && parser.isSet(lasting)) {
+                auto* watch = new StallWatch(&window);
+                QObject::connect(label, &LabelPage::pairShown, watch, &StallWatch::start);
+                QObject::connect(presser, &KeyPresser::leaving, watch, &StallWatch::stop);
+            }
+        }
         if (parser.isSet(u"exit-after-startup"_s))
             QTimer::singleShot(0, &window, [&window] { window.close(); });
         code = QApplication::exec();
