@@ -2,9 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
+#include "core/desk/domain/flat_index.h"
 #include "core/desk/domain/types.h"
 #include "core/desk/queue/queue_mix.h"
 
@@ -32,14 +32,19 @@ public:
     Tally tally(Id task, Id comparison) const;
 
 private:
-    struct Hash {
-        size_t operator()(const VoteKey& key) const;
+    /// Of a comparison in a task.
+    struct Counted {
+        Id task, comparison;
+        Tally people;
     };
-    std::vector<CurrentVote> m_rows;
-    std::unordered_map<VoteKey, size_t, Hash> m_index;
+    uint64_t hashAt(uint32_t row) const;
     void count(const CurrentVote& vote, int by);
-    std::unordered_map<Id, int32_t> m_perComparison;
-    std::unordered_map<VoteKey, Tally, Hash> m_tallies; ///< annotator and occasion 0
+    std::vector<CurrentVote> m_rows;
+    FlatIndex m_index; ///< of m_rows
+    std::vector<Counted> m_counted;
+    FlatIndex m_counts; ///< of m_counted
+    std::vector<std::pair<Id, int32_t>> m_onComparison;
+    FlatIndex m_comparisons; ///< of m_onComparison
 };
 
 } // namespace pl::desk

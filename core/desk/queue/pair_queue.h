@@ -31,21 +31,32 @@ struct QueuePick {
 };
 
 /// The unjudged pairs of one person in one task, in the order of a rule: fifo by age; random by a hash of seed and contents,
-/// which is a uniform draw without replacement, with propensity 1 / (pairs left).
+/// which is a uniform draw without replacement, with propensity 1 / (pairs left). A million pairs are added in any order and sorted once, at
+/// the first pick; what comes and goes later costs a search, and what has gone is swept out when it outweighs the rest.
 class PairQueue {
 public:
     PairQueue(QueueRule rule, uint64_t seed) : m_rule(rule), m_seed(seed) {}
+    /// A pair that is in already is not added twice (before the first pick it must not be).
     void add(Id comparison, const PairInfo& info);
     void remove(Id comparison, const PairInfo& info);
-    size_t size() const { return m_open.size(); }
+    size_t size() const { return (m_filling ? m_sorted.size() : m_left) + m_later.size(); }
     /// The first n that are not in `skip`.
-    std::vector<QueuePick> pick(size_t n, const std::set<Id>& skip) const;
+    std::vector<QueuePick> pick(size_t n, const std::set<Id>& skip);
 
 private:
-    uint64_t keyOf(Id comparison, const PairInfo& info) const;
+    using Key = std::pair<uint64_t, Id>;
+    Key keyOf(Id comparison, const PairInfo& info) const;
+    void sort();
+    /// Place in m_sorted, or its size.
+    size_t placeOf(const Key& key) const;
     QueueRule m_rule;
     uint64_t m_seed;
-    std::set<std::pair<uint64_t, Id>> m_open;
+    std::vector<Key> m_sorted;
+    std::vector<bool> m_gone; ///< of m_sorted
+    bool m_filling = true;    ///< not sorted yet
+    size_t m_head = 0;        ///< all before it have gone
+    size_t m_left = 0;        ///< of m_sorted, not gone
+    std::set<Key> m_later;    ///< added after the sorting
 };
 
 } // namespace pl::desk

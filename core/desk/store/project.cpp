@@ -9,6 +9,7 @@
 #include "core/desk/domain/questions.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/schema.h"
+#include "core/desk/store/snapshot.h"
 
 namespace pl::desk {
 
@@ -17,7 +18,10 @@ namespace {
 constexpr const char* kDatabase = "project.db";
 constexpr const char* kLock = "project.lock";
 /// Above this size the quick check at open is weekly.
-constexpr uint64_t kAlwaysCheckBytes = uint64_t{256} << 20;
+constexpr uint64_t kAlwaysCheckBytes = uint64_t{64} << 20;
+/// From so many votes on, what memory holds of them is kept for the next opening.
+constexpr size_t kWorthKeeping = 1000;
+constexpr const char* kSnapshot = "cache/votes.bin";
 constexpr int64_t kWeekMs = int64_t{7} * 24 * 3600 * 1000;
 
 Status makeFolders(const std::string& dir) {
@@ -265,7 +269,18 @@ Status Project::Impl::load() {
         lastBackupMs = std::stoll("0" + meta("last_backup_ms"));
         seed = hashSeed(0, projectUuid);
         loadCounters();
-        PL_CHECK(loadVotes());
+        auto kept = outcome == OpenOutcome::Current && !unclean ? readSnapshot(os::joinPath(dir, kSnapshot), meta("snapshot")) : std::nullopt;
+        setMeta("snapshot", ""); // from now on it is of another moment
+        if (kept) {
+            votes.reserve(kept->votes.size());
+            for (const CurrentVote& vote : kept->votes)
+                votes.set(vote);
+            pairs.reserve(kept->pairs.size());
+            pairs.insert(kept->pairs.begin(), kept->pairs.end());
+            pairsLoaded = kept->hasPairs;
+        } else {
+            PL_CHECK(loadVotes());
+        }
         setMeta("open_by", fmt::format("{} ({})", options.program, kVersion));
         setMeta("last_writer", kVersion);
         if (unclean || outcome == OpenOutcome::Created)
@@ -401,6 +416,14 @@ Status Project::close() {
             backedUp = tl::unexpected(file.error());
     }
     const Status done = m->guarded("closing project " + m->dir, [&]() -> Status {
+        if (m->votes.rows().size() >= kWorthKeeping) {
+            const std::string token = newUuid();
+            // Only a convenience: what cannot be written is read from the database next time.
+            if (const Status kept = writeSnapshot(os::joinPath(m->dir, kSnapshot), token, m->votes.rows(), m->pairsLoaded ? &m->pairs : nullptr))
+                m->setMeta("snapshot", token);
+            else
+                log::warn("{}", kept.error().toString());
+        }
         m->setMeta("open_by", "");
         m->cache->clear();
         SQLite::Statement(*m->db, "PRAGMA wal_checkpoint(TRUNCATE)").executeStep();
