@@ -100,6 +100,52 @@ private Q_SLOTS:
         QVERIFY2(covered >= 178 && covered < rounds, qPrintable(QString::number(covered)));
     }
 
+    void aMillionItemsAreBootstrappedAsFewPatterns_data() {
+        QTest::addColumn<double>("items");
+        QTest::newRow("few: exact draws") << 400.0;
+        QTest::newRow("a million: rounded normal ones") << 1e6;
+    }
+    void aMillionItemsAreBootstrappedAsFewPatterns() {
+        QFETCH(double, items);
+        // Raw agreement of two raters is the share of equal pairs: its percentile interval has the width of a binomial one.
+        Patterns patterns;
+        patterns.units = {{0, 0}, {0, 1}, {1, 1}};
+        patterns.counts = {0.5 * items, 0.2 * items, 0.3 * items};
+        const auto bounds = bootstrapInterval(patterns, rawAgreement, 4000, 3);
+        const double half = 1.96 * std::sqrt(0.8 * 0.2 / items);
+        QVERIFY2(std::abs((bounds.high - bounds.low) / (2 * half) - 1) < 0.06, qPrintable(QString::number((bounds.high - bounds.low) / (2 * half))));
+        QVERIFY(std::abs((bounds.high + bounds.low) / 2 - 0.8) < 0.1 * half);
+    }
+
+    void patternsAreTheItemsInAnyOrder() {
+        const Patterns patterns(std::vector<Unit>{{1, 0}, {2}, {0, 1}, {0, 1, 0}, {0, 0, 1}, {0, 1}});
+        QCOMPARE(patterns.units, (std::vector<Unit>{{0, 0, 1}, {0, 1}, {2}}));
+        QCOMPARE(patterns.counts, (std::vector<double>{2, 3, 1}));
+    }
+
+    void alikeItemsMayBeCountedTogether() {
+        std::vector<RaterVote> all, once;
+        std::vector<double> weights;
+        size_t items = 0;
+        uint64_t state = 9;
+        for (size_t pattern = 0; pattern < 6; ++pattern) {
+            const size_t many = 1 + pattern * 2;
+            std::vector<int> given;
+            for (int rater = 0; rater < 3; ++rater)
+                given.push_back(static_cast<int>(mix64(++state) % 3));
+            for (size_t i = 0; i < many; ++i, ++items)
+                for (size_t rater = 0; rater < 3; ++rater)
+                    all.push_back({items, rater, given[rater]});
+            for (size_t rater = 0; rater < 3; ++rater)
+                once.push_back({pattern, rater, given[rater]});
+            weights.push_back(static_cast<double>(many));
+        }
+        const auto one = dawidSkene(all, items, 3, 3), other = dawidSkene(once, weights.size(), 3, 3, 0.01, 500, weights);
+        QCOMPARE(one.rounds, other.rounds);
+        for (size_t rater = 0; rater < 3; ++rater)
+            QVERIFY(std::abs(one.accuracy(rater) - other.accuracy(rater)) < 1e-12);
+    }
+
     void dawidAndSkene() {
         const auto& golden = m_golden["dawid_skene"];
         std::vector<RaterVote> votes;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <random>
 
 #include "core/base/hash.h"
 
@@ -23,11 +24,11 @@ struct Coincidences {
     std::vector<double> marginal;
     double total = 0;
 
-    explicit Coincidences(const std::vector<Unit>& units) {
+    explicit Coincidences(const Patterns& items) {
         std::map<int, size_t> index;
-        for (const Unit& unit : units)
-            if (unit.size() >= 2)
-                for (const int value : unit)
+        for (size_t i = 0; i < items.units.size(); ++i)
+            if (items.units[i].size() >= 2 && items.counts[i] > 0)
+                for (const int value : items.units[i])
                     index[value] = 0;
         for (auto& [value, at] : index) {
             at = categories.size();
@@ -36,16 +37,17 @@ struct Coincidences {
         n.assign(categories.size(), std::vector<double>(categories.size(), 0.0));
         marginal.assign(categories.size(), 0.0);
         std::vector<double> counts(categories.size());
-        for (const Unit& unit : units) {
-            if (unit.size() < 2)
+        for (size_t i = 0; i < items.units.size(); ++i) {
+            const Unit& unit = items.units[i];
+            if (unit.size() < 2 || items.counts[i] <= 0)
                 continue;
             std::fill(counts.begin(), counts.end(), 0.0);
             for (const int value : unit)
                 counts[index[value]] += 1;
-            const double others = static_cast<double>(unit.size() - 1);
+            const double weight = items.counts[i] / static_cast<double>(unit.size() - 1);
             for (size_t c = 0; c < counts.size(); ++c)
                 for (size_t k = 0; counts[c] > 0 && k < counts.size(); ++k)
-                    n[c][k] += counts[c] * (counts[k] - (c == k ? 1 : 0)) / others;
+                    n[c][k] += weight * counts[c] * (counts[k] - (c == k ? 1 : 0));
         }
         for (size_t c = 0; c < n.size(); ++c) {
             for (const double value : n[c])
@@ -55,10 +57,37 @@ struct Coincidences {
     }
 };
 
+/// How many of n trials succeed. Exact below a thousand expected either way, above it the rounded normal, whose error is far below that
+/// of a percentile of some hundred rounds.
+double binomial(double n, double p, std::mt19937_64& random) {
+    if (n <= 0 || p <= 0)
+        return 0;
+    if (p >= 1)
+        return n;
+    const double spread = n * p * (1 - p);
+    if (spread < 1000)
+        return static_cast<double>(std::binomial_distribution<int64_t>(static_cast<int64_t>(n), p)(random));
+    return std::clamp(std::round(std::normal_distribution<double>(n * p, std::sqrt(spread))(random)), 0.0, n);
+}
+
 } // namespace
 
-double krippendorffAlpha(const std::vector<Unit>& units, Level level) {
-    const Coincidences t(units);
+Patterns::Patterns(const std::vector<Unit>& items) {
+    std::map<Unit, double> seen;
+    Unit sorted;
+    for (const Unit& item : items) {
+        sorted = item;
+        std::sort(sorted.begin(), sorted.end());
+        seen[sorted] += 1;
+    }
+    for (auto& [unit, count] : seen) {
+        units.push_back(unit);
+        counts.push_back(count);
+    }
+}
+
+double krippendorffAlpha(const Patterns& items, Level level) {
+    const Coincidences t(items);
     const size_t size = t.categories.size();
     if (size < 2 || t.total <= 1)
         return kNan;
@@ -82,8 +111,8 @@ double krippendorffAlpha(const std::vector<Unit>& units, Level level) {
     return 1 - (t.total - 1) * observed / expected;
 }
 
-double rawAgreement(const std::vector<Unit>& units) {
-    const Coincidences t(units);
+double rawAgreement(const Patterns& items) {
+    const Coincidences t(items);
     if (t.total <= 0)
         return kNan;
     double same = 0;
@@ -111,21 +140,24 @@ double cohenKappa(const std::vector<TwoRatings>& items, KappaWeights weights) {
     return expected > 0 ? 1 - observed / expected : kNan;
 }
 
-double fleissKappa(const std::vector<Unit>& units) {
-    if (units.empty() || units.front().size() < 2)
+double fleissKappa(const Patterns& items) {
+    if (items.units.empty() || items.units.front().size() < 2)
         return kNan;
-    const double raters = static_cast<double>(units.front().size()), n = static_cast<double>(units.size());
+    const double raters = static_cast<double>(items.units.front().size());
+    double n = 0;
+    for (const double count : items.counts)
+        n += count;
     std::map<int, double> share;
     double agreement = 0;
-    for (const Unit& unit : units) {
-        if (static_cast<double>(unit.size()) != raters)
+    for (size_t i = 0; i < items.units.size(); ++i) {
+        if (static_cast<double>(items.units[i].size()) != raters)
             return kNan;
         std::map<int, double> counts;
-        for (const int value : unit)
+        for (const int value : items.units[i])
             counts[value] += 1;
         for (const auto& [value, count] : counts) {
-            share[value] += count / (n * raters);
-            agreement += count * (count - 1) / (raters * (raters - 1)) / n;
+            share[value] += items.counts[i] * count / (n * raters);
+            agreement += items.counts[i] * count * (count - 1) / (raters * (raters - 1)) / n;
         }
     }
     double chance = 0;
@@ -134,25 +166,26 @@ double fleissKappa(const std::vector<Unit>& units) {
     return chance < 1 ? (agreement - chance) / (1 - chance) : kNan;
 }
 
-double gwetAc1(const std::vector<Unit>& units, int categories) {
+double gwetAc1(const Patterns& items, int categories) {
     if (categories < 2)
         return kNan;
     double agreement = 0, compared = 0, rated = 0;
     std::map<int, double> share;
-    for (const Unit& unit : units) {
+    for (size_t i = 0; i < items.units.size(); ++i) {
+        const Unit& unit = items.units[i];
         if (unit.empty())
             continue;
-        const double r = static_cast<double>(unit.size());
+        const double r = static_cast<double>(unit.size()), many = items.counts[i];
         std::map<int, double> counts;
         for (const int value : unit)
             counts[value] += 1;
-        rated += 1;
+        rated += many;
         for (const auto& [value, count] : counts) {
-            share[value] += count / r;
+            share[value] += many * count / r;
             if (r >= 2)
-                agreement += count * (count - 1) / (r * (r - 1));
+                agreement += many * count * (count - 1) / (r * (r - 1));
         }
-        compared += r >= 2 ? 1 : 0;
+        compared += r >= 2 ? many : 0;
     }
     if (compared == 0)
         return kNan;
@@ -163,18 +196,32 @@ double gwetAc1(const std::vector<Unit>& units, int categories) {
     return (agreement / compared - chance) / (1 - chance);
 }
 
-rules::Interval bootstrapInterval(const std::vector<Unit>& units, const std::function<double(const std::vector<Unit>&)>& statistic,
-                                  int rounds, uint64_t seed) {
-    std::vector<const Unit*> pairable;
-    for (const Unit& unit : units)
-        if (unit.size() >= 2)
-            pairable.push_back(&unit);
+rules::Interval bootstrapInterval(const Patterns& items, const std::function<double(const Patterns&)>& statistic, int rounds,
+                                  uint64_t seed) {
+    Patterns sample;
+    std::vector<double> share; // of the items that are left when those before have been dealt
+    double total = 0;
+    for (size_t i = 0; i < items.units.size(); ++i)
+        if (items.units[i].size() >= 2 && items.counts[i] > 0) {
+            sample.units.push_back(items.units[i]);
+            share.push_back(items.counts[i]);
+            total += items.counts[i];
+        }
+    double rest = total;
+    for (double& each : share) {
+        const double count = each;
+        each = std::min(1.0, count / rest);
+        rest -= count;
+    }
+    if (!share.empty())
+        share.back() = 1;
     std::vector<double> values;
-    std::vector<Unit> sample(pairable.size());
-    for (int round = 0; round < rounds && !pairable.empty(); ++round) {
-        const uint64_t stream = mix64(mix64(seed) ^ static_cast<uint64_t>(round));
-        for (size_t i = 0; i < sample.size(); ++i)
-            sample[i] = *pairable[mix64(stream + i) % pairable.size()];
+    sample.counts.resize(share.size());
+    for (int round = 0; round < rounds && !share.empty(); ++round) {
+        std::mt19937_64 random(mix64(mix64(seed) ^ static_cast<uint64_t>(round)));
+        double left = total;
+        for (size_t i = 0; i < share.size(); ++i)
+            left -= sample.counts[i] = binomial(left, share[i], random);
         if (const double value = statistic(sample); !std::isnan(value))
             values.push_back(value);
     }
@@ -191,7 +238,8 @@ double DawidSkene::accuracy(size_t rater) const {
 }
 
 DawidSkene dawidSkene(const std::vector<RaterVote>& votes, size_t items, size_t raters, int categories, double smoothing,
-                      int maxRounds) {
+                      int maxRounds, const std::vector<double>& weights) {
+    const auto weightOf = [&](size_t item) { return weights.empty() ? 1.0 : weights[item]; };
     const auto k = static_cast<size_t>(std::max(categories, 1));
     DawidSkene out;
     out.items.assign(items, std::vector<double>(k, 0.0));
@@ -211,10 +259,10 @@ DawidSkene dawidSkene(const std::vector<RaterVote>& votes, size_t items, size_t 
         out.prevalence.assign(k, smoothing);
         for (const RaterVote& vote : votes)
             for (size_t c = 0; c < k; ++c)
-                out.raters[vote.rater][c][static_cast<size_t>(vote.category)] += out.items[vote.item][c];
-        for (const auto& item : out.items)
+                out.raters[vote.rater][c][static_cast<size_t>(vote.category)] += weightOf(vote.item) * out.items[vote.item][c];
+        for (size_t i = 0; i < items; ++i)
             for (size_t c = 0; c < k; ++c)
-                out.prevalence[c] += item[c];
+                out.prevalence[c] += weightOf(i) * out.items[i][c];
         const auto normalise = [](std::vector<double>& row) {
             double sum = 0;
             for (const double value : row)
@@ -226,12 +274,19 @@ DawidSkene dawidSkene(const std::vector<RaterVote>& votes, size_t items, size_t 
         for (auto& rater : out.raters)
             for (auto& row : rater)
                 normalise(row);
-        for (auto& item : next)
-            for (size_t c = 0; c < k; ++c)
-                item[c] = std::log(out.prevalence[c]);
+        const auto logarithms = [](std::vector<double> row) {
+            for (double& value : row)
+                value = std::log(value);
+            return row;
+        };
+        next.assign(items, logarithms(out.prevalence));
+        std::vector<std::vector<std::vector<double>>> logRaters = out.raters;
+        for (auto& rater : logRaters)
+            for (auto& row : rater)
+                row = logarithms(std::move(row));
         for (const RaterVote& vote : votes)
             for (size_t c = 0; c < k; ++c)
-                next[vote.item][c] += std::log(out.raters[vote.rater][c][static_cast<size_t>(vote.category)]);
+                next[vote.item][c] += logRaters[vote.rater][c][static_cast<size_t>(vote.category)];
         double change = 0;
         for (size_t i = 0; i < items; ++i) {
             const double top = *std::max_element(next[i].begin(), next[i].end());

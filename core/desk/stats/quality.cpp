@@ -56,14 +56,14 @@ using PairKey = std::pair<Id, Id>; ///< task, comparison
 /// First occasions, person by person.
 using ByPair = std::map<PairKey, std::vector<const CurrentVote*>>;
 
-Coefficient coefficient(const std::vector<Unit>& units, Level level, const QualityOptions& options) {
+Coefficient coefficient(const Patterns& items, Level level, const QualityOptions& options) {
     Coefficient out;
-    out.value = krippendorffAlpha(units, level);
-    out.raw = rawAgreement(units);
-    out.pairs = std::count_if(units.begin(), units.end(), [](const Unit& unit) { return unit.size() >= 2; });
+    out.value = krippendorffAlpha(items, level);
+    out.raw = rawAgreement(items);
+    for (size_t i = 0; i < items.units.size(); ++i)
+        out.pairs += items.units[i].size() >= 2 ? static_cast<int64_t>(items.counts[i]) : 0;
     out.interval = bootstrapInterval(
-        units, [level](const std::vector<Unit>& sample) { return krippendorffAlpha(sample, level); }, options.bootstrap,
-        options.seed);
+        items, [level](const Patterns& sample) { return krippendorffAlpha(sample, level); }, options.bootstrap, options.seed);
     return out;
 }
 
@@ -213,19 +213,29 @@ PersonQuality personOf(const std::vector<const CurrentVote*>& votes, const ByPai
 /// Accuracy by Dawid and Skene for people who share pairs with others; needs three people or more to tell who is right.
 std::map<Id, double> modelledAccuracies(const ByPair& pairs) {
     std::map<Id, size_t> raters;
-    std::vector<RaterVote> votes;
-    size_t items = 0;
+    // Pairs that the same people judged alike are one item with a weight: there are few of them, however many pairs.
+    std::map<std::vector<std::pair<size_t, int>>, double> alike;
+    std::vector<std::pair<size_t, int>> judged;
     for (const auto& [key, list] : pairs) {
         if (list.size() < 2)
             continue;
+        judged.clear();
         for (const CurrentVote* vote : list)
-            votes.push_back({items, raters.try_emplace(vote->annotator, raters.size()).first->second, category(vote->winner)});
-        ++items;
+            judged.emplace_back(raters.try_emplace(vote->annotator, raters.size()).first->second, category(vote->winner));
+        std::sort(judged.begin(), judged.end());
+        alike[judged] += 1;
+    }
+    std::vector<RaterVote> votes;
+    std::vector<double> weights;
+    for (const auto& [each, many] : alike) {
+        for (const auto& [rater, given] : each)
+            votes.push_back({weights.size(), rater, given});
+        weights.push_back(many);
     }
     std::map<Id, double> out;
     if (raters.size() < 3)
         return out;
-    const auto model = dawidSkene(votes, items, raters.size(), 3);
+    const auto model = dawidSkene(votes, weights.size(), raters.size(), 3, 0.01, 500, weights);
     for (const auto& [id, at] : raters)
         out[id] = model.accuracy(at);
     return out;
