@@ -11,6 +11,7 @@
 #include "core/base/os/lock.h"
 #include "core/desk/runs/actions.h"
 #include "core/desk/store/schema.h"
+#include "core/desk/store/stepped_backup.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -198,6 +199,47 @@ private Q_SLOTS:
         OK(desk.vote(desk.next()[0], Winner::A));
         desk.reopen();
         QCOMPARE(must(desk.project->backupFiles()).size(), files + 1);
+    }
+
+    void aBackupInStepsHasWhatCameMeanwhile() {
+        Desk desk(1500);
+        desk.project->setObserver({});
+        auto backup = must(SteppedBackup::begin(desk.project->impl()));
+        int steps = 0, votes = 0;
+        while (!must(backup->step(desk.project->impl(), 0))) {
+            // Votes go on between the steps; those before the last page are in the copy.
+            if (++steps <= 4) {
+                for (const LabelItem& item : desk.next(25)) {
+                    OK(desk.vote(item, Winner::A));
+                    ++votes;
+                }
+            }
+            else
+                QTest::qSleep(1); // the copy is being checked on its own thread
+            QVERIFY(steps < 30000);
+        }
+        QVERIFY2(steps > 4, qPrintable(QString::number(steps)));
+        const std::string folder = desk.temp.path().toStdString() + "/from-backup";
+        OK(os::makeDirs(folder));
+        OK(os::copyFile(backup->file(), folder + "/project.db"));
+        backup.reset();
+        const Project copy = must(Project::open(folder, options()));
+        QVERIFY(!copy.wasUnclean());
+        QCOMPARE(copy.counters().events, int64_t{votes});
+        QVERIFY(must(desk.project->check()).ok());
+        QVERIFY(!must(SteppedBackup::beginIfDue(desk.project->impl()))); // nothing changed since
+    }
+
+    void aBackupThatIsDroppedLeavesNothing() {
+        Desk desk(800);
+        const size_t before = must(os::listDir(desk.dir() + "/backups")).size();
+        {
+            auto backup = must(SteppedBackup::begin(desk.project->impl()));
+            QVERIFY(!must(backup->step(desk.project->impl(), 0)));
+            QVERIFY(must(os::listDir(desk.dir() + "/backups")).size() > before);
+        }
+        QCOMPARE(must(os::listDir(desk.dir() + "/backups")).size(), before);
+        OK(desk.project->close());
     }
 
     void backupsAreThinned_data() {

@@ -18,6 +18,7 @@ using namespace Qt::StringLiterals;
 namespace {
 constexpr int kCoalesceMs = 40;
 constexpr int kHousekeepingMs = 60'000;
+constexpr int kBackupStepMs = 40; ///< between two steps of a few milliseconds
 } // namespace
 
 QString mediaFile(const Context& context, const std::string& sha) {
@@ -40,19 +41,39 @@ Result<desk::Project> Workspace::prepare(const WorkspaceRequest& request) {
     return project;
 }
 
-Workspace::Workspace(desk::Project project) : m_flush(new QTimer(this)), m_minute(new QTimer(this)) {
+Workspace::Workspace(desk::Project project) : m_flush(new QTimer(this)), m_minute(new QTimer(this)), m_backupStep(new QTimer(this)) {
     m_store = std::make_unique<desk::StoreThread>(std::move(project));
     m_flush->setSingleShot(true);
     m_flush->setInterval(kCoalesceMs);
     connect(m_flush, &QTimer::timeout, this, &Workspace::flushChanges);
     m_minute->setInterval(kHousekeepingMs);
     connect(m_minute, &QTimer::timeout, this, [this] {
-        m_store->post([](desk::Project& p) {
-            if (auto done = p.backupIfDue(); !done)
-                log::warn("backup: {}", done.error().toString());
+        m_store->post([this](desk::Project& p) {
+            if (m_backup)
+                return;
+            auto begun = desk::SteppedBackup::beginIfDue(p.impl());
+            if (!begun)
+                log::warn("backup: {}", begun.error().toString());
+            else if ((m_backup = std::move(*begun)))
+                QMetaObject::invokeMethod(m_backupStep, qOverload<>(&QTimer::start), Qt::QueuedConnection);
         });
         measure();
         serveOrders();
+    });
+    // A step at a time, votes between them.
+    m_backupStep->setInterval(kBackupStepMs);
+    connect(m_backupStep, &QTimer::timeout, this, [this] {
+        m_store->post([this](desk::Project& p) {
+            if (!m_backup)
+                return;
+            const auto done = m_backup->step(p.impl());
+            if (!done)
+                log::warn("backup: {}", done.error().toString());
+            if (!done || *done) {
+                m_backup.reset();
+                QMetaObject::invokeMethod(m_backupStep, &QTimer::stop, Qt::QueuedConnection);
+            }
+        });
     });
 }
 
@@ -120,6 +141,8 @@ Status Workspace::close() {
         return {};
     m_closed = true;
     m_minute->stop();
+    m_backupStep->stop();
+    m_store->post([this](desk::Project&) { m_backup.reset(); }); // closing makes a whole one
     // The supervisor's thread posts here and its owner goes first; workers live on.
     m_store->drain();
     m_supervisor.reset();

@@ -10,6 +10,7 @@
 #include <QString>
 
 #include "core/desk/runs/actions.h"
+#include "core/desk/store/stepped_backup.h"
 #include "ui/shell/context.h"
 
 class QTimer;
@@ -68,6 +69,8 @@ private:
     std::set<desk::Change> m_changes;
     QTimer* m_flush;
     QTimer* m_minute;
+    QTimer* m_backupStep;
+    std::unique_ptr<desk::SteppedBackup> m_backup; ///< touched on the store's thread only
     bool m_serving = false;
     bool m_closed = false;
     qint64 m_bytes = -1;

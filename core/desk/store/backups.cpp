@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/schema.h"
+#include "core/desk/store/stepped_backup.h"
 
 namespace pl::desk {
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int64_t kMinuteMs = 60 * 1000;
 constexpr int64_t kDayMs = 24 * 60 * kMinuteMs;
-constexpr int kPagesAStep = 1024;
+constexpr int kPagesAStep = 128;
 
 /// project-20261121-140359-123.db, in UTC, so that names sort by time.
 std::string backupName(int64_t ms) {
@@ -78,67 +79,133 @@ std::vector<int64_t> keptBackups(std::vector<int64_t> times, int64_t, const Back
     return {kept.begin(), kept.end()};
 }
 
-Result<std::string> Project::Impl::backup() {
-    const std::string folder = os::joinPath(dir, "backups");
-    PL_CHECK(os::makeDirs(folder));
-    const int64_t time = now();
-    const std::string target = os::joinPath(folder, backupName(time));
-    const std::string partial = target + ".partial";
-    PL_TRY(const uint64_t free, os::freeSpace(folder));
-    PL_TRY(const uint64_t size, os::fileSize(os::joinPath(dir, "project.db")));
+Result<std::unique_ptr<SteppedBackup>> SteppedBackup::beginIfDue(Project::Impl& impl) {
+    if (!impl.changed || impl.now() - impl.lastBackupMs < 10 * kMinuteMs)
+        return nullptr;
+    return begin(impl);
+}
+
+Result<std::unique_ptr<SteppedBackup>> SteppedBackup::begin(Project::Impl& impl) {
+    std::unique_ptr<SteppedBackup> made(new SteppedBackup);
+    made->m_folder = os::joinPath(impl.dir, "backups");
+    PL_CHECK(os::makeDirs(made->m_folder));
+    made->m_time = impl.now();
+    made->m_target = os::joinPath(made->m_folder, backupName(made->m_time));
+    made->m_partial = made->m_target + ".partial";
+    PL_TRY(const uint64_t free, os::freeSpace(made->m_folder));
+    PL_TRY(const uint64_t size, os::fileSize(os::joinPath(impl.dir, "project.db")));
     if (free < size + (uint64_t{16} << 20))
-        return fail(Code::Io, fmt::format("no room for a backup in {}: {} MiB free, {} MiB needed", folder, free >> 20,
+        return fail(Code::Io, fmt::format("no room for a backup in {}: {} MiB free, {} MiB needed", made->m_folder, free >> 20,
                                           (size >> 20) + 16),
                     "Free some space.");
-    (void)os::removeTree(partial);
-    const Status copied = guarded("backing up " + dir, [&]() -> Status {
-        {
-            SQLite::Database copy(partial, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-            {
-                SQLite::Backup steps(copy, *db);
-                while (steps.executeStep(kPagesAStep) != SQLITE_DONE) {
-                }
-            }
-            SQLite::Statement(copy, "PRAGMA journal_mode = DELETE").executeStep();
-            // A copy is closed cleanly, whatever happens to the original.
-            copy.exec("UPDATE meta SET value = '' WHERE key = 'open_by'");
-            const auto problems = integrityProblems(copy, true);
-            if (!problems.empty())
-                return fail(Code::Corrupt, fmt::format("the backup {} is not sound: {}", partial, problems.front()));
-        }
+    (void)os::removeTree(made->m_partial);
+    PL_CHECK(impl.guarded("backing up " + impl.dir, [&]() -> Status {
+        made->m_copy = std::make_unique<SQLite::Database>(made->m_partial, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+        made->m_steps = std::make_unique<SQLite::Backup>(*made->m_copy, *impl.db);
         return {};
+    }));
+    return made;
+}
+
+SteppedBackup::~SteppedBackup() {
+    if (m_checker.joinable())
+        m_checker.join();
+    m_steps.reset();
+    m_copy.reset();
+    if (!m_finished)
+        (void)os::removeTree(m_partial);
+}
+
+Status SteppedBackup::copied(Project::Impl& impl) {
+    m_steps.reset();
+    SQLite::Statement(*m_copy, "PRAGMA journal_mode = DELETE").executeStep();
+    // A copy is closed cleanly, whatever happens to the original, and nothing kept beside the original is of its moment.
+    m_copy->exec("UPDATE meta SET value = '' WHERE key IN ('open_by', 'snapshot')");
+    impl.changed = false; // from here on what is written is newer than the copy
+    m_checker = std::thread([this] {
+        try {
+            const auto problems = integrityProblems(*m_copy, true);
+            if (!problems.empty())
+                m_problem = problems.front();
+        } catch (const std::exception& e) {
+            m_problem = e.what();
+        }
+        m_checked = true;
     });
-    if (!copied) {
-        (void)os::removeTree(partial);
-        return tl::unexpected(copied.error());
+    return {};
+}
+
+Result<bool> SteppedBackup::step(Project::Impl& impl, int budgetMs) {
+    if (m_finished)
+        return true;
+    const int64_t begin = monotonicNs();
+    const auto timeIsUp = [&] { return budgetMs >= 0 && monotonicNs() - begin > int64_t{1'000'000} * budgetMs; };
+    if (m_steps) {
+        PL_CHECK(impl.guarded("backing up " + impl.dir, [&]() -> Status {
+            do {
+                if (m_steps->executeStep(kPagesAStep) == SQLITE_DONE)
+                    return copied(impl);
+            } while (!timeIsUp());
+            return {};
+        }));
+        if (m_steps || budgetMs >= 0)
+            return false;
     }
-    PL_CHECK(os::fsyncPath(partial));
-    PL_CHECK(os::renamePath(partial, target));
-    PL_CHECK(os::fsyncPath(folder));
-    changed = false;
-    lastBackupMs = time;
-    if (outcome != OpenOutcome::Upgraded || !projectUuid.empty()) {
-        const Status noted = guarded("noting the backup", [&]() -> Status {
-            setMeta("last_backup_ms", std::to_string(time));
+    if (budgetMs >= 0 && !m_checked)
+        return false;
+    m_checker.join();
+    const Status done = m_problem.empty() ? finish(impl)
+                                          : Status(fail(Code::Corrupt, fmt::format("the backup {} is not sound: {}", m_partial, m_problem)));
+    if (!done) {
+        impl.changed = true;
+        return tl::unexpected(done.error());
+    }
+    m_finished = true;
+    return true;
+}
+
+Status SteppedBackup::finish(Project::Impl& impl) {
+    m_copy.reset();
+    PL_CHECK(os::fsyncPath(m_partial));
+    PL_CHECK(os::renamePath(m_partial, m_target));
+    PL_CHECK(os::fsyncPath(m_folder));
+    impl.lastBackupMs = m_time;
+    if (impl.outcome != OpenOutcome::Upgraded || !impl.projectUuid.empty()) {
+        const Status noted = impl.guarded("noting the backup", [&]() -> Status {
+            impl.setMeta("last_backup_ms", std::to_string(m_time));
             return {};
         });
         if (!noted)
             log::warn("{}", noted.error().toString());
     }
     // Thinning never stands in the way of a good copy.
-    if (const auto names = os::listDir(folder)) {
+    if (const auto names = os::listDir(m_folder)) {
         std::vector<int64_t> times;
         for (const auto& name : *names)
             if (const auto t = backupTime(name))
                 times.push_back(*t);
-        const auto kept = keptBackups(times, time);
+        const auto kept = keptBackups(times, m_time);
         for (const auto& name : *names) {
             const auto t = backupTime(name);
             if (t && !std::binary_search(kept.begin(), kept.end(), *t))
-                (void)os::removeTree(os::joinPath(folder, name));
+                (void)os::removeTree(os::joinPath(m_folder, name));
         }
     }
-    return target;
+    return {};
+}
+
+Result<std::string> Project::Impl::backup() {
+    PL_TRY(const auto backup, SteppedBackup::begin(*this));
+    PL_CHECK(backup->step(*this, -1));
+    return backup->file();
+}
+Result<std::string> Project::backup() { return m->backup(); }
+
+Status Project::backupIfDue() {
+    PL_TRY(const auto backup, SteppedBackup::beginIfDue(*m));
+    if (backup)
+        PL_CHECK(backup->step(*m, -1));
+    return {};
 }
 
 Result<std::vector<std::string>> Project::backupFiles() {

@@ -471,17 +471,4 @@ Status Project::setSetting(const std::string& key, const Json& value) {
     });
 }
 
-// --- safety ----------------------------------------------------------------------------------------------------------
-
-Result<std::string> Project::backup() { return m->backup(); }
-
-Status Project::backupIfDue() {
-    if (!m->changed || m->now() - m->lastBackupMs < int64_t{10} * 60 * 1000)
-        return {};
-    const auto file = m->backup();
-    if (!file)
-        return tl::unexpected(file.error());
-    return {};
-}
-
 } // namespace pl::desk
