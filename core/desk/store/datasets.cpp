@@ -3,6 +3,7 @@
 
 #include "core/base/records.h"
 #include "core/desk/store/impl.h"
+#include "core/desk/store/ranking_rows.h"
 
 namespace pl::desk {
 
@@ -136,22 +137,13 @@ private:
     std::map<std::string, std::string> m_refs;
 };
 
-/// The ranks of a k-way judgement, one for each member; empty when it has none that fit.
-std::vector<int> ranksOf(Project::Impl& impl, Id event, size_t members) {
+/// The order of a k-way judgement; empty when it has none that fits.
+std::optional<Ranking> rankingOf(Project::Impl& impl, Id event, size_t members) {
     auto row = impl.query("SELECT ranking FROM judgement_details WHERE event_id = ?");
     if (!row.bind(event).step() || row.null(0))
-        return {};
-    const Json ranking = row.json(0);
-    if (!ranking.is_object() || !ranking.contains("ranks") || !ranking["ranks"].is_array() ||
-        ranking["ranks"].size() != members)
-        return {};
-    std::vector<int> ranks;
-    for (const Json& rank : ranking["ranks"]) {
-        if (!rank.is_number_integer() || rank.get<int64_t>() < 1 || rank.get<int64_t>() > 1000)
-            return {};
-        ranks.push_back(static_cast<int>(rank.get<int64_t>()));
-    }
-    return ranks;
+        return std::nullopt;
+    auto ranking = Ranking::of(row.json(0), members);
+    return ranking ? std::optional<Ranking>(std::move(*ranking)) : std::nullopt;
 }
 
 bool matches(const DatasetFilter& filter, const CurrentVote& vote) {
@@ -255,56 +247,29 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         }
         if (sides.size() > 2) {
             for (size_t i = 0; i < votes.size(); ++i) {
-                const auto ranks = ranksOf(impl, votes[i]->event, sides.size());
-                if (ranks.empty()) {
+                const auto ranking = rankingOf(impl, votes[i]->event, sides.size());
+                if (!ranking || ranking->pairs() == 0) {
                     ++out.counts.unusable;
                     continue;
                 }
                 ++out.counts.rankings;
-                const auto made = static_cast<int64_t>(sides.size() * (sides.size() - 1) / 2);
                 if (split == Split::Train) {
                     ++out.counts.trainRankings;
-                    out.counts.rankedTrain += made;
+                    out.counts.rankedTrain += ranking->pairs();
                 } else if (split == Split::Dev) {
                     ++out.counts.devRankings;
-                    out.counts.rankedDev += made;
+                    out.counts.rankedDev += ranking->pairs();
                 }
                 out.votes.push_back(*votes[i]);
                 if (countsOnly)
                     continue;
-                const std::string id = base + (votes.size() > 1 ? fmt::format("-{}", i) : "");
-                if (!ofImages) { // trainers of texts read pairs: all that the ranking says, weighing one vote together
-                    for (size_t x = 0; x < sides.size(); ++x)
-                        for (size_t y = x + 1; y < sides.size(); ++y) {
-                            const std::string pairId = fmt::format("{}-{}-{}", id, x, y);
-                            const bool tie = ranks[x] == ranks[y], second = ranks[y] < ranks[x];
-                            Json line{{"id", pairId},
-                                      {"prompt", prompt},
-                                      {tie ? "a" : "chosen", sides[second ? y : x]},
-                                      {tie ? "b" : "rejected", sides[second ? x : y]},
-                                      {"split", splitName(split)},
-                                      {"weight", 1.0 / static_cast<double>(made)},
-                                      {"ranking", id},
-                                      {"provenance", provenanceName(votes[i]->provenance)},
-                                      {"annotator", people[votes[i]->annotator].first}};
-                            if (tie)
-                                line["tie_kind"] = tieKindName(TieKind::Unspecified);
-                            if (tie && spec.tiePolicy == TiePolicy::Drop)
-                                continue;
-                            lines[tie ? "ties.jsonl" : fileOf(split)][pairId] = dumpJson(line);
-                        }
-                    continue;
-                }
-                lines["rankings.jsonl"][id] = dumpJson({{"id", id},
-                                                        {"prompt", prompt},
-                                                        {"images", sides},
-                                                        {"ranks", ranks},
-                                                        {"modality", "image"},
-                                                        {"split", splitName(split)},
-                                                        {"provenance", provenanceName(votes[i]->provenance)},
-                                                        {"annotator", people[votes[i]->annotator].first}});
-                for (const std::string& side : sides)
-                    out.images[side] = imageRefSha(side);
+                const RankedSet set{base + (votes.size() > 1 ? fmt::format("-{}", i) : ""), prompt, sides, ofImages, split,
+                                    votes[i]->provenance, people[votes[i]->annotator].first};
+                for (DatasetLine& line : linesOf(set, *ranking, spec.tiePolicy))
+                    lines[line.file][line.key] = std::move(line.line);
+                if (ofImages)
+                    for (const std::string& side : sides)
+                        out.images[side] = imageRefSha(side);
             }
             continue;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sqlite3.h>
 
+#include "core/desk/domain/ranking.h"
 #include "core/desk/domain/text_marks.h"
 #include "core/desk/store/impl.h"
 
@@ -483,6 +484,10 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
         draft.session = row.null(4) ? 0 : row.integer(4);
         draft.occasion = static_cast<int>(row.integer(5));
         draft.provenance = provenanceOf(stored(annotatorKindOf(row.text(6))));
+    }
+    if (!input.ranking.is_null()) {
+        PL_TRY(const auto members, membersIn(draft.comparison));
+        PL_CHECK(Ranking::of(input.ranking, members.size()));
     }
     draft.presentation = input.presentation;
     draft.kind = input.kind;
