@@ -21,6 +21,7 @@ class KeySheet;
 class GuidelinePanel;
 class LabelStates;
 class Preferences;
+class RankPage;
 
 /// Keys are read from `preferences` (none: as the program comes).
 PageFactory labelPage(const Preferences* preferences = nullptr);
@@ -34,6 +35,13 @@ public:
     ~LabelPage() override;
     void activated() override;
     void deactivated() override;
+    void openArgument(const QString& argument) override; ///< "sets"
+    QList<SearchItem> searchItems() const override;
+    /// Sets of three or more answers instead of pairs, and back.
+    void showSets();
+    void showPairs();
+    /// Null until sets were shown once.
+    RankPage* rankPage() const { return m_rank; }
 
     /// What the page shows now.
     enum class Mode { Loading, Pair, Empty, Dry, Done };
@@ -163,6 +171,7 @@ private:
     DraftBar* m_bar;
     KeyStrip* m_strip;
     LabelStates* m_states;
+    RankPage* m_rank = nullptr;
     KeySheet* m_sheet;
     GuidelinePanel* m_guideline;
     GuidelinePanel* m_dock;

@@ -2,6 +2,7 @@
 #include "ui/label/rank_order.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pl::ui {
 
@@ -30,7 +31,7 @@ RankOrder::Step RankOrder::fill() {
 RankOrder::Step RankOrder::put(int place) {
     if (place < 0 || place >= m_places || isPlaced(place))
         return Step::Ignored;
-    m_typed.push_back({place, m_tieNext, false, false});
+    m_typed.push_back({place, m_tieNext && !groups(false).empty(), false, false});
     return fill();
 }
 
@@ -42,7 +43,7 @@ RankOrder::Step RankOrder::putLast(int place) {
 }
 
 RankOrder::Step RankOrder::tie() {
-    if (m_typed.empty() || isComplete())
+    if (isComplete())
         return Step::Ignored;
     m_tieNext = !m_tieNext;
     return Step::Changed;
@@ -50,7 +51,7 @@ RankOrder::Step RankOrder::tie() {
 
 RankOrder::Step RankOrder::tieRest() {
     const auto left = unplaced();
-    if (left.empty() || left.size() == static_cast<size_t>(m_places))
+    if (left.empty())
         return Step::Ignored;
     m_tieNext = false;
     for (size_t i = 0; i < left.size(); ++i)

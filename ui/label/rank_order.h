@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "core/desk/domain/ranking.h"
@@ -23,9 +22,9 @@ public:
     Step put(int place);
     /// The worst of those not placed (best and worst: two keys).
     Step putLast(int place);
-    /// The next letter is tied to the one before; again: no longer. With nothing left but ties wanted, see tieRest().
+    /// The next letter is tied to the one before; again: no longer.
     Step tie();
-    /// All that are left are as good as each other, below those placed.
+    /// All that are left are as good as each other, below those placed; with none placed all are equal.
     Step tieRest();
     /// Takes the last letter back.
     Step back();
@@ -40,6 +39,8 @@ public:
     /// Rank from 1 of a place; 0: not placed. Those put last count from the end.
     int rankOf(int place) const;
     bool isPlaced(int place) const;
+    /// Places tied to each other, from best to worst: those typed, or those put last.
+    std::vector<std::vector<int>> groups(bool last) const;
     /// What a vote says: those not placed stand between those typed and those put last, unordered among themselves.
     /// shown[place] = member.
     desk::Ranking ranking(const std::vector<size_t>& shown) const;
@@ -56,8 +57,6 @@ private:
         bool operator==(const Typed&) const = default;
     };
     Step fill();
-    /// Groups from best to worst; the middle, those not placed, apart.
-    std::vector<std::vector<int>> groups(bool last) const;
     std::vector<int> unplaced() const;
     int m_places;
     std::vector<Typed> m_typed;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The label page and sets of three or more answers: a page of its own in its place.
+#include <QBoxLayout>
+#include <QStackedWidget>
+
+#include "ui/label/answer_tools.h"
+#include "ui/label/label_page.h"
+#include "ui/label/rank_page.h"
+
+namespace pl::ui {
+using namespace Qt::StringLiterals;
+
+namespace {
+constexpr QStringView kSets = u"sets";
+}
+
+void LabelPage::showSets() {
+    if (!m_rank) {
+        m_rank = new RankPage(m_context);
+        layout()->addWidget(m_rank);
+        connect(m_rank, &RankPage::left, this, &LabelPage::showPairs);
+    }
+    m_tools->leave();
+    m_stack->hide();
+    m_rank->show();
+    setFocusProxy(m_rank); // whoever gives the page the focus means what is seen
+    m_rank->activate();
+}
+
+void LabelPage::showPairs() {
+    if (!m_rank || m_rank->isHidden())
+        return;
+    m_rank->hide();
+    setFocusProxy(nullptr);
+    m_stack->show();
+    activated();
+}
+
+void LabelPage::openArgument(const QString& argument) {
+    if (argument == kSets)
+        showSets();
+}
+
+QList<SearchItem> LabelPage::searchItems() const {
+    SearchItem item;
+    item.id = kSets.toString();
+    item.title = u"Rank sets of three answers or more"_s;
+    item.icon = u"label"_s;
+    return {item};
+}
+
+} // namespace pl::ui
