@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
     pl::cli::Commands commands{app, chosen};
     pl::cli::addProjectCommands(commands);
     pl::cli::addLabelCommands(commands);
+    pl::cli::addSetCommands(commands);
     pl::cli::addRunCommands(commands);
     pl::cli::addPluginCommands(commands);
     pl::cli::addModelCommands(commands);
