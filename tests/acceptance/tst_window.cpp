@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: label=slow processors=1 timeout=600
 // kill -9 of the window at random moments while it is given votes: what it said is on disk is there
-// afterwards.
+// afterwards. And two windows on one project.
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -92,6 +92,39 @@ private Q_SLOTS:
         qInfo("%d kills, %zu acknowledged votes", kills, lines);
         QCOMPARE(kills, 20);
         QVERIFY(lines > 20);
+    }
+
+    void aSecondWindowIsToldWhoHoldsTheProject() {
+        QTemporaryDir dir;
+        const std::string root = dir.path().toStdString(), p = root + "/p", acks = root + "/acks";
+        QCOMPARE(cli({"new", p, "--starter"}).code, 0);
+        os::SpawnOptions spawn;
+        spawn.arguments = {program("pairlab"), p, "--config", root + "/pairlab.ini", "--press", "SDFJKL", "--press-pace", "50"};
+        spawn.environment = {{"QT_QPA_PLATFORM", "offscreen"}, {"PAIRLAB_PRESS_KEYS", "1"}};
+        spawn.outputFile = acks;
+        auto first = os::Process::spawn(spawn);
+        QVERIFY(first);
+        for (int i = 0; i < 600 && keysIn(acks) < 3; ++i)
+            os::sleepMs(50);
+        QVERIFY(keysIn(acks) >= 3);
+        os::SpawnOptions other = spawn;
+        other.arguments = {program("pairlab"), p, "--config", root + "/other.ini", "--exit-after-startup"};
+        other.outputFile.clear();
+        const auto second = os::runToEnd(other, 60'000);
+        QVERIFY(second);
+        QCOMPARE(second->status.code, 4);
+        QVERIFY2(second->text.find("held by pid " + std::to_string(first->pid()) + " (pairlab)") != std::string::npos, second->text.c_str());
+        // A command is told the same, and the first window goes on.
+        const Ran command = cli({"stats", p});
+        QCOMPARE(command.code, 4);
+        QVERIFY2(command.out.find(std::to_string(first->pid())) != std::string::npos, command.out.c_str());
+        const size_t before = keysIn(acks);
+        for (int i = 0; i < 600 && keysIn(acks) < before + 3; ++i)
+            os::sleepMs(50);
+        QVERIFY(keysIn(acks) >= before + 3);
+        QVERIFY(first->signal(SIGKILL) && first->wait(30000));
+        // Nobody holds it any more.
+        QCOMPARE(cli({"check", p}).code, 0);
     }
 };
 
