@@ -22,7 +22,11 @@ struct Linear {
     Tensor weight, bias;
     bool transposed = false; ///< [in, out]
     std::shared_ptr<LowRank> update;
-    Tensor operator()(const Tensor& x) const { return adaptedLinear(x, transposed ? weight.t() : weight, bias, *update); }
+    std::shared_ptr<HalfCopy> half = std::make_shared<HalfCopy>();
+    Tensor operator()(const LinearInput& in) const {
+        return in.half.defined() ? adaptedLinear(in, weight, *half, transposed, bias, *update)
+                                 : adaptedLinear(in.x, transposed ? weight.t() : weight, bias, *update);
+    }
 };
 
 /// RMSNorm, or LayerNorm where there is a bias.
@@ -97,7 +101,11 @@ struct DecoderImpl::Layers {
     Linear lmHead, score;
     std::vector<Layer> layers;
     std::vector<AdaptableLayer> adaptable;
+    Precision precision = Precision::Fp32;
+    HalfCopy head;   ///< of headWeight()
     Tensor cos, sin; ///< [positions, headDim / 2], grown on demand
+
+    LinearInput input(const Tensor& x) const { return precision == Precision::Bf16 ? halfInput(x) : LinearInput{x, {}}; }
 
     struct Pass;
     Tensor attended(size_t i, const Tensor& normed, Pass& pass) const;
@@ -285,11 +293,12 @@ struct DecoderImpl::Layers::Pass {
 Tensor DecoderImpl::Layers::attended(size_t i, const Tensor& n, Pass& pass) const {
     const auto& layer = layers[i];
     const auto& c = config;
+    const auto in = input(n);
     std::vector<Tensor> qkv;
     if (layer.qkv.weight.defined())
-        qkv = layer.qkv(n).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
+        qkv = layer.qkv(in).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
     else
-        qkv = {layer.q(n), layer.k(n), layer.v(n)};
+        qkv = {layer.q(in), layer.k(in), layer.v(in)};
     const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm) { // [batch, time, count, headDim]
         auto out = t.view({pass.batch, pass.time, count, c.headDim});
         if (norm.weight.defined())
@@ -341,12 +350,12 @@ Tensor DecoderImpl::Layers::attended(size_t i, const Tensor& n, Pass& pass) cons
 Tensor DecoderImpl::Layers::through(size_t i, const Tensor& in, Pass& pass) const {
     const auto& layer = layers[i];
     const auto& c = config;
-    const auto x = in + layer.o(attended(i, layer.inputNorm(in, c.normEps), pass));
-    const auto y = layer.postNorm(x, c.normEps);
+    const auto x = in + layer.o(input(attended(i, layer.inputNorm(in, c.normEps), pass)));
+    const auto y = input(layer.postNorm(x, c.normEps));
     if (c.mlp == Mlp::Plain)
-        return x + layer.down(activate(layer.up(y), c.activation));
+        return x + layer.down(input(activate(layer.up(y), c.activation)));
     const auto gate = layer.gate(y), up = layer.up(y);
-    return x + layer.down(c.activation == Activation::Silu ? kernels::gatedSilu(gate, up) : activate(gate, c.activation) * up);
+    return x + layer.down(input(c.activation == Activation::Silu ? kernels::gatedSilu(gate, up) : activate(gate, c.activation) * up));
 }
 
 namespace {
@@ -438,8 +447,18 @@ const Tensor& DecoderImpl::headWeight() const {
     return m_layers->embedding;
 }
 
+void DecoderImpl::setPrecision(Precision precision) { m_layers->precision = precision; }
+
+Precision DecoderImpl::precision() const { return m_layers->precision; }
+
+Tensor DecoderImpl::headHalf() {
+    return precision() == Precision::Bf16 ? m_layers->head.of(headWeight()) : Tensor();
+}
+
 Tensor DecoderImpl::head(const Tensor& hiddenRows) {
-    return counted(at::linear(hiddenRows, headWeight()).to(torch::kFloat32),
+    const auto in = m_layers->input(hiddenRows);
+    return counted(in.half.defined() ? halfLinear(in, headWeight(), m_layers->head)
+                                     : at::linear(hiddenRows, headWeight()).to(torch::kFloat32),
                    m_config.forwardFlops(0, 0, static_cast<double>(hiddenRows.size(0))), !headWeight().requires_grad());
 }
 
@@ -455,7 +474,7 @@ Tensor lastRows(const Tensor& hidden, const Tensor& lengths) {
 } // namespace
 
 Tensor DecoderImpl::scoresOf(const Tensor& lastRows) {
-    return counted(m_layers->score(lastRows).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(lastRows.numel()),
+    return counted(m_layers->score({lastRows, {}}).squeeze(1).to(torch::kFloat32), 2.0 * static_cast<double>(lastRows.numel()),
                    !m_layers->score.weight.requires_grad());
 }
 
@@ -516,7 +535,8 @@ CompletionLogps scattered(Decoder& model, const Tensor& hidden, const Tensor& ta
                           bool withEntropy, double temperature) {
     CompletionLogps result;
     Tensor entropy;
-    const auto logps = kernels::targetLogps(hidden, model->headWeight(), targets, temperature, withEntropy ? &entropy : nullptr);
+    const auto logps = kernels::targetLogps(hidden, model->headWeight(), targets, temperature,
+                                            withEntropy ? &entropy : nullptr, model->headHalf());
     const auto zeros = torch::zeros({rows * width}, logps.options().requires_grad(false));
     result.logps = zeros.index_copy(0, slots, logps).view({rows, width});
     result.mask = zeros.index_fill(0, slots, 1.0).view({rows, width});

@@ -11,6 +11,7 @@
 #include "core/learn/models/kv_cache.h"
 #include "core/learn/models/low_rank.h"
 #include "core/learn/models/packed.h"
+#include "core/learn/models/precision.h"
 #include "core/learn/weights/safetensors.h"
 
 namespace pl::learn {
@@ -61,6 +62,12 @@ public:
     /// arXiv:1604.06174). backward() then accumulates into the parameters' own grad; torch::autograd::grad of them finds none.
     void recomputeLayers(bool on) { m_recompute = on; }
     bool recomputesLayers() const { return m_recompute; }
+    /// Bf16: products of the linear layers, their adapters and the vocabulary head (halfLinear), for training, scoring and sampling alike.
+    /// Embeddings, norms, attention, softmax and the reward head stay fp32, and so do all weights.
+    void setPrecision(Precision precision);
+    Precision precision() const;
+    /// headWeight() in bf16; undefined where the model computes in fp32.
+    torch::Tensor headHalf();
 
 private:
     torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed = nullptr);

@@ -349,11 +349,12 @@ class TargetLogps : public torch::autograd::Function<TargetLogps> {
 public:
     static torch::Tensor forward(torch::autograd::AutogradContext* ctx, const torch::Tensor& hidden,
                                  const torch::Tensor& weight, const torch::Tensor& targets, double temperature,
-                                 torch::Tensor* entropy) {
+                                 torch::Tensor* entropy, const torch::Tensor* half) {
         std::vector<torch::Tensor> keep;
         const bool keeps = hidden.size(0) * weight.size(0) <= kKeepElements;
-        auto out = targetForward(hidden, weight, targets, temperature, entropy, keeps ? &keep : nullptr);
-        std::vector<torch::Tensor> saved{hidden, weight, targets};
+        const auto rows = half ? hidden.to(torch::kBFloat16) : hidden, matrix = half ? *half : weight;
+        auto out = targetForward(rows, matrix, targets, temperature, entropy, keeps ? &keep : nullptr);
+        std::vector<torch::Tensor> saved{rows, matrix, targets};
         saved.insert(saved.end(), keep.begin(), keep.end());
         ctx->save_for_backward(saved);
         ctx->saved_data["temperature"] = temperature;
@@ -366,8 +367,9 @@ public:
         const double temperature = ctx->saved_data["temperature"].toDouble();
         const auto g = grads[0] / temperature;
         const bool weightToo = ctx->needs_input_grad(1); // not of a frozen head, below adapters
-        auto dHidden = torch::empty_like(hidden);
-        auto dWeight = weightToo ? torch::zeros_like(weight) : torch::Tensor();
+        const bool lower = hidden.scalar_type() != torch::kFloat32; // then products are added up in fp32 here
+        auto dHidden = torch::empty(hidden.sizes(), g.options());
+        auto dWeight = weightToo ? torch::zeros(weight.sizes(), g.options()) : torch::Tensor();
         const int64_t n = hidden.size(0), step = chunkRows(weight.size(0));
         for (int64_t begin = 0, chunk = 0; begin < n; begin += step, ++chunk) {
             const int64_t count = std::min(step, n - begin);
@@ -379,12 +381,17 @@ public:
             auto d = throughTarget(probabilities, ids, g.narrow(0, begin, count));
             d = d.to(hidden.scalar_type());
             auto dRows = dHidden.narrow(0, begin, count);
-            torch::mm_out(dRows, d, weight);
-            if (weightToo)
+            if (lower)
+                dRows.copy_(torch::mm(d, weight));
+            else
+                torch::mm_out(dRows, d, weight);
+            if (weightToo && lower)
+                dWeight.add_(torch::mm(d.t(), rows));
+            else if (weightToo)
                 dWeight.addmm_(d.t(), rows);
             countFlops((weightToo ? 2 : 1) * headFlops(rows, weight));
         }
-        return {dHidden, dWeight, torch::Tensor(), torch::Tensor(), torch::Tensor()};
+        return {dHidden, dWeight, torch::Tensor(), torch::Tensor(), torch::Tensor(), torch::Tensor()};
     }
 };
 
@@ -421,9 +428,11 @@ torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cos, const tor
 }
 
 torch::Tensor targetLogps(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& targets,
-                          double temperature, torch::Tensor* entropy) {
+                          double temperature, torch::Tensor* entropy, const torch::Tensor& half) {
     if (needsGrad({hidden, weight}))
-        return TargetLogps::apply(hidden, weight, targets, temperature, entropy);
+        return TargetLogps::apply(hidden, weight, targets, temperature, entropy, half.defined() ? &half : nullptr);
+    if (half.defined())
+        return targetForward(hidden.to(torch::kBFloat16), half, targets, temperature, entropy, nullptr);
     return targetForward(hidden, weight, targets, temperature, entropy, nullptr);
 }
 

@@ -18,8 +18,9 @@ torch::Tensor gatedSilu(const torch::Tensor& gate, const torch::Tensor& up);
 torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cos, const torch::Tensor& sin, bool perRow);
 
 /// log softmax(hidden weight^T / temperature)[target] for each row, fp32, in chunks: the full logits of large inputs are
-/// recomputed in the backward pass instead of being kept. `entropy` (detached) is filled when given.
+/// recomputed in the backward pass instead of being kept. `entropy` (detached) is filled when given. With `half`, the weight in
+/// bf16, the products are in bf16; logits and all that is made of them are fp32.
 torch::Tensor targetLogps(const torch::Tensor& hidden, const torch::Tensor& weight, const torch::Tensor& targets,
-                          double temperature, torch::Tensor* entropy);
+                          double temperature, torch::Tensor* entropy, const torch::Tensor& half = {});
 
 } // namespace pl::learn::kernels

@@ -150,6 +150,16 @@ Tensor adaptedLinear(const Tensor& x, const Tensor& weight, const Tensor& bias, 
     return added(base, inner, at::linear(inner, update.b), update);
 }
 
+Tensor adaptedLinear(const LinearInput& in, const Tensor& weight, HalfCopy& copy, bool transposed, const Tensor& bias, const LowRank& update) {
+    auto base = halfLinear(in, weight, copy, transposed);
+    if (bias.defined())
+        base = base + bias;
+    if (!update.on || !update.a.defined())
+        return base;
+    const auto inner = halfLinear(in, update.a, update.halfA);
+    return added(base, inner, halfLinear(halfInput(inner), update.b, update.halfB), update);
+}
+
 Tensor adaptedConv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding,
                      const LowRank& update) {
     const auto base = at::conv2d(x, weight, bias, stride, padding);

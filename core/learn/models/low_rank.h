@@ -8,6 +8,7 @@
 #include <torch/types.h>
 
 #include "core/base/result.h"
+#include "core/learn/models/precision.h"
 #include "core/learn/training/optimizer.h"
 #include "core/learn/weights/safetensors.h"
 
@@ -26,9 +27,13 @@ struct LowRank {
     torch::Tensor b; ///< [out, r]; [out, r, 1, 1]
     double scale = 0; ///< AdapterOptions::scale()
     bool on = true;
+    mutable HalfCopy halfA, halfB; ///< where products are in bf16
 };
 /// at::linear of the weight [out, in], and what the adapter adds. Counts the adapter's work (countFlops), not the layer's.
 torch::Tensor adaptedLinear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, const LowRank& update);
+/// The same with products in bf16 (halfLinear); `copy` is the weight's, which may lie transposed.
+torch::Tensor adaptedLinear(const LinearInput& in, const torch::Tensor& weight, HalfCopy& copy, bool transposed, const torch::Tensor& bias,
+                            const LowRank& update);
 /// at::conv2d of the weight [out, in, k, k], and what the adapter adds.
 torch::Tensor adaptedConv2d(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, int64_t stride,
                             int64_t padding, const LowRank& update);

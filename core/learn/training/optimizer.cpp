@@ -63,6 +63,8 @@ void AdamW::step(double learningRate) {
         steps.assign(parameters.size(), count);
         at::_fused_adamw_(parameters, gradients, averages, squares, {}, steps, learningRate, m_options.beta1,
                           m_options.beta2, decayed ? m_options.weightDecay : 0.0, m_options.eps, false, false);
+        for (const auto& parameter : parameters) // the fused call does not say so: whoever keeps a copy of it (HalfCopy) has to know
+            parameter.unsafeGetTensorImpl()->bump_version();
     }
 }
 

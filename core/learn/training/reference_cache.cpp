@@ -24,9 +24,10 @@ void hashRow(Sha256& digest, const TokenizedRow& row) {
 
 } // namespace
 
-std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout) {
+std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout,
+                         Precision precision) {
     Sha256 digest;
-    digest.update(std::string("reference sums, version 1, fp32") + (layout.packed ? ", packed\n" : "\n") + modelHash + "\n");
+    digest.update(std::string("reference sums, version 1, ") + precisionName(precision) + (layout.packed ? ", packed\n" : "\n") + modelHash + "\n");
     for (const auto& pair : pairs) {
         hashRow(digest, pair.chosen);
         hashRow(digest, pair.rejected);

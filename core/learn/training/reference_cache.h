@@ -18,7 +18,8 @@ struct ReferenceLogps {
 };
 
 /// SHA-256 over the reference model's hash, the way of computing, and the ordered ids and completion starts of all pairs.
-std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout = {});
+std::string referenceKey(const std::string& modelHash, const std::vector<TokenizedPair>& pairs, const RowLayout& layout = {},
+                         Precision precision = Precision::Fp32);
 
 /// One pass over the pairs in micro-batches, through the same path training takes. `keepGoing` false: Cancelled.
 Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<TokenizedPair>& pairs, int64_t tokenBudget,
