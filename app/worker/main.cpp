@@ -6,6 +6,7 @@
 #include "app/worker/devices.h"
 #include "app/worker/model_tools.h"
 #include "app/worker/plugin_library.h"
+#include "app/worker/precision.h"
 #include "app/worker/run_job.h"
 #include "core/base/log.h"
 #include "core/base/os/files.h"
@@ -81,6 +82,8 @@ int program(int argc, char** argv) {
     describeCommand->add_option("PLUGIN", plugin, "Id, or folder with manifest.json")->required();
     auto* selftest = app.add_subcommand("selftest", "Check the arithmetic of every device");
     auto* devices = app.add_subcommand("devices", "Say where jobs can compute, as JSON");
+    auto* precision = app.add_subcommand("precision", "Try products in bf16 against fp32 ones, as JSON");
+    precision->add_option("--device", options.device, "cpu, cuda or cuda:N");
     auto* logprobs = app.add_subcommand("logprobs", "Log-probabilities of token ids");
     logprobs->add_option("MODEL", options.model, "Model folder")->required();
     logprobs->add_option("--ids", options.file, "JSON lines: {\"ids\": [...], \"start\": 1}")->required();
@@ -117,6 +120,8 @@ int program(int argc, char** argv) {
         return finish(pl::worker::selfTest());
     if (*devices)
         return finish(pl::worker::printDevices());
+    if (*precision)
+        return finish(pl::worker::printPrecision(options.device));
     if (*logprobs)
         return finish(pl::worker::printLogps(options));
     if (*merge)

@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 
+#include "app/worker/precision.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/learn/models/decoder.h"
@@ -184,6 +185,7 @@ Status selfTest() {
         if (!(difference < 1e-4) || !(across < 1e-3))
             return fail(Code::Internal, fmt::format("the device {} computes wrongly: {} and {}", device.str(), difference, across),
                         "Check the driver; use the device cpu meanwhile.");
+        std::cout << device.str() << "         precision bf16 " << proveHere(device.str()).text() << "\n";
     }
     std::cout << "ok\n";
     return {};

@@ -6,6 +6,7 @@
 
 #include "app/worker/device_lock.h"
 #include "app/worker/plugin_library.h"
+#include "app/worker/precision.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/os/files.h"
@@ -115,6 +116,7 @@ Result<Ending> execute(learn::Job& job) {
     PL_TRY(Json parameters, manifest.effectiveParameters(spec.parameters));
     job.setParameters(std::move(parameters));
     PL_CHECK(checkNeeds(manifest, spec));
+    PL_CHECK(checkPrecision(job));
     PL_TRY(const pl_plugin* plugin, loadPlugin(manifest));
     PL_TRY(const auto device, learn::parseDevice(spec.device));
     (void)device;

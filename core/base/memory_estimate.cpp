@@ -17,10 +17,12 @@ constexpr double kFits = 0.75, kTight = 0.95;
 double d(int64_t n) { return static_cast<double>(n); }
 
 /// Floats one layer keeps of one position for the backward pass.
-double keptPerLayer(const ModelConfig& m, bool packed) {
+double keptPerLayer(const ModelConfig& m, bool packed, bool half) {
     const double queries = d(m.heads * m.headDim), keys = d(m.kvHeads * m.headDim);
     const double middle = m.mlp == Mlp::Plain ? 2 : m.activation == Activation::Silu ? 3 : 4; // silu(gate) is not kept
-    const double kept = 4 * d(m.hiddenSize) + middle * d(m.intermediateSize);
+    double kept = 4 * d(m.hiddenSize) + middle * d(m.intermediateSize);
+    if (half) // the two normed inputs and the MLP's middle by half, and what attention gives once more, as the next layer reads it
+        kept += 0.5 * queries - d(m.hiddenSize) - 0.5 * d(m.intermediateSize);
     if (packed)
         return kept + 2 * queries + 2 * keys + d(m.heads) + (m.qkNorm ? queries + keys : 0);
     // Keys and values are repeated for every query head where heads share them; then both forms are alive.
@@ -66,12 +68,12 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
     const double trained = plan.adapterRank > 0 ? d(adapterParameters(model, plan.adapterRank)) : parameters;
     const double positions = d(plan.positions);
     out.program = kProgram;
-    out.weights = kFloat * (parameters + (plan.adapterRank > 0 ? trained : 0));
+    out.weights = kFloat * (plan.half ? 1.5 : 1.0) * (parameters + (plan.adapterRank > 0 ? trained : 0));
     out.gradients = kFloat * trained;
     out.optimizer = kFloat * trained * (plan.average ? 3 : 2);
     if (plan.referenceBeside && plan.adapterRank == 0)
-        out.reference = kFloat * parameters;
-    const double layer = keptPerLayer(model, plan.packed);
+        out.reference = kFloat * (plan.half ? 1.5 : 1.0) * parameters;
+    const double layer = keptPerLayer(model, plan.packed, plan.half);
     // The layer that the backward pass is in works on as much again as it keeps.
     out.activations = kFloat * positions *
                       ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 3 * layer : (d(model.layers) + 1) * layer) +

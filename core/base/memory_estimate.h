@@ -21,6 +21,7 @@ struct MemoryPlan {
     int64_t adapterRank = 0;     ///< of low-rank adapters on every linear map; 0: all weights are trained
     int64_t positions = 2048;    ///< of one micro-batch, padding included
     bool packed = true;          ///< rows end to end instead of padded
+    bool half = false;           ///< products in bf16: of each weight there is a bf16 copy, and what linear maps read is kept in bf16
     bool recompute = false;      ///< activation checkpointing: of each layer only what goes in is kept
     int64_t longest = 512;       ///< tokens of the longest sequence
     int64_t sequences = 64;      ///< GRPO: answers written at once, each of `longest` positions in the key/value cache

@@ -68,12 +68,13 @@ struct Reference {
     }
 };
 
-Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& spec, const torch::Device& device,
+Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& spec, const Setup& setup,
                                               learn::Decoder& model, const std::string& name,
                                               const std::vector<TokenizedPair>& pairs, const learn::RowLayout& layout,
                                               int64_t tokenBudget) {
+    const auto precision = setup.loaded.model->precision();
     PL_TRY(const auto hash, modelHash(spec.path));
-    const auto key = learn::referenceKey(hash, pairs, layout);
+    const auto key = learn::referenceKey(hash, pairs, layout, precision);
     const auto path = os::joinPath(job.bundle().dir(), "cache/reference-" + name);
     PL_TRY(auto stored, learn::loadReference(path, key, pairs.size()));
     if (stored) { // by an earlier attempt at this run, whose work it was
@@ -81,8 +82,9 @@ Result<learn::ReferenceLogps> cachedReference(learn::Job& job, const ModelSpec& 
         return std::move(*stored);
     }
     if (model.is_empty()) {
-        PL_TRY(auto loaded, learn::loadModel(spec.path, device));
+        PL_TRY(auto loaded, learn::loadModel(spec.path, setup.device));
         model = loaded.model;
+        model->setPrecision(precision);
     }
     PL_TRY(auto computed, learn::computeReference(model, pairs, tokenBudget, layout, [&job] { return !job.mustLeave(); }));
     PL_CHECK(learn::storeReference(path, key, computed));
@@ -101,13 +103,13 @@ Result<Reference> prepareReference(learn::Job& job, const Setup& setup, const Pa
     const bool shared = sharesReference(job, setup);
     const auto off = shared ? setup.adapters->off() : learn::AdaptersOff();
     learn::Decoder model = shared ? setup.loaded.model : learn::Decoder(nullptr);
-    PL_TRY(out.dev, cachedReference(job, spec, setup.device, model, "dev", data.dev, parameters.layout, tokenBudget));
+    PL_TRY(out.dev, cachedReference(job, spec, setup, model, "dev", data.dev, parameters.layout, tokenBudget));
     if (parameters.reference == Parameters::From::AsMet) {
         PL_TRY(auto frozen, FrozenPolicy::make(job, setup));
         out.frozen = std::make_unique<FrozenPolicy>(std::move(frozen));
         return out;
     }
-    PL_TRY(out.train, cachedReference(job, spec, setup.device, model, "train", data.train, parameters.layout, tokenBudget));
+    PL_TRY(out.train, cachedReference(job, spec, setup, model, "train", data.train, parameters.layout, tokenBudget));
     return out;
 }
 

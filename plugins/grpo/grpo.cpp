@@ -21,8 +21,9 @@ using namespace pl;
 using namespace pl::sdk;
 using learn::Rollout;
 
-/// A token's recorded log-probability may differ this much from the trainer's before it is an alarm.
-constexpr double kRatioAlarm = 1e-3;
+/// A token's recorded log-probability may differ this much from the trainer's before it is an alarm. In bf16 a last digit that is rounded
+/// the other way while decoding is in every product after it.
+constexpr double kRatioAlarm = 1e-3, kRatioAlarmHalf = 0.25;
 constexpr size_t kShownPrompts = 8, kShownRollouts = 4;
 constexpr const char* kRecordedFile = "rollouts.jsonl";
 
@@ -399,15 +400,19 @@ private:
         }
     }
 
+    /// In bf16 the sampler's log-probabilities are the trainer's only within rounding. Old ones are then those of the first update's own
+    /// pass, so that its ratio is 1 to the bit.
+    bool rounded() const { return m_setup->loaded.model->precision() == learn::Precision::Bf16; }
+
     void reportWorst(double worst) {
         m_loop->add("sampling/sampling_logp_difference/max", worst, 1);
-        if (!(worst <= kRatioAlarm))
+        if (!(worst <= (rounded() ? kRatioAlarmHalf : kRatioAlarm)))
             m_job.alert("error", "sampler_mismatch",
                         fmt::format("The sampler's log-probabilities differ from the trainer's by up to {:.3g} a token, so {}. Do not "
                                     "trust this run.",
                                     worst,
-                                    m_p.recomputes ? "it does not sample from the policy that is trained"
-                                                   : "the ratio of the first update is not 1"),
+                                    m_p.recomputes || rounded() ? "it does not sample from the policy that is trained"
+                                                                  : "the ratio of the first update is not 1"),
                         m_loop->step());
     }
 
@@ -475,8 +480,8 @@ private:
         return {};
     }
 
-    /// Gradients of one update from the present group. On the first one the ratio must be 1: old
-    /// log-probabilities are the sampler's, from the same weights, and how far they are from this pass is reported every time.
+    /// Gradients of one update from the present group. On the first one the ratio must be 1: old log-probabilities are the sampler's,
+    /// from the same weights, or in bf16 this pass's own, and how far the sampler's are from this pass is reported every time.
     Status learn(learn::Decoder& policy, bool first) {
         std::vector<size_t> rows;
         learn::GroupTotals totals;
@@ -505,7 +510,14 @@ private:
             torch::Tensor reference;
             if (!m_reference.empty())
                 reference = m_reference.logps(batch, temperature).logps;
-            const auto old = recordedLogps(rollouts, now.logps.size(1), m_setup->device);
+            auto old = recordedLogps(rollouts, now.logps.size(1), m_setup->device);
+            torch::Tensor difference;
+            if (first && !m_p.recomputes)
+                difference = (now.logps.detach() - old).abs() * now.mask;
+            if (first && rounded() && !m_p.recorded) {
+                old = now.logps.detach();
+                keepLogps(old, micro);
+            }
             const auto a = torch::tensor(advantages, torch::kFloat32).to(m_setup->device);
             const auto token = learn::groupTokenLoss(now.logps, old, reference, a, now.mask, m_p.loss);
             const auto loss = learn::aggregateGroupLoss(token.loss, now.mask, m_p.aggregation, totals);
@@ -521,8 +533,7 @@ private:
                                {"clip_ratio/region_mean", low + high}};
             if (token.kl.defined())
                 sums.emplace_back("kl", (token.kl * now.mask).sum());
-            if (first && !m_p.recomputes) {
-                const auto difference = (now.logps.detach() - old).abs() * now.mask;
+            if (difference.defined()) {
                 sums.emplace_back("sampling/sampling_logp_difference/mean", difference.sum());
                 const double max = difference.max().item<double>();
                 worst = std::isnan(max) ? max : std::max(worst, max);
@@ -532,6 +543,17 @@ private:
         if (first && !m_p.recomputes && !rows.empty())
             reportWorst(worst);
         return {};
+    }
+
+    /// Log-probabilities [n, longest] become those of these answers, for the group's later updates.
+    void keepLogps(const torch::Tensor& logps, const std::vector<size_t>& which) {
+        const auto host = logps.cpu().contiguous();
+        const float* row = host.const_data_ptr<float>();
+        for (const size_t i : which) {
+            auto& own = m_group.rollouts[i].logps;
+            own.assign(row, row + own.size());
+            row += host.size(1);
+        }
     }
 
     Status showSample(const learn::RolloutPrompt& prompt, const Rollout& r, double reward, double advantage,

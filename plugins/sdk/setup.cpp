@@ -92,6 +92,7 @@ Result<FrozenPolicy> FrozenPolicy::make(learn::Job& job, const Setup& policy) {
     PL_TRY(auto loaded, learn::loadModel(spec.path, policy.device));
     PL_CHECK(policy.encoder.checkFits(loaded.config, spec.path));
     out.m_model = loaded.model;
+    out.m_model->setPrecision(policy.loaded.model->precision()); // equal weights then give equal bits
     return out;
 }
 
@@ -116,6 +117,8 @@ Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const 
     out.packed = layout.packed;
     PL_TRY(out.positions, field<int64_t>(parameters, "micro_batch_tokens", what));
     PL_TRY(out.adapterRank, fieldOr<int64_t>(parameters, "adapter_rank", 0, what));
+    PL_TRY(const auto precision, fieldOr<std::string>(parameters, "precision", "fp32", what));
+    out.half = precision == "bf16";
     return out;
 }
 
@@ -138,6 +141,8 @@ Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions
         at::set_num_threads(job.spec().threads);
     PL_TRY(const auto spec, modelFor(job, role));
     PL_TRY(const auto device, learn::parseDevice(job.spec().device));
+    PL_TRY(const auto asked, fieldOr<std::string>(job.parameters(), "precision", "fp32", "the parameters"));
+    PL_TRY(const auto precision, learn::precisionOf(asked));
     PL_TRY(auto encoder, learn::TextEncoder::load(spec.path));
     learn::LoadedModel loaded;
     if (options.fromScratch) {
@@ -152,8 +157,9 @@ Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions
         PL_TRY(loaded, learn::loadModel(spec.path, device, options.rewardHead, job.spec().seed));
     }
     PL_CHECK(encoder.checkFits(loaded.config, spec.path));
-    job.logLine("info", fmt::format("model {}: {} parameters, {} threads", spec.name.empty() ? spec.path : spec.name,
-                                    loaded.config.parameterCount(), at::get_num_threads()));
+    loaded.model->setPrecision(precision);
+    job.logLine("info", fmt::format("model {}: {} parameters, {} threads, {}", spec.name.empty() ? spec.path : spec.name,
+                                    loaded.config.parameterCount(), at::get_num_threads(), asked));
     Setup out{std::move(loaded), std::move(encoder), device, spec.name.empty() ? spec.path : spec.name, {}};
     if (role == "policy")
         PL_CHECK(putAdapters(job, out, options));

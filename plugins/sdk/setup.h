@@ -34,7 +34,7 @@ struct SetupOptions {
     bool rewardHead = false;
     bool fromScratch = false; ///< only config and tokenizer of the folder; weights drawn from the run's seed
 };
-/// Sets threads, then loads the model given for `role`. adapter_rank above 0 puts adapters on the role "policy"; a reward head
+/// Sets threads, then loads the model given for `role`, which computes in the parameter precision. adapter_rank above 0 puts adapters on the role "policy"; a reward head
 /// is trained beside them.
 Result<Setup> setUp(learn::Job& job, const std::string& role, const SetupOptions& options = {});
 /// What the policy was before it was trained, for log-ratios: the policy with its adapters off, or a frozen copy. A model of its
@@ -58,7 +58,7 @@ bool sharesReference(const learn::Job& job, const Setup& policy);
 /// The parameter packing: on, off, or what is faster on the device.
 Result<learn::RowLayout> rowLayout(const Json& parameters, const torch::Device& device);
 
-/// The parameters micro_batch_tokens, packing and adapter_rank as a plan, for decideCheckpointing().
+/// The parameters micro_batch_tokens, packing, precision and adapter_rank as a plan, for decideCheckpointing().
 Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout);
 /// The parameter activation_checkpointing, switched on or off in the model and said in the log. auto: by the plan against the memory
 /// that is free, the model's own included; on a GPU, whose memory is not known here, off.

@@ -81,13 +81,16 @@ private Q_SLOTS:
         QTest::addColumn<int>("positions"); // 0: as it is usual
         QTest::addColumn<QString>("checkpointing");
         QTest::addColumn<bool>("packed");
+        QTest::addColumn<bool>("half");
         const int dpo = static_cast<int>(TrainMethod::Dpo);
-        QTest::newRow("reward model") << "reward_model" << static_cast<int>(TrainMethod::RewardModel) << 0 << "auto" << true;
-        QTest::newRow("dpo") << "dpo" << dpo << 0 << "auto" << true;
-        QTest::newRow("grpo") << "grpo" << static_cast<int>(TrainMethod::Grpo) << 0 << "auto" << true;
-        QTest::newRow("dpo padded") << "dpo" << dpo << 0 << "auto" << false;
-        QTest::newRow("dpo of large steps") << "dpo" << dpo << 4096 << "off" << true;
-        QTest::newRow("dpo of large steps, layers computed again") << "dpo" << dpo << 4096 << "on" << true;
+        QTest::newRow("reward model") << "reward_model" << static_cast<int>(TrainMethod::RewardModel) << 0 << "auto" << true << false;
+        QTest::newRow("dpo") << "dpo" << dpo << 0 << "auto" << true << false;
+        QTest::newRow("grpo") << "grpo" << static_cast<int>(TrainMethod::Grpo) << 0 << "auto" << true << false;
+        QTest::newRow("dpo padded") << "dpo" << dpo << 0 << "auto" << false << false;
+        QTest::newRow("dpo of large steps") << "dpo" << dpo << 4096 << "off" << true << false;
+        QTest::newRow("dpo of large steps, layers computed again") << "dpo" << dpo << 4096 << "on" << true << false;
+        if (cli({"doctor"}).out.find("precision bf16 proven on cpu") != std::string::npos)
+            QTest::newRow("dpo of large steps in bf16") << "dpo" << dpo << 4096 << "auto" << true << true;
     }
     void whatWasSaidIsWhatItTakes() {
         QFETCH(QString, plugin);
@@ -95,8 +98,11 @@ private Q_SLOTS:
         QFETCH(int, positions);
         QFETCH(QString, checkpointing);
         QFETCH(bool, packed);
+        QFETCH(bool, half);
         std::vector<std::string> more{"--model", "wide", "--set", "steps=2", "--threads", "1", "--set",
                                       "activation_checkpointing=" + checkpointing.toStdString(), "--set", packed ? "packing=on" : "packing=off"};
+        if (half)
+            more.insert(more.end(), {"--set", "precision=bf16"});
         if (positions > 0)
             more.insert(more.end(), {"--set", "batch_size=100", "--set", "micro_batch_tokens=" + std::to_string(positions)});
         if (plugin == QStringLiteral("grpo"))
@@ -111,6 +117,7 @@ private Q_SLOTS:
         MemoryPlan plan = MemoryPlan::usual(static_cast<TrainMethod>(method));
         plan.longest = 160;
         plan.packed = packed;
+        plan.half = half;
         if (positions > 0)
             plan.positions = positions;
         plan = decided(*config, plan, checkpointingOf(checkpointing.toStdString()), static_cast<double>(os::totalMemory()));

@@ -70,6 +70,19 @@ private Q_SLOTS:
         QCOMPARE(estimateMemory(m, plan).head, 0.0);
     }
 
+    /// Copies of the weights at half the size; what linear maps read at half the size, and what attention gives once more for the next one.
+    void productsInBf16HoldCopiesAndKeepHalf() {
+        const ModelConfig m = llama();
+        MemoryPlan plan;
+        plan.half = plan.referenceBeside = true;
+        const MemoryEstimate e = estimateMemory(m, plan);
+        const double bytes = 4.0 * static_cast<double>(m.parameterCount());
+        QCOMPARE(e.weights, 1.5 * bytes);
+        QCOMPARE(e.reference, 1.5 * bytes);
+        QCOMPARE(e.gradients + e.optimizer, 3 * bytes);
+        QCOMPARE(e.activations, 4.0 * 2048 * (4 * (3 * 64 + 2.5 * 64 + 2 * 32 + 4 + 2.5 * 160) + 2 * 64));
+    }
+
     void layersComputedAgainAreThereOneAtATime() {
         const ModelConfig m = llama();
         MemoryPlan plan;

@@ -330,6 +330,7 @@ private Q_SLOTS:
         QTest::newRow("no training") << "generate_text" << "{}" << "generate_text";
         QTest::newRow("control") << "dpo" << R"({"label_control": "shuffle"})" << "label_control is shuffle";
         QTest::newRow("sums") << "dpo" << R"({"loss": "ipo", "ipo_normalised": false})" << "ipo_normalised";
+        QTest::newRow("rounded") << "dpo" << R"({"precision": "bf16"})" << "bf16";
         QTest::newRow("bnpo") << "grpo" << R"({"loss_type": "bnpo"})" << "bnpo";
         QTest::newRow("masked") << "grpo" << R"({"loss_type": "grpo", "mask_truncated": true})" << "mask_truncated";
     }

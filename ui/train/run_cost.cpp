@@ -97,6 +97,7 @@ RunCost runCost(const RunCostInput& input) {
     MemoryPlan plan;
     plan.adapterRank = static_cast<int64_t>(numberOr(values, "adapter_rank", 0));
     plan.positions = static_cast<int64_t>(numberOr(values, "micro_batch_tokens", 2048));
+    plan.half = values.value("precision", Json()) == Json("bf16");
     plan.packed = values.value("packing", Json()) != Json("off") && (input.device.empty() || input.device == "cpu");
     if (values.contains("num_generations")) {
         const double most = numberOr(values, "max_new_tokens", 96);

@@ -293,6 +293,9 @@ Status trl::checkParameters(const RunSpec& spec, Method method) {
     if (const auto control = p.value("label_control", std::string("none")); control != "none")
         return refuse(fmt::format("label_control is {}, so it is a check of PairLab's own and no way to train", control),
                       "Write out a run with the real labels.");
+    if (p.value("precision", std::string("fp32")) != "fp32")
+        return refuse("its products were rounded to bf16, which TRL does in other places, so that losses would not be the same",
+                      "Train with precision=fp32.");
     const auto loss = p.value("loss", std::string());
     if (method == Method::Dpo && loss == "ipo" && !p.value("ipo_normalised", true))
         return refuse("ipo_normalised is false, and TRL's ipo is always per token", "Train with ipo_normalised=true.");
