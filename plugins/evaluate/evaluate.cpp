@@ -210,19 +210,17 @@ void addAnswers(std::map<std::string, double>& values, const std::vector<Rollout
 /// answers from the full distribution.
 void addKl(std::map<std::string, double>& values, Answers& policy, Answers& against, double temperature) {
     torch::NoGradGuard noGrad;
-    std::vector<int64_t> lengths;
-    for (const auto& r : policy.rollouts)
-        lengths.push_back(r.tokens.length());
+    const learn::RowLayout layout{.packed = policy.setup->device.is_cpu()};
     double k1 = 0, k3 = 0, tokens = 0;
-    for (const auto& micro : learn::microBatches(allIndices(policy.rollouts.size()), lengths, kTokenBudget)) {
+    for (const auto& micro : learn::rowParts(allIndices(policy.rollouts.size()),
+                                             [&](size_t i) -> const learn::TokenizedRow& { return policy.rollouts[i].tokens; }, layout,
+                                             kTokenBudget)) {
         std::vector<const learn::TokenizedRow*> rows;
         for (const size_t i : micro)
             rows.push_back(&policy.rollouts[i].tokens);
-        const auto batch = learn::rowBatch(rows, policy.setup->device);
-        const auto p = learn::completionLogps(policy.setup->loaded.model, batch.tokens, batch.starts, false,
-                                              temperature);
-        const auto q = learn::completionLogps(against.setup->loaded.model, batch.tokens, batch.starts, false,
-                                              temperature);
+        const auto batch = learn::rowBatch(rows, policy.setup->device, layout);
+        const auto p = learn::completionLogps(policy.setup->loaded.model, batch, false, temperature);
+        const auto q = learn::completionLogps(against.setup->loaded.model, batch, false, temperature);
         const auto d = (q.logps - p.logps).to(torch::kFloat64); // 0 where masked
         k1 -= d.sum().item<double>();
         k3 += (torch::exp(d) - d - 1).sum().item<double>();

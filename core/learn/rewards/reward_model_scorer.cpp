@@ -34,7 +34,6 @@ Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::stri
     std::vector<TokenizedRow> rows;
     rows.reserve(responses.size());
     std::vector<size_t> fitting;
-    std::vector<int64_t> lengths; // of `fitting`
     for (size_t i = 0; i < responses.size(); ++i) {
         PL_TRY(auto row, m_encoder.row(prompts[i], responses[i]));
         rows.push_back(std::move(row));
@@ -42,18 +41,17 @@ Result<std::vector<double>> RewardModelScorer::score(const std::vector<std::stri
         if (room > 0 && rows.back().length() > room)
             continue;
         fitting.push_back(i);
-        lengths.push_back(rows.back().length());
     }
-    for (const auto& batch : microBatches(fitting, lengths, tokenBudget)) {
+    const RowLayout layout{.packed = m_device.is_cpu(), .lastTokens = true}; // as training has it
+    for (const auto& batch : rowParts(fitting, [&](size_t i) -> const TokenizedRow& { return rows[i]; }, layout, tokenBudget)) {
         if (keepGoing && !keepGoing())
             return fail(Code::Cancelled, "scoring was stopped");
         std::vector<const TokenizedRow*> pointers;
         for (const size_t i : batch)
             pointers.push_back(&rows[i]);
-        const auto scores =
-            m_model.model->scores(rowBatch(pointers, m_device).tokens).to(torch::kFloat64).cpu();
+        const auto values = scores(m_model.model, rowBatch(pointers, m_device, layout)).to(torch::kFloat64).cpu();
         for (size_t k = 0; k < batch.size(); ++k)
-            out[batch[k]] = scores[static_cast<int64_t>(k)].item<double>();
+            out[batch[k]] = values[static_cast<int64_t>(k)].item<double>();
     }
     return out;
 }

@@ -18,8 +18,8 @@ public:
     /// Refuses a folder without a reward head.
     static Result<RewardModelScorer> load(const std::string& dir, const torch::Device& device);
     /// One score each, in the given order, independent of the batches. NaN for what is longer than the model
-    /// has positions for. Batches hold at most tokenBudget padded positions; `keepGoing` is asked before each
-    /// (false: Cancelled).
+    /// has positions for. Batches hold at most tokenBudget positions, on a processor without padding and the prompt of
+    /// neighbours once; `keepGoing` is asked before each (false: Cancelled).
     Result<std::vector<double>> score(const std::vector<std::string>& prompts,
                                       const std::vector<std::string>& responses,
                                       const std::function<bool()>& keepGoing = {},
