@@ -175,6 +175,41 @@ private Q_SLOTS:
         QVERIFY(!os::exists(out + ".stepwise.jsonl"));
     }
 
+    void verdictsOnEachAnswerAloneAreUnpairedRows() {
+        Desk desk;
+        for (int i = 0; i < 3; ++i)
+            withAnswers(desk, "Q" + std::to_string(i), "first " + std::to_string(i), "second " + std::to_string(i));
+        const auto items = desk.next(3);
+        const auto say = [&](const LabelItem& item, bool goodA, bool goodB, bool alone) {
+            JudgementInput in;
+            in.winner = goodA == goodB ? Winner::Tie : goodA ? Winner::A : Winner::B;
+            in.tieKind = goodA != goodB ? TieKind::None : goodA ? TieKind::BothGood : TieKind::BothBad;
+            in.badA = !goodA;
+            in.badB = !goodB;
+            if (alone)
+                in.attributes = {{"a", {{"thumb", goodA ? 1 : 0}}}, {"b", {{"thumb", goodB ? 1 : 0}}}};
+            OK(desk.project->presentAndJudge(item.presentation, in));
+        };
+        say(items[0], true, false, true);
+        say(items[1], true, true, true);
+        say(items[2], true, false, false); // a pair: "better, and the other unacceptable" does not call it good
+        const auto dataset = must(desk.project->freezeDataset({}));
+        std::map<std::string, bool> labels;
+        OK(forEachJsonLine(os::joinPath(dataset.dir, "unpaired.jsonl"), [&](const Json& row, size_t) -> Status {
+            labels[row["completion"]] = row["label"];
+            return {};
+        }));
+        const std::map<std::string, bool> expected{{items[0].a.content, true},
+                                                   {items[0].b.content, false},
+                                                   {items[1].a.content, true},
+                                                   {items[1].b.content, true},
+                                                   {items[2].b.content, false}};
+        QVERIFY(labels == expected);
+        QCOMPARE(dataset.counts.unpaired, int64_t{5});
+        QVERIFY(must(desk.project->previewDataset({})) == dataset.counts);
+        QCOMPARE(dataset.counts.train, int64_t{2});
+    }
+
     void anEditIsACandidateAndAnImpliedJudgement() {
         Desk desk;
         const Id pair = withAnswers(desk, "Q", "first answer", "second answer");

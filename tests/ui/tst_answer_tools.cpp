@@ -6,10 +6,12 @@
 
 #include "core/base/hash.h"
 #include "core/desk/domain/text_marks.h"
+#include "tests/ui/find.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/label/answer_tools.h"
 #include "ui/label/label_page.h"
 #include "ui/label/panels.h"
+#include "ui/settings/settings_page.h"
 #include "ui/shell/chrome.h"
 #include "ui/widgets/text_pane.h"
 
@@ -26,8 +28,11 @@ struct Sitting : Desk {
     AnswerTools* tools = nullptr;
 
     /// Pairs of two answers; the first prompt is a conversation.
-    void start(int pairs = 3, const std::string& first = kSteps, const std::string& second = kOther) {
+    void start(int pairs = 3, const std::string& first = kSteps, const std::string& second = kOther, const std::string& shows = "raw") {
         makeProject(dir(), 0, desk::Scale::SevenPoint, [&](desk::Project& p) {
+            desk::Task task = must(p.defaultTask());
+            task.view = shows;
+            must(p.updateTask(task));
             for (int i = 0; i < pairs; ++i) {
                 desk::NewPrompt prompt;
                 prompt.content = i == 0 ? must(desk::canonicalPrompt(Json::array({{{"role", "user"}, {"content", "I have 3 boxes."}},
@@ -44,7 +49,7 @@ struct Sitting : Desk {
                 must(p.addPairs({{ids[0], ids[1]}}));
             }
         });
-        show({labelPage(&preferences)}, request(), {1280, 800});
+        show({labelPage(&preferences), settingsPage(preferences)}, request(), {1280, 800});
         page = qobject_cast<LabelPage*>(window->page(u"label"_s));
         page->setGuardMs(0);
         tools = page->answerTools();
@@ -384,6 +389,79 @@ private Q_SLOTS:
             &found, nullptr);
         sqlite3_close(db);
         QVERIFY(found);
+    }
+
+    void oneAnswerAtATime() {
+        Sitting sitting;
+        sitting.start(3, kSteps, kOther, "single");
+        const desk::Id pair = sitting.page->currentComparison();
+        const auto shown = [&](Side side) { return sitting.view()->pane(side)->isVisible(); };
+        QVERIFY(shown(Side::A) && !shown(Side::B));
+        QCOMPARE(sitting.stripKeys().mid(0, 2), (QStringList{u"H"_s, u"N"_s}));
+        QCOMPARE(sitting.page->keyStrip()->hints()[0].label, u"good"_s);
+        sitting.picture(u"alone"_s);
+        sitting.press(Qt::Key_S); // no comparison here
+        QVERIFY(sitting.said().contains(u"H is good, N is bad"_s));
+        sitting.press(Qt::Key_H);
+        QVERIFY(!shown(Side::A) && shown(Side::B));
+        QCOMPARE(sitting.page->currentComparison(), pair);
+        QVERIFY(sitting.ready()); // the other one is painted, too, before it is judged
+        sitting.press(Qt::Key_U); // back to the first one, without an event
+        QVERIFY(shown(Side::A) && !shown(Side::B));
+        QVERIFY(sitting.ready());
+        sitting.press(Qt::Key_T); // marks are of the one that is shown
+        QVERIFY(sitting.tools->side() == Side::A);
+        sitting.press(Qt::Key_Tab);
+        QVERIFY(sitting.tools->side() == Side::A);
+        sitting.press(Qt::Key_Escape);
+        sitting.press(Qt::Key_H);
+        QVERIFY(sitting.ready());
+        QCOMPARE(sitting.vote(Qt::Key_N), pair);
+        const auto judged = sitting.judgement(pair);
+        const bool aOnLeft = sitting.ask([](desk::Project& p) { return p.currentVotes(); }).front().aOnLeft;
+        QVERIFY(judged && judged->winner == (aOnLeft ? desk::Winner::A : desk::Winner::B));
+        QVERIFY(!judged->strength && judged->badA == !aOnLeft && judged->badB == aOnLeft);
+        QCOMPARE(judged->attributes[aOnLeft ? "a" : "b"]["thumb"], Json(1));
+        QCOMPARE(judged->attributes[aOnLeft ? "b" : "a"]["thumb"], Json(0));
+        QVERIFY(sitting.ready());
+        QVERIFY(shown(Side::A) && !shown(Side::B)); // the next pair begins with its first one
+        sitting.press(Qt::Key_N);
+        QVERIFY(sitting.ready());
+        const desk::Id second = sitting.page->currentComparison();
+        QCOMPARE(sitting.vote(Qt::Key_N), second);
+        QVERIFY(sitting.judgement(second)->tieKind == desk::TieKind::BothBad);
+        const auto counts = sitting.ask([](desk::Project& p) { return must(p.previewDataset({})); });
+        QCOMPARE(counts.unpaired, int64_t{4});
+        QVERIFY(sitting.ready());
+        sitting.press(Qt::Key_U);
+        QTRY_COMPARE(sitting.page->currentComparison(), second);
+        QVERIFY(shown(Side::A) && !shown(Side::B));
+    }
+
+    void settingsChooseWhatATaskShows() {
+        Sitting sitting;
+        sitting.start();
+        QVERIFY(!sitting.view()->alone());
+        const auto choose = [&](const QString& words) {
+            sitting.window->goTo(u"settings"_s, u"task"_s);
+            Page& settings = *sitting.window->page(u"settings"_s);
+            auto* choice = button(settings, words);
+            auto* save = settings.findChild<QPushButton*>(u"save_task"_s);
+            QVERIFY(choice && save);
+            choice->click();
+            QSignalSpy saved(&settings, SIGNAL(taskSaved()));
+            save->click();
+            QVERIFY(!saved.isEmpty() || saved.wait(4000));
+            sitting.window->goTo(u"label"_s, {});
+        };
+        choose(u"One at a time"_s);
+        QTRY_VERIFY(sitting.view()->alone() == Side::A);
+        QCOMPARE(sitting.page->keyStrip()->hints()[0].label, u"good"_s);
+        choose(u"Both answers"_s);
+        QTRY_VERIFY(!sitting.view()->alone());
+        QTRY_VERIFY(sitting.view()->pane(Side::A)->isVisible() && sitting.view()->pane(Side::B)->isVisible());
+        QVERIFY(sitting.ready());
+        QVERIFY(sitting.vote(Qt::Key_S));
     }
 
     void theStripSaysWhatTheKeysDo() {

@@ -77,10 +77,11 @@ void AnswerTools::start(Tool tool, std::optional<Side> wanted) {
     }
     Side side = wanted.value_or(m_view->pane(Side::B)->textCursor().hasSelection() ? Side::B : Side::A);
     if (tool == Tool::Steps) {
-        if (!stepsOf(side))
+        if (!stepsOf(side) && !m_view->alone())
             side = other(side);
         if (!stepsOf(side))
-            return Q_EMIT said(State::Info, u"Neither answer has steps: each is a single line"_s);
+            return Q_EMIT said(State::Info, m_view->alone() ? u"This answer has no steps: it is a single line"_s
+                                                            : u"Neither answer has steps: each is a single line"_s);
     }
     // Marks are of the raw text, all of it.
     m_viewBefore = m_view->view();
@@ -112,6 +113,8 @@ void AnswerTools::leave() {
 }
 
 void AnswerTools::take(Side side) {
+    if (m_view->alone().value_or(side) != side)
+        return Q_EMIT said(State::Info, u"One answer at a time: only this one is shown"_s);
     if (m_tool == Tool::Steps && !stepsOf(side)) {
         Q_EMIT said(State::Info, u"Answer %1 has no steps: it is a single line"_s.arg(name(side)));
         return;
@@ -388,7 +391,8 @@ QList<KeyHint> AnswerTools::hints() const {
         add(u"B"_s, u"bad"_s, 1, Qt::Key_B);
         add(u"N"_s, u"neutral"_s, 1, Qt::Key_N);
         add(u"Backspace"_s, u"remove"_s, 1, Qt::Key_Backspace);
-        add(u"Tab"_s, u"answer %1"_s.arg(name(other(m_side))), 2, Qt::Key_Tab, m_side == Side::A ? 2 : 1);
+        if (!m_view->alone())
+            add(u"Tab"_s, u"answer %1"_s.arg(name(other(m_side))), 2, Qt::Key_Tab, m_side == Side::A ? 2 : 1);
         add(u"Esc"_s, u"done"_s, 3, Qt::Key_Escape);
         break;
     case Tool::Steps:
@@ -397,7 +401,8 @@ QList<KeyHint> AnswerTools::hints() const {
         add(u"1…9"_s, u"that step"_s, 1, 0);
         add(u"0"_s, u"all right"_s, 1, Qt::Key_0);
         add(u"Backspace"_s, u"remove"_s, 1, Qt::Key_Backspace);
-        add(u"Tab"_s, u"answer %1"_s.arg(name(other(m_side))), 2, Qt::Key_Tab, m_side == Side::A ? 2 : 1);
+        if (!m_view->alone())
+            add(u"Tab"_s, u"answer %1"_s.arg(name(other(m_side))), 2, Qt::Key_Tab, m_side == Side::A ? 2 : 1);
         add(u"Esc"_s, u"done"_s, 3, Qt::Key_Escape);
         break;
     }

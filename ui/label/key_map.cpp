@@ -121,7 +121,7 @@ const std::vector<KeyAction>& KeyMap::actions() {
         {KeyId::ImageBlink, "image_blink", u"Blink"_s, Qt::Key_F5, {}, true},
         {KeyId::ImageFlip, "image_flip", u"Flip in place while held"_s, Qt::Key_V, {}, true},
         {KeyId::ImageActual, "image_actual", u"1:1, again whole"_s, Qt::Key_Z, {}, true},
-        {KeyId::ImageLock, "image_lock", u"Both together, or one alone"_s, Qt::Key_C, {}},
+        {KeyId::ImageLock, "image_lock", u"Both together (texts too)"_s, Qt::Key_C, {}},
         {KeyId::GainLess, "gain_less", u"Weaker difference"_s, Qt::Key_Comma, {}, true},
         {KeyId::GainMore, "gain_more", u"Stronger difference"_s, Qt::Key_Period, {}, true},
     };

@@ -165,7 +165,7 @@ QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     return hints;
 }
 
-QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale, bool images) {
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale, bool images, bool alone) {
     const auto of = [&](std::initializer_list<KeyId> ids) {
         QStringList all;
         for (const KeyId id : ids)
@@ -173,7 +173,9 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
         return all.join(u"  "_s);
     };
     QList<std::pair<QString, QString>> rows;
-    if (scale == Scale::SevenPoint)
+    if (alone)
+        rows = {{of({KeyId::BothGood, KeyId::BothBad}), u"This answer is good, is bad"_s}};
+    else if (scale == Scale::SevenPoint)
         rows = {{of({KeyId::MuchA, KeyId::BetterA, KeyId::SlightA}), u"A much better, better, slightly better"_s},
                 {of({KeyId::Tie}), u"Tie"_s},
                 {of({KeyId::SlightB, KeyId::BetterB, KeyId::MuchB}), u"B slightly better, better, much better"_s},
@@ -182,9 +184,10 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
         rows = {{of({KeyId::SimpleA}), u"A is better"_s},
                 {of({KeyId::SimpleTie}), u"Tie"_s},
                 {of({KeyId::SimpleB}), u"B is better"_s}};
-    rows += {{of({KeyId::BothGood, KeyId::BothBad, KeyId::Identical}), u"Both good, both bad, identical"_s},
-             {of({KeyId::MarkLeft, KeyId::MarkRight}), u"A unacceptable, B unacceptable (before the vote)"_s},
-             {of({KeyId::Undo}) + u"  Ctrl+Z"_s, u"Take back the last one, as often as you like"_s},
+    if (!alone)
+        rows += {{of({KeyId::BothGood, KeyId::BothBad, KeyId::Identical}), u"Both good, both bad, identical"_s},
+                 {of({KeyId::MarkLeft, KeyId::MarkRight}), u"A unacceptable, B unacceptable (before the vote)"_s}};
+    rows += {{of({KeyId::Undo}) + u"  Ctrl+Z"_s, u"Take back the last one, as often as you like"_s},
              {u"Ctrl+Shift+Z"_s, u"Do it again"_s},
              {of({KeyId::Next, KeyId::Previous}), u"Next or previous pair without a vote"_s},
              {of({KeyId::Skip}) + u", then a digit"_s, u"Skip, with the reason"_s},
@@ -201,11 +204,13 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
                  {u"↑  ↓  Shift+← →"_s, u"Move both images; in Wipe Shift+← → the line"_s}};
     else
         rows += {{u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers, with Shift the prompt (never a vote)"_s},
-                 {of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s},
-                 {of({KeyId::Edit}) + u", then A or B"_s, u"Edit an answer: a new one, better than it"_s},
+                 alone ? std::pair{of({KeyId::Markdown}), u"Markdown; again for raw text"_s}
+                       : std::pair{of({KeyId::Markdown, KeyId::Diff}), u"Markdown, word differences; again for raw text"_s},
+                 {of({KeyId::Edit}) + (alone ? QString() : u", then A or B"_s), u"Edit an answer: a new one, better than it"_s},
                  {of({KeyId::Spans, KeyId::Steps}), u"Mark good and bad parts, the first wrong step"_s},
-                 {of({KeyId::ImageLock, KeyId::Fold}), u"Scroll to what matches, fold what both begin with"_s},
                  {of({KeyId::Turns}), u"Earlier turns of the conversation"_s}};
+    if (!images && !alone)
+        rows.append({of({KeyId::ImageLock, KeyId::Fold}), u"Scroll to what matches, fold what both begin with"_s});
     rows += {{of({KeyId::Guideline}), u"Guideline"_s},
              {u"F11"_s, u"Only this page"_s},
              {u"Alt+1 … 9"_s, u"Other pages"_s},

@@ -47,8 +47,8 @@ QString voteWords(const SideVote& vote);
 
 /// The legend below the panes; `images`: of a pair of images. The votes are the same.
 QList<KeyHint> labelHints(const KeyMap& keys, desk::Scale scale, bool images = false);
-/// Every key with what it does, for the key sheet.
-QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, desk::Scale scale, bool images = false);
+/// Every key with what it does, for the key sheet; `alone`: where one answer is judged at a time.
+QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, desk::Scale scale, bool images = false, bool alone = false);
 
 /// Reasons for leaving a pair out; digit = position.
 QStringList skipReasons();     ///< as stored

@@ -200,12 +200,14 @@ void LabelPage::build() {
 void LabelPage::applyTask() {
     const desk::Task& task = m_context.task;
     m_keys = m_preferences ? KeyMap(m_preferences->keys()) : KeyMap();
-    m_form = VoteForm::of(task);
+    m_form = task.view == "single" ? VoteForm() : VoteForm::of(task);
     m_bar->setVisible(!m_form.isEmpty());
     dropDraft();
     showQuestion(isImagePair());
     m_guidelineHint->setText(u"guideline v%1, %2"_s.arg(task.guidelineVersion).arg(m_keys.text(KeyId::Guideline)));
-    m_sheet->setKeys(m_keys, task.scale, isImagePair());
+    m_sheet->setKeys(m_keys, task.scale, isImagePair(), oneAtATime());
+    if (m_mode == Mode::Pair)
+        beginThumbs();
     m_view->setTurnsKey(m_keys.text(KeyId::Turns));
     for (GuidelinePanel* panel : {m_guideline, m_dock})
         panel->setKey(m_keys.text(KeyId::Guideline));
@@ -414,9 +416,10 @@ void LabelPage::showMet(int index) {
                              mediaFile(m_context, right.content));
     else
         m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
+    beginThumbs();
     m_tools->showPair(images ? 0 : met.item.comparison.id, met.item.presentation.aOnLeft, met.judgement ? met.judgement->spans : Json());
     if (images != before)
-        m_sheet->setKeys(m_keys, m_context.task.scale, images);
+        m_sheet->setKeys(m_keys, m_context.task.scale, images, oneAtATime());
     showQuestion(images);
     lookAhead();
     if (m_context.task.revealNames)

@@ -99,6 +99,13 @@ private:
     /// What is done in the answers, or with the way they are shown; false: another action.
     bool toolAction(LabelAction action);
     void saveEdit(Side side, const QString& text);
+    /// The task asks for a verdict on each answer alone (its view is "single").
+    bool oneAtATime() const;
+    void beginThumbs();
+    void thumb(const SideVote& vote);
+    /// What a key does otherwise while one answer is shown at a time; false: what it always does.
+    bool thumbKey(LabelAction action);
+    QList<KeyHint> thumbHints() const;
     /// What undo or redo moved was an edit: says so and shows the pair it was made on.
     bool movedEdit(const desk::LabelItem& item, bool redo);
     void refill();
@@ -184,6 +191,8 @@ private:
     bool m_leftBad = false, m_rightBad = false;
     VoteForm m_form;
     std::optional<VoteDraft> m_draft;
+    std::optional<bool> m_firstThumb; ///< what was said of the first answer alone
+    qint64 m_firstActiveMs = 0, m_firstPainted = 0;
     bool m_testPairs = false;
     bool m_writing = false; ///< a job is writing pairs
     double m_writingEta = -1;

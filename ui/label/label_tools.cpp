@@ -25,11 +25,11 @@ bool LabelPage::toolAction(LabelAction action) {
         using Choice = SideVote::Choice;
         if (m_draft && m_draft->vote().choice != Choice::Tie)
             chosen = m_draft->vote().choice == Choice::Left ? Side::A : Side::B;
-        m_tools->start(Tool::Edit, chosen);
+        m_tools->start(Tool::Edit, m_view->alone() ? m_view->alone() : chosen);
         return true;
     }
-    case LabelAction::Spans: m_tools->start(Tool::Spans); return true;
-    case LabelAction::Steps: m_tools->start(Tool::Steps); return true;
+    case LabelAction::Spans: m_tools->start(Tool::Spans, m_view->alone()); return true;
+    case LabelAction::Steps: m_tools->start(Tool::Steps, m_view->alone()); return true;
     case LabelAction::Fold:
         m_view->setFolded(!m_view->isFolded());
         say(!m_view->isFolded()       ? u"Both answers whole"_s

@@ -145,6 +145,8 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     const auto action = labelKey(m_keys, m_context.task.scale, key, modifiers, pair ? std::optional(isImagePair()) : std::nullopt);
     if (!action)
         return false;
+    if (pair && oneAtATime() && thumbKey(action->action))
+        return true;
     switch (action->action) {
     case LabelAction::Undo: undo(); return true;
     case LabelAction::Redo: redo(); return true;
@@ -273,7 +275,7 @@ void LabelPage::refreshStrip() {
         return;
     }
     if (!m_choosingReason) {
-        m_strip->setHints(labelHints(m_keys, m_context.task.scale, isImagePair()));
+        m_strip->setHints(m_mode == Mode::Pair && oneAtATime() ? thumbHints() : labelHints(m_keys, m_context.task.scale, isImagePair()));
         return;
     }
     QList<KeyHint> hints;
@@ -347,6 +349,8 @@ void LabelPage::vote(const SideVote& sideVote) {
                u"%1 cannot be seen: %2, then 2 leaves the pair out as broken"_s.arg(missing, m_keys.text(KeyId::Skip)));
         return;
     }
+    if (oneAtATime())
+        return thumb(sideVote);
     if (!m_form.isEmpty()) {
         const bool changed = m_draft.has_value();
         if (changed)
@@ -378,8 +382,9 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
     input.view = sstr(m_view->viewName());
     if (input.kind == EventKind::Vote)
         input.spans = m_tools->payload();
-    input.firstPaintMs = m_paintedAt ? std::max<qint64>(0, (m_paintedAt - m_shownAt) / 1'000'000) : -1;
-    input.activeMs = activeMs();
+    const qint64 painted = m_firstPainted ? m_firstPainted : m_paintedAt;
+    input.firstPaintMs = painted ? std::max<qint64>(0, (painted - m_shownAt) / 1'000'000) : -1;
+    input.activeMs = activeMs() + m_firstActiveMs;
     m_saving = true;
     m_keyAt = steadyNow();
     const Id comparison = met.item.comparison.id;

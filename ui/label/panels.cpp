@@ -33,12 +33,12 @@ KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
     column->addWidget(new TextLabel(u"Any key closes this"_s, TextStyle::Caption, Tone::Second));
     hide();
 }
-void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale, bool images) {
+void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale, bool images, bool alone) {
     while (QLayoutItem* item = m_grid->takeAt(0)) {
         delete item->widget();
         delete item;
     }
-    const auto rows = allLabelKeys(keys, scale, images);
+    const auto rows = allLabelKeys(keys, scale, images, alone);
     const auto count = static_cast<int>(rows.size());
     // More than a small window is high stand in two columns.
     const int each = count > kSheetRows ? (count + 1) / 2 : count;

@@ -23,7 +23,7 @@ class KeySheet : public QFrame {
     Q_OBJECT
 public:
     explicit KeySheet(QWidget* parent);
-    void setKeys(const KeyMap& keys, desk::Scale scale, bool images = false);
+    void setKeys(const KeyMap& keys, desk::Scale scale, bool images = false, bool alone = false);
     void open();
 
 private:

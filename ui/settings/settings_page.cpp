@@ -194,6 +194,10 @@ QWidget* SettingsPage::task() {
     rows.add(u"Question"_s, m_question, {}, true);
     rows.add(u"Scale and keys"_s, m_scale);
     rows.add({}, m_scaleKeys, {}, true);
+    m_shows = new SegmentedControl({u"Both answers"_s, u"One at a time"_s});
+    rows.add(u"Shows"_s, m_shows,
+             u"One at a time: each answer is called good or bad alone. These verdicts train as unpaired rows (KTO); a good and a bad "
+             u"one are a preference besides. Texts only; nothing else is asked then."_s);
     rows.add(u"Guideline"_s, m_guideline, u"A changed guideline is a new version. Every vote names the version it was given under."_s,
              true);
     rows.add({}, m_guidelineVersion);
@@ -246,6 +250,7 @@ QWidget* SettingsPage::task() {
     connect(m_name, &QLineEdit::textEdited, this, &SettingsPage::refreshDirty);
     connect(m_question, &QLineEdit::textEdited, this, &SettingsPage::refreshDirty);
     connect(m_scale, &SegmentedControl::currentChanged, this, &SettingsPage::refreshDirty);
+    connect(m_shows, &SegmentedControl::currentChanged, this, &SettingsPage::refreshDirty);
     connect(m_guideline, &QPlainTextEdit::textChanged, this, &SettingsPage::refreshDirty);
     connect(m_asked, &QPlainTextEdit::textChanged, this, &SettingsPage::refreshDirty);
     connect(m_rationale, &SegmentedControl::currentChanged, this, &SettingsPage::refreshDirty);
@@ -273,6 +278,7 @@ void SettingsPage::loadTask() {
     m_name->setText(qstr(m_shown.name));
     m_question->setText(qstr(m_shown.question));
     m_scale->setCurrent(m_shown.scale == desk::Scale::Simple ? 0 : 1);
+    m_shows->setCurrent(m_shown.view == "single" ? 1 : 0);
     m_guideline->setPlainText(qstr(m_shown.guideline));
     m_guidelineVersion->setText(u"Version %1"_s.arg(m_shown.guidelineVersion));
     m_quota->setValue(static_cast<int>(std::min<int64_t>(m_shown.quota, m_quota->maximum())));
@@ -302,6 +308,8 @@ void SettingsPage::saveTask() {
     task.name = sstr(m_name->text().trimmed());
     task.question = sstr(m_question->text().trimmed());
     task.scale = m_scale->current() == 0 ? desk::Scale::Simple : desk::Scale::SevenPoint;
+    if ((task.view == "single") != (m_shows->current() == 1))
+        task.view = m_shows->current() == 1 ? "single" : "raw";
     task.guideline = sstr(m_guideline->toPlainText());
     task.quota = m_quota->value();
     task.revealNames = m_reveal->isChecked();

@@ -54,7 +54,7 @@ private:
     QSpinBox* m_reading;
     QLineEdit *m_name, *m_question;
     QPlainTextEdit *m_guideline, *m_asked;
-    SegmentedControl* m_rationale;
+    SegmentedControl *m_shows, *m_rationale;
     QCheckBox* m_confirm;
     SegmentedControl* m_nextRule;
     QSpinBox* m_mix[3];

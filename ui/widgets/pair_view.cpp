@@ -168,6 +168,7 @@ struct PairView::Private {
     std::optional<TextMatch> match; ///< made when first needed
     TextView view = TextView::Raw;
     QString turnsKey;
+    std::optional<Side> alone;
     bool folded = false, synced = false, following = false;
     bool collapsed = false, allTurns = false;
     int promptLines = 4;
@@ -296,7 +297,7 @@ struct PairView::Private {
     }
 
     qsizetype foldAt() const {
-        return folded && view != TextView::Markdown ? commonBeginning(text[0], text[1]) : 0;
+        return folded && !alone && view != TextView::Markdown ? commonBeginning(text[0], text[1]) : 0;
     }
 
     /// The other answer goes where this one says the same.
@@ -452,7 +453,7 @@ ImageLoader* PairView::imageLoader() const {
 QString PairView::viewName() const {
     if (d->showsImages)
         return d->images->viewName();
-    return textViewName(d->view) + (d->foldAt() > 0 ? u"+fold"_s : QString());
+    return textViewName(d->view) + (d->alone ? u"+alone"_s : d->foldAt() > 0 ? u"+fold"_s : QString());
 }
 QString PairView::problem(Side side) const {
     return d->showsImages ? d->images->problem(side) : QString();
@@ -530,6 +531,22 @@ void PairView::scrollPrompt(int pages) {
 
 void PairView::setCover(Side side, QWidget* cover) {
     d->sides[static_cast<size_t>(side)]->setCover(cover);
+}
+void PairView::setAlone(std::optional<Side> side) {
+    if (!side && !d->alone)
+        return;
+    d->alone = side;
+    d->at = 0;
+    for (const Side each : {Side::A, Side::B}) {
+        const auto i = static_cast<size_t>(each);
+        d->sides[i]->setVisible(side.value_or(each) == each);
+        d->paintedSide[i] = side.value_or(each) != each;
+        d->sides[i]->pane->viewport()->update();
+    }
+    placeDock();
+}
+std::optional<Side> PairView::alone() const {
+    return d->alone;
 }
 void PairView::setNote(Side side, const QString& words) {
     d->ownNotes[static_cast<size_t>(side)] = words;
@@ -623,7 +640,7 @@ void PairView::placeDock() {
     const bool room = width() >= panes + px(Size::GapS) + px(Size::DockMin);
     d->dockHolder->setVisible(d->dock && room);
     // Without a dock the panes stand in the middle of a wide window.
-    const int spare = width() > panes && !(d->dock && room) ? 1 : 0;
+    const int spare = (width() > panes || d->alone) && !(d->dock && room) ? 1 : 0;
     d->row->setStretch(0, spare);
     d->row->setStretch(d->row->count() - 1, spare);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include <QList>
 #include <QString>
@@ -49,7 +50,7 @@ public:
     ImageView* images() const;
     ImageLoader* imageLoader() const;
     /// What is on, as it is recorded with a vote: "raw", "markdown", "diff", or a view of the images; "raw+fold" or "diff+fold" while
-    /// what both answers begin with is folded away.
+    /// what both answers begin with is folded away, "raw+alone" while one answer is shown at a time.
     QString viewName() const;
     /// Why this side cannot be judged; empty when it can. A text always can.
     QString problem(Side side) const;
@@ -79,6 +80,9 @@ public:
 
     /// A widget in the place of an answer (an editor), of its size; null: the answer again. Belongs to the view.
     void setCover(Side side, QWidget* cover);
+    /// One of the two answers in the middle, the other out of sight; nullopt: both. painted() comes again.
+    void setAlone(std::optional<Side> side);
+    std::optional<Side> alone() const;
     /// Beside what the view says of the answer ("word diff"); empty hides it.
     void setNote(Side side, const QString& words);
     /// The answer as it is, whatever the view makes of it.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/base/records.h"
+#include "core/desk/store/details.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/ranking_rows.h"
 
@@ -310,14 +311,14 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             const bool tie = verdict.winner == Winner::Tie && !verdict.cancelled;
             const bool bothBad = tie && verdict.tieKind == TieKind::BothBad;
             const bool bothGood = tie && verdict.tieKind == TieKind::BothGood;
-            if (bothBad || verdict.badA)
-                unpaired(a, false, "a");
-            else if (bothGood)
-                unpaired(a, true, "a");
-            if (bothBad || verdict.badB)
-                unpaired(b, false, "b");
-            else if (bothGood)
-                unpaired(b, true, "b");
+            const auto alone = [&](const std::string& text, bool bad, const char* side) {
+                if (bothBad || bad)
+                    unpaired(text, false, side);
+                else if (bothGood || ((verdict.badA || verdict.badB) && mostCallGood(impl, votes, verdict.annotator, side)))
+                    unpaired(text, true, side);
+            };
+            alone(a, verdict.badA, "a");
+            alone(b, verdict.badB, "b");
             if (verdict.cancelled) {
                 ++out.counts.disagreements;
                 continue;

@@ -15,4 +15,19 @@ Result<std::set<Id>> eventsWithSpans(Project& project) {
     });
 }
 
+bool mostCallGood(Project::Impl& impl, const std::vector<const CurrentVote*>& votes, Id only, const char* side) {
+    size_t good = 0, all = 0;
+    for (const CurrentVote* vote : votes) {
+        if (only && vote->annotator != only)
+            continue;
+        ++all;
+        auto row = impl.query("SELECT attributes FROM judgement_details WHERE event_id = ? AND attributes IS NOT NULL");
+        if (!row.bind(vote->event).step())
+            continue;
+        const Json said = row.json(0);
+        good += said.is_object() && said.contains(side) && said[side].is_object() && said[side].value("thumb", Json()) == 1;
+    }
+    return 2 * good > all;
+}
+
 } // namespace pl::desk
