@@ -176,6 +176,22 @@ private Q_SLOTS:
         QCOMPARE(sitting.page->currentComparison(), pair);
     }
 
+    void editingIsNoPartOfTheTimeOfAVote() {
+        QElapsedTimer whole;
+        whole.start();
+        Sitting sitting;
+        sitting.start();
+        sitting.press(Qt::Key_E);
+        sitting.press(Qt::Key_A);
+        QTest::qWait(1500);
+        sitting.press(Qt::Key_Escape);
+        const desk::Id id = sitting.vote(Qt::Key_S);
+        const qint64 most = whole.elapsed() - 1000; // however slow the machine is: what was waited for is not in it
+        QVERIFY(id);
+        const auto vote = sitting.ask([](desk::Project& p) { return p.currentVotes(); }).front();
+        QVERIFY2(vote.activeMs >= 0 && vote.activeMs < most, qPrintable(u"%1 of %2"_s.arg(vote.activeMs).arg(most)));
+    }
+
     void nothingChangedIsNotSaved() {
         Sitting sitting;
         sitting.start(1, "one answer\r\nof two\u00a0lines", "another answer");

@@ -665,7 +665,8 @@ void LabelPage::resizeEvent(QResizeEvent* event) {
 bool LabelPage::eventFilter(QObject* watched, QEvent* event) {
     // Time with another window in front is not time spent on the pair.
     if (watched == window() && event->type() == QEvent::WindowDeactivate && !m_inactive) {
-        m_activeNs += steadyNow() - m_resumedAt;
+        if (!m_editing)
+            m_activeNs += steadyNow() - m_resumedAt;
         m_inactive = true;
         m_view->images()->setFlipped(false); // the release of the key goes elsewhere
     } else if (watched == window() && event->type() == QEvent::WindowActivate && m_inactive) {

@@ -201,7 +201,7 @@ private:
     int m_refused = 0;
     qint64 m_shownAt = 0, m_keyAt = 0, m_paintedAt = 0;
     mutable qint64 m_activeNs = 0, m_resumedAt = 0;
-    bool m_inactive = false;
+    bool m_inactive = false, m_editing = false; ///< time that is not spent on the judgement
     std::vector<qint64> m_keyToPaint;
     std::vector<double> m_seconds; ///< of this session's votes
     int m_left = 0, m_decided = 0;

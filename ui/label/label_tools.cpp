@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The label page and what is done inside an answer: editing, marking; and how a pair of texts is looked at.
+#include <utility>
+
 #include "core/desk/store/edits.h"
 #include "ui/label/answer_tools.h"
 #include "ui/label/label_page.h"
@@ -10,7 +12,17 @@ using namespace Qt::StringLiterals;
 
 void LabelPage::buildTools() {
     m_tools = new AnswerTools(m_view, this);
-    connect(m_tools, &AnswerTools::changed, this, &LabelPage::refreshStrip);
+    connect(m_tools, &AnswerTools::changed, this, [this] {
+        // Writing a better answer is no part of the time that the vote takes.
+        const bool edits = m_tools->tool() == AnswerTools::Tool::Edit;
+        if (std::exchange(m_editing, edits) != edits) {
+            if (edits)
+                m_activeNs += steadyNow() - m_resumedAt;
+            else
+                m_resumedAt = steadyNow();
+        }
+        refreshStrip();
+    });
     connect(m_tools, &AnswerTools::left, this, [this] { setFocus(); });
     connect(m_tools, &AnswerTools::said, this, [this](State state, const QString& words) { m_context.say(state, words); });
     connect(m_tools, &AnswerTools::edited, this, &LabelPage::saveEdit);
@@ -58,7 +70,6 @@ void LabelPage::saveEdit(Side side, const QString& text) {
     input.comparison = met.item.comparison.id;
     input.ofA = (side == Side::A) == met.item.presentation.aOnLeft;
     input.text = sstr(text);
-    input.activeMs = activeMs();
     const bool posted = m_context.ask(
         this, [input](desk::Project& p) { return desk::commitEdit(p, input); },
         [this, side, text, comparison = input.comparison](Result<desk::EditAck> ack) {

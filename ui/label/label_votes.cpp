@@ -334,7 +334,7 @@ void LabelPage::refuse(const QString& words, const QString& why) {
 }
 
 qint64 LabelPage::activeMs() const {
-    const qint64 running = m_inactive ? 0 : steadyNow() - m_resumedAt;
+    const qint64 running = m_inactive || m_editing ? 0 : steadyNow() - m_resumedAt;
     return (m_activeNs + running) / 1'000'000;
 }
 

@@ -59,7 +59,6 @@ Result<EditAck> commitEdit(Project& project, const EditInput& input) {
         draft.judgement = &implied;
         draft.edited = out.candidate;
         draft.view = kEditSource;
-        draft.activeMs = input.activeMs;
         std::string uuid;
         PL_TRY(const Id event, impl.appendEvent(draft, &uuid));
         impl.setCurrent(key, event);

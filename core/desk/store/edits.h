@@ -13,7 +13,6 @@ struct EditInput {
     Id comparison = 0; ///< the pair on screen
     bool ofA = true;   ///< which answer of it, in content space
     std::string text;
-    int64_t activeMs = -1;
 };
 
 struct EditAck {
