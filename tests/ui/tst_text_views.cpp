@@ -34,6 +34,17 @@ std::pair<double, double> inkOf(TextPane& pane, int block) {
     return {left, right};
 }
 
+/// To be looked at: $PAIRLAB_BUILD_DIR/screenshots/text-<name>-<theme>.png.
+void picture(QWidget& view, const QString& name) {
+    const QString folder = qEnvironmentVariable("PAIRLAB_BUILD_DIR") + u"/screenshots"_s;
+    QDir().mkpath(folder);
+    for (const bool dark : {true, false}) {
+        applyTheme(*qApp, dark ? ThemeMode::Dark : ThemeMode::Light);
+        QCoreApplication::processEvents();
+        QVERIFY(view.grab().save(folder + u"/text-%1-%2.png"_s.arg(name, dark ? u"dark"_s : u"light"_s)));
+    }
+}
+
 } // namespace
 
 class TestTextViews : public QObject {
@@ -86,6 +97,7 @@ private Q_SLOTS:
             QVERIFY2(rightToLeft[block] ? right > width - 30 && left > width / 3 : left < 5 && right < width * 2 / 3,
                      qPrintable(u"%1: %2 to %3 of %4"_s.arg(block).arg(left).arg(right).arg(width)));
         }
+        picture(view, u"scripts"_s);
         // In Markdown too; code stays where code is.
         view.setView(TextView::Markdown);
         view.setPair(u"p2"_s, u"Q"_s, u"مرحبا **بالعالم**\n\n```\n# تعليق\n```\n"_s, u"b"_s);
@@ -260,6 +272,16 @@ private Q_SLOTS:
                 for (const CodeSpan& span : tokens.line(nasty))
                     QVERIFY(span.begin >= 0 && span.length > 0 && span.begin + span.length <= nasty.size());
         }
+        PairView view;
+        view.resize(1000, 420);
+        view.show();
+        view.setView(TextView::Markdown);
+        view.setPair(u"p"_s, u"Q"_s,
+                     u"A function:\n\n```py\ndef area(r):  # of a circle\n    \"\"\"In square units.\"\"\"\n    return 3.14159 * r ** 2\n```\n"
+                     u"and `area(2)` gives 12.6."_s,
+                     u"```c++\n// the larger of two\nint larger(int a, int b) {\n    return a > b ? a : b; /* ties: b */\n}\n"
+                     u"std::string s = \"it's\";\n```\n```sql\nSELECT name FROM people WHERE age > 30 -- adults\n```"_s);
+        picture(view, u"code"_s);
         // In Markdown the characters stay as they are.
         QTextDocument document;
         QVERIFY(renderMarkdown(document, u"```py\ndef f(): # x\n```\nend"_s));
