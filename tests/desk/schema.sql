@@ -10,6 +10,9 @@ CREATE INDEX judgements_by_batch ON judgements(import_batch_id) WHERE import_bat
 CREATE INDEX judgements_by_comparison ON judgements(comparison_id);
 CREATE INDEX judgements_by_person ON judgements(annotator_id, task_id, id);
 CREATE UNIQUE INDEX judgements_chain ON judgements(origin, annotator_id, chain_seq);
+CREATE INDEX package_pairs_by_comparison ON package_pairs(comparison_id);
+CREATE INDEX package_returns_by_package ON package_returns(package_id);
+CREATE INDEX packages_by_person ON packages(annotator_id);
 CREATE INDEX presentations_by_comparison ON presentations(comparison_id);
 CREATE INDEX prompts_by_batch ON prompts(import_batch_id) WHERE import_batch_id IS NOT NULL;
 CREATE INDEX prompts_by_split ON prompts(split, id);
@@ -134,6 +137,18 @@ CREATE TABLE datasets (
     last_event_id INTEGER NOT NULL,
     created_ms    INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE erased_from (
+    tombstone_id INTEGER NOT NULL REFERENCES tombstones(id),
+    kind         TEXT NOT NULL CHECK (kind IN ('dataset', 'run')),
+    uuid         TEXT NOT NULL,
+    PRIMARY KEY (tombstone_id, kind, uuid)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erased_parts (
+    event_id INTEGER NOT NULL REFERENCES judgements(id),
+    part     TEXT NOT NULL CHECK (part IN ('skip', 'flag', 'details')),
+    sha      TEXT NOT NULL,
+    PRIMARY KEY (event_id, part)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE exposures (
     annotator_id INTEGER NOT NULL REFERENCES annotators(id),
     candidate_id INTEGER NOT NULL REFERENCES candidates(id),
@@ -218,6 +233,12 @@ CREATE TABLE judgements (
     CHECK ((kind IN ('undo', 'redo', 'revert')) = (target_id IS NOT NULL)),
     CHECK ((kind = 'skip') = (skip_reason IS NOT NULL))
 ) STRICT;
+CREATE TABLE merged_presentations (
+    presentation_id INTEGER PRIMARY KEY REFERENCES presentations(id),
+    origin          TEXT NOT NULL,
+    number          INTEGER NOT NULL,
+    UNIQUE (origin, number)
+) STRICT;
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -236,6 +257,31 @@ CREATE TABLE outcomes (
     score_a     REAL,
     score_b     REAL,
     UNIQUE (run_id, file, seq)
+) STRICT;
+CREATE TABLE package_pairs (
+    package_id    INTEGER NOT NULL REFERENCES packages(id),
+    comparison_id INTEGER NOT NULL REFERENCES comparisons(id),
+    shared        INTEGER NOT NULL CHECK (shared IN (0, 1)),
+    PRIMARY KEY (package_id, comparison_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE package_returns (
+    id         INTEGER PRIMARY KEY,
+    package_id INTEGER NOT NULL REFERENCES packages(id),
+    sha        TEXT NOT NULL UNIQUE,
+    origin     TEXT NOT NULL,
+    events     INTEGER NOT NULL, -- in the file
+    fresh      INTEGER NOT NULL, -- of them not known before
+    merged_ms  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE packages (
+    id                INTEGER PRIMARY KEY,
+    uuid              TEXT NOT NULL UNIQUE,
+    task_id           INTEGER NOT NULL REFERENCES tasks(id),
+    guideline_version INTEGER NOT NULL,
+    annotator_id      INTEGER NOT NULL REFERENCES annotators(id),
+    seed              INTEGER NOT NULL,
+    sha               TEXT NOT NULL, -- of the file that was written
+    created_ms        INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE presentations (
     id                INTEGER PRIMARY KEY,
@@ -337,6 +383,16 @@ CREATE TABLE test_openings (
     why     TEXT NOT NULL,
     program TEXT NOT NULL,
     time_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE tombstones (
+    id         INTEGER PRIMARY KEY,
+    uuid       TEXT NOT NULL UNIQUE, -- of the person or prompt
+    kind       TEXT NOT NULL CHECK (kind IN ('person', 'prompt')),
+    why        TEXT NOT NULL,
+    who        TEXT NOT NULL,
+    counts     TEXT NOT NULL,
+    cleaned    INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1)), -- file rewritten and backups removed
+    created_ms INTEGER NOT NULL
 ) STRICT;
 CREATE TRIGGER candidates_stay BEFORE DELETE ON candidates
 BEGIN SELECT RAISE(ABORT, 'candidates are withdrawn, never deleted'); END;

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sstream>
 
-#include "core/desk/store/impl.h"
+#include "core/desk/store/event_rows.h"
 #include "core/desk/store/schema.h"
 
 namespace pl::desk {
 
 namespace {
-
-/// What an item's state is after an event, while all events are read in order.
-struct Replay {
-    std::map<std::tuple<Id, Id, Id, int32_t>, Id> current;
-    std::unordered_map<Id, Id> before; ///< of a judgement: what counted before it
-    void add(Id event, EventKind kind, Id target, const std::tuple<Id, Id, Id, int32_t>& item) {
-        switch (kind) {
-        case EventKind::Undo:
-        case EventKind::Revert:
-            current[item] = before[target];
-            break;
-        case EventKind::Redo:
-            current[item] = target;
-            break;
-        default:
-            before[event] = current[item];
-            current[item] = event;
-        }
-    }
-};
 
 constexpr size_t kMostProblems = 50;
 
@@ -54,66 +34,44 @@ void checkCounters(Project::Impl& impl, std::vector<std::string>& problems) {
     }
 }
 
-void checkEvents(Project::Impl& impl, CheckReport& report) {
-    auto rows = impl.query(
-        "SELECT j.id, j.uuid, j.kind, t.uuid, j.guideline_version, x.sha, n.uuid, j.occasion, "
-        "(SELECT uuid FROM judgements y WHERE y.id = j.target_id), "
-        "(SELECT uuid FROM judgements y WHERE y.id = j.supersedes_id), j.provenance, j.winner, j.tie_kind, j.strength, "
-        "j.bad_a, j.bad_b, j.skip_reason, j.flag, k.sha, j.details_sha, p.id, p.a_on_left, p.seed, p.rule, "
-        "p.propensity, p.stratum, p.blind, p.exposed, j.view, j.first_paint_ms, j.active_ms, j.origin, j.app_version, "
-        "j.time_ms, j.mono_ns, j.chain_seq, j.prev_digest, j.digest, j.task_id, j.comparison_id, j.annotator_id, "
-        "j.target_id FROM judgements j JOIN tasks t ON t.id = j.task_id JOIN comparisons x ON x.id = j.comparison_id "
-        "JOIN annotators n ON n.id = j.annotator_id LEFT JOIN candidates k ON k.id = j.edited_id "
-        "LEFT JOIN presentations p ON p.id = j.presentation_id ORDER BY j.id");
-    std::map<std::pair<std::string, Id>, std::pair<int64_t, std::string>> heads;
-    Replay replay;
+/// What counts by the events alone, one item after the other.
+VoteTable replayed(Project::Impl& impl) {
+    VoteTable table;
+    std::optional<VoteKey> item;
+    ItemHistory history;
+    const auto close = [&] {
+        if (const auto vote = item ? impl.currentOf(history.current()) : std::nullopt)
+            table.set(*vote);
+        history = {};
+    };
+    auto rows = impl.query("SELECT task_id, comparison_id, annotator_id, occasion, origin, id, kind, target_id, time_ms, uuid, flag "
+                           "FROM judgements ORDER BY task_id, comparison_id, annotator_id, occasion, id");
     while (rows.step()) {
+        const VoteKey key{rows.integer(0), rows.integer(1), rows.integer(2), static_cast<int32_t>(rows.integer(3))};
+        if (!(item == key))
+            close();
+        item = key;
+        const EventKind kind = stored(eventKindOf(rows.text(6)));
+        history.add(rows.text(4), rows.integer(5), kind, rows.null(7) ? 0 : rows.integer(7), rows.integer(8), rows.text(9),
+                    kind == EventKind::Flag && rows.null(10));
+    }
+    close();
+    return table;
+}
+
+void checkEvents(Project::Impl& impl, CheckReport& report) {
+    std::map<std::pair<std::string, Id>, std::pair<int64_t, std::string>> heads;
+    for (EventReader rows(impl); rows.step();) {
         ++report.events;
-        DigestInput in;
-        const Id id = rows.integer(0);
-        in.uuid = rows.text(1);
-        in.kind = rows.text(2);
-        in.task = rows.text(3);
-        in.guidelineVersion = rows.integer(4);
-        in.comparison = rows.text(5);
-        in.annotator = rows.text(6);
-        in.occasion = rows.integer(7);
-        in.target = rows.text(8);
-        in.supersedes = rows.text(9);
-        in.provenance = rows.text(10);
-        in.winner = rows.text(11);
-        in.tieKind = rows.text(12);
-        in.strength = rows.null(13) ? 0 : rows.integer(13);
-        in.badA = rows.boolean(14);
-        in.badB = rows.boolean(15);
-        in.skipSha = rows.null(16) ? "" : sha256Hex(rows.text(16));
-        in.flagSha = rows.null(17) ? "" : sha256Hex(rows.text(17));
-        in.editedSha = rows.text(18);
-        in.detailsSha = rows.text(19);
-        if (!rows.null(20))
-            in.presentation = Json::array({rows.integer(21), rows.integer(22), rows.text(23), rows.real(24),
-                                           rows.text(25), rows.integer(26), rows.integer(27)});
-        in.view = rows.text(28);
-        in.firstPaintMs = rows.integer(29);
-        in.activeMs = rows.integer(30);
-        in.origin = rows.text(31);
-        in.appVersion = rows.text(32);
-        in.timeMs = rows.integer(33);
-        in.monoNs = rows.integer(34);
-        in.chainSeq = rows.integer(35);
-        in.previous = rows.text(36);
-        const std::string digest = rows.text(37);
-        const Id annotator = rows.integer(40);
-        auto& [seq, last] = heads[{in.origin, annotator}];
-        if (in.chainSeq != seq + 1 || in.previous != last)
+        const EventRow event = rows.row();
+        auto& [seq, last] = heads[{event.in.origin, event.annotator}];
+        if (event.in.chainSeq != seq + 1 || event.in.previous != last)
             report.problems.push_back(
-                fmt::format("judgement {} does not follow the one before it in its chain", id));
-        else if (digestOf(in) != digest)
-            report.problems.push_back(fmt::format("judgement {} was changed after it was saved", id));
-        seq = in.chainSeq;
-        last = digest;
-        replay.add(id, stored(eventKindOf(in.kind)), rows.null(41) ? 0 : rows.integer(41),
-                   {rows.integer(38), rows.integer(39), annotator, static_cast<int32_t>(in.occasion)});
+                fmt::format("judgement {} does not follow the one before it in its chain", event.id));
+        else if (digestOf(event.in) != event.digest)
+            report.problems.push_back(fmt::format("judgement {} was changed after it was saved", event.id));
+        seq = event.in.chainSeq;
+        last = event.digest;
         if (report.problems.size() > kMostProblems)
             return;
     }
@@ -126,12 +84,7 @@ void checkEvents(Project::Impl& impl, CheckReport& report) {
                                                   count.integer(0) - report.events));
     }
 
-    VoteTable rebuilt;
-    for (const auto& [item, event] : replay.current)
-        if (const auto vote = impl.currentOf(event)) {
-            CurrentVote expected = *vote;
-            rebuilt.set(expected);
-        }
+    const VoteTable rebuilt = replayed(impl);
     VoteTable storedTable = std::move(impl.votes);
     impl.votes = {};
     const Status read = impl.loadVotes();
@@ -156,17 +109,13 @@ void checkEvents(Project::Impl& impl, CheckReport& report) {
 }
 
 void checkDetails(Project::Impl& impl, CheckReport& report) {
-    auto rows = impl.query("SELECT j.id, j.details_sha, d.attributes, d.reasons, d.rationale, d.spans, d.regions, "
-                           "d.ranking FROM judgement_details d JOIN judgements j ON j.id = d.event_id");
+    auto rows = impl.query("SELECT j.id, j.details_sha, d.event_id FROM judgements j LEFT JOIN judgement_details d "
+                           "ON d.event_id = j.id WHERE (j.details_sha IS NOT NULL OR d.event_id IS NOT NULL) AND NOT EXISTS "
+                           "(SELECT 1 FROM erased_parts e WHERE e.event_id = j.id AND e.part = 'details')");
     while (rows.step()) {
-        Json details = Json::object();
-        const char* keys[] = {"attributes", "reasons", "", "spans", "regions", "ranking"};
-        for (int i = 0; i < 6; ++i)
-            if (i != 2 && !rows.null(2 + i))
-                details[keys[i]] = rows.json(2 + i);
-        if (!rows.null(4))
-            details["rationale"] = rows.text(4);
-        if (sha256Hex(dumpJson(details)) != rows.text(1))
+        if (rows.null(2))
+            report.problems.push_back(fmt::format("the details of judgement {} are missing", rows.integer(0)));
+        else if (sha256Hex(dumpJson(storedDetails(impl, rows.integer(0)))) != rows.text(1))
             report.problems.push_back(fmt::format("the details of judgement {} were changed", rows.integer(0)));
         if (report.problems.size() > kMostProblems)
             return;

@@ -153,6 +153,11 @@ Id Project::Impl::ensureContent(const std::string& text) {
     return db->getLastInsertRowid();
 }
 
+bool Project::Impl::isErased(Id prompt) {
+    auto row = query("SELECT 1 FROM tombstones t JOIN prompts p ON p.uuid = t.uuid WHERE p.id = ?");
+    return row.bind(prompt).step();
+}
+
 // --- prompts ---------------------------------------------------------------------------------------------------------
 
 Result<Id> Project::Impl::addPromptIn(const NewPrompt& prompt, Id batch, bool* fresh) {
@@ -169,6 +174,8 @@ Result<Id> Project::Impl::addPromptIn(const NewPrompt& prompt, Id batch, bool* f
         if (row.bind(sha).step()) {
             const Id id = row.integer(0);
             if (row.boolean(1)) {
+                if (isErased(id))
+                    return fail(Code::InvalidInput, "a prompt with this text was erased from this project", "Leave it out.");
                 query("UPDATE prompts SET withdrawn = 0, import_batch_id = ? WHERE id = ?")
                     .bind(orNull(batch), id)
                     .run();
@@ -295,9 +302,11 @@ Result<Id> Project::Impl::addCandidateIn(const NewCandidate& candidate, Id batch
         }
     }
     {
-        auto known = query("SELECT 1 FROM prompts WHERE id = ?");
+        auto known = query("SELECT withdrawn FROM prompts WHERE id = ?");
         if (!known.bind(candidate.prompt).step())
             return fail(Code::NotFound, fmt::format("there is no prompt {}", candidate.prompt));
+        if (known.boolean(0) && isErased(candidate.prompt))
+            return fail(Code::InvalidInput, fmt::format("prompt {} was erased: it takes no answers", candidate.prompt));
     }
     const Id content = image ? 0 : ensureContent(candidate.content);
     query("INSERT INTO candidates(uuid, prompt_id, kind, sha, content_id, media_sha, provenance, model_name, "

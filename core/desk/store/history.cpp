@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/desk/store/impl.h"
+#include "core/desk/store/event_rows.h"
 
 namespace pl::desk {
 
 // Undo and redo are a stack per (task, person), read backwards from the newest event: an undo hides the latest judgement
 // that is not hidden yet, a redo brings back the latest that an undo hid, a new judgement ends redoing. The walk is as long as
-// the recent undos, whatever the number of judgements, and needs nothing but the events: it survives restarts.
+// the recent undos, whatever the number of judgements, and needs nothing but the events: it survives restarts. Only what was judged here is
+// walked over: what came in from another origin is not taken back by a key.
 
 namespace {
 constexpr const char* kBackwards =
-    "SELECT id, kind, target_id FROM judgements WHERE annotator_id = ? AND task_id = ? ORDER BY id DESC";
+    "SELECT id, kind, target_id FROM judgements WHERE annotator_id = ? AND task_id = ? AND origin = ? ORDER BY chain_seq DESC";
 }
 
 Id Project::Impl::undoTarget(Id task, Id annotator) {
     auto rows = query(kBackwards);
-    rows.bind(annotator, task);
+    rows.bind(annotator, task, meta("origin"));
     int64_t hidden = 0;
     while (rows.step()) {
         const EventKind kind = stored(eventKindOf(rows.text(1)));
@@ -32,7 +33,7 @@ Id Project::Impl::undoTarget(Id task, Id annotator) {
 
 Id Project::Impl::redoTarget(Id task, Id annotator, Id* cancels) {
     auto rows = query(kBackwards);
-    rows.bind(annotator, task);
+    rows.bind(annotator, task, meta("origin"));
     int64_t redone = 0;
     while (rows.step()) {
         const EventKind kind = stored(eventKindOf(rows.text(1)));
@@ -58,17 +59,15 @@ Result<Ack> Project::Impl::moveIn(Id task, Id annotator, bool redo) {
     if (!target)
         return fail(Code::NotFound, redo ? "there is nothing to redo" : "there is nothing to undo");
     EventDraft draft;
-    Id before = 0;
     {
-        auto row = query("SELECT guideline_version, comparison_id, occasion, provenance, supersedes_id, session_id "
-                         "FROM judgements WHERE id = ?");
+        auto row = query("SELECT guideline_version, comparison_id, occasion, provenance, session_id FROM judgements "
+                         "WHERE id = ?");
         row.bind(target).step();
         draft.guidelineVersion = static_cast<int>(row.integer(0));
         draft.comparison = row.integer(1);
         draft.occasion = static_cast<int>(row.integer(2));
         draft.provenance = stored(provenanceOf(row.text(3)));
-        before = row.null(4) ? 0 : row.integer(4);
-        draft.session = row.null(5) ? 0 : row.integer(5);
+        draft.session = row.null(4) ? 0 : row.integer(4);
     }
     draft.task = task;
     draft.annotator = annotator;
@@ -77,7 +76,8 @@ Result<Ack> Project::Impl::moveIn(Id task, Id annotator, bool redo) {
     draft.supersedes = redo ? cancels : target;
     std::string uuid;
     PL_TRY(const Id event, appendEvent(draft, &uuid));
-    setCurrent({task, draft.comparison, annotator, draft.occasion}, redo ? target : before);
+    const VoteKey key{task, draft.comparison, annotator, draft.occasion};
+    setCurrent(key, resolveItem(*this, key));
     followEdit(target, redo);
     return ackFor(event, std::move(uuid), draft.comparison);
 }
@@ -180,7 +180,7 @@ Result<Ack> Project::flag(Id task, Id annotator, Id comparison, const std::strin
         draft.judgement = &j;
         std::string uuid;
         PL_TRY(const Id event, m->appendEvent(draft, &uuid));
-        m->setCurrent(key, event);
+        m->setCurrent(key, resolveItem(*m, key)); // a flag taken away may leave nothing, or what another origin says
         return m->ackFor(event, std::move(uuid), comparison);
     });
 }

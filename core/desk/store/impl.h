@@ -134,6 +134,8 @@ struct Project::Impl {
     // --- contents.cpp (inside a transaction) ---
     Result<Id> addPromptIn(const NewPrompt& prompt, Id batch, bool* fresh = nullptr);
     Result<Id> addCandidateIn(const NewCandidate& candidate, Id batch, bool* fresh = nullptr);
+    /// There is a tombstone of the prompt: nothing of it comes back.
+    bool isErased(Id prompt);
     /// 0: both texts are identical.
     Result<Id> addPairIn(const NewPair& pair, Id batch, bool* fresh = nullptr);
     /// With more than two members, which are kept in the order of their hashes; 0: two of them are identical.

@@ -3,7 +3,8 @@
 #include <map>
 #include <set>
 
-#include "core/desk/store/impl.h"
+#include "core/base/log.h"
+#include "core/desk/store/event_rows.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
@@ -104,6 +105,14 @@ Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vect
                 return std::move(result).map_error(
                     [&](Error e) { return std::move(e).with(fmt::format("line {} of {}", row.line, meta.source)); });
             };
+            {
+                auto erased = m->query("SELECT 1 FROM tombstones WHERE uuid = ?");
+                if (erased.bind(uuidFromText("prompt\n" + promptSha(row.prompt.content))).step()) {
+                    log::warn("line {} of {}: its prompt was erased from this project and stays out", row.line, meta.source);
+                    ++counts.duplicates;
+                    continue;
+                }
+            }
             PL_TRY(const Id prompt, named(m->addPromptIn(row.prompt, batch, &freshPrompt)));
             if (row.prompt.split && asked.insert(prompt).second) {
                 auto split = m->query("SELECT split FROM prompts WHERE id = ?");
@@ -231,7 +240,7 @@ Status Project::revertImport(Id batch) {
                 draft.guidelineVersion = static_cast<int>(version.integer(0));
             }
             PL_CHECK(m->appendEvent(draft));
-            m->setCurrent(VoteTable::keyOf(*vote), 0);
+            m->setCurrent(VoteTable::keyOf(*vote), resolveItem(*m, VoteTable::keyOf(*vote)));
         }
         // What something else uses stays.
         m->query("UPDATE comparisons SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 "

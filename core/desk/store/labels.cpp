@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <sqlite3.h>
 
 #include "core/desk/domain/ranking.h"
 #include "core/desk/domain/text_marks.h"
-#include "core/desk/store/impl.h"
+#include "core/desk/store/event_rows.h"
 
 namespace pl::desk {
 
@@ -29,30 +31,6 @@ Status validate(const Judgement& j) {
         if (!payload->is_null() && !(payload->is_object() && payload->contains("v")))
             return fail(Code::InvalidInput, "spans, regions and rankings are objects with a version \"v\"");
     return {};
-}
-
-/// The parts kept outside the hot table; null when there are none.
-Json detailsOf(const Judgement& j) {
-    Json details = Json::object();
-    if (!j.attributes.empty())
-        details["attributes"] = j.attributes;
-    if (!j.reasons.empty())
-        details["reasons"] = j.reasons;
-    if (!j.rationale.empty())
-        details["rationale"] = j.rationale;
-    if (!j.spans.is_null())
-        details["spans"] = j.spans;
-    if (!j.regions.is_null())
-        details["regions"] = j.regions;
-    if (!j.ranking.is_null())
-        details["ranking"] = j.ranking;
-    return details.empty() ? Json() : details;
-}
-
-std::optional<std::string> part(const Json& details, const char* key) {
-    if (details.is_null() || !details.contains(key))
-        return std::nullopt;
-    return details[key].is_string() ? details[key].get<std::string>() : dumpJson(details[key]);
 }
 
 } // namespace
@@ -354,6 +332,13 @@ Result<Id> Project::Impl::appendEvent(const EventDraft& draft, std::string* uuid
     in.origin = meta("origin");
     in.appVersion = kVersion;
     in.timeMs = now();
+    {
+        // Later than what is known of the item, whatever the clocks of other machines said: of several origins the newest counts.
+        auto known = query("SELECT coalesce(max(time_ms), 0) FROM judgements WHERE comparison_id = ? AND annotator_id = ? "
+                           "AND task_id = ? AND occasion = ?");
+        known.bind(draft.comparison, draft.annotator, draft.task, draft.occasion).step();
+        in.timeMs = std::max(in.timeMs, known.integer(0) + 1);
+    }
     in.monoNs = monotonicNs();
 
     auto head = chainHeads.find(draft.annotator);
@@ -386,11 +371,7 @@ Result<Id> Project::Impl::appendEvent(const EventDraft& draft, std::string* uuid
         .run();
     const Id id = db->getLastInsertRowid();
     if (!details.is_null())
-        query("INSERT INTO judgement_details(event_id, attributes, reasons, rationale, spans, regions, ranking) "
-              "VALUES (?, ?, ?, ?, ?, ?, ?)")
-            .bind(id, part(details, "attributes"), part(details, "reasons"), part(details, "rationale"),
-                  part(details, "spans"), part(details, "regions"), part(details, "ranking"))
-            .run();
+        insertDetails(*this, id, details);
     head->second = {in.chainSeq, digest};
     if (uuidOut)
         *uuidOut = in.uuid;
@@ -512,7 +493,7 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
     draft.supersedes = currentEvent(key);
     std::string uuid;
     PL_TRY(const Id event, appendEvent(draft, &uuid));
-    setCurrent(key, event);
+    setCurrent(key, input.kind == EventKind::Flag ? resolveItem(*this, key) : event);
     return ackFor(event, std::move(uuid), draft.comparison);
 }
 
