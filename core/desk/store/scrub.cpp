@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/store/scrub.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+
+namespace pl::desk {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kLong = 32;      ///< from here on a text is looked for inside others
+constexpr size_t kTelling = 12;   ///< shorter ones are found everywhere
+constexpr size_t kPairDigits = 32;
+
+/// What an event says besides words.
+const std::set<std::string> kKept{"type", "prompt_id", "id", "uuid", "split", "kind", "tag", "winner", "provenance", "state", "format",
+                                  "name", "hash", "checkpoint", "run", "plugin", "role"};
+
+bool ends(const std::string& name, std::string_view suffix) {
+    return name.size() >= suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+bool isWeights(const std::string& name) {
+    return ends(name, ".safetensors") || ends(name, ".pt") || ends(name, ".bin") || ends(name, ".gguf");
+}
+
+/// A text as it stands inside JSON.
+std::string escaped(const std::string& text) {
+    const std::string quoted = dumpJson(Json(text));
+    return quoted.substr(1, quoted.size() - 2);
+}
+
+/// Leaves numbers and choices of a side.
+void dropWords(Json& value) {
+    if (!value.is_object())
+        return;
+    for (auto at = value.begin(); at != value.end();) {
+        dropWords(*at);
+        const bool word = at->is_array() || (at->is_string() && *at != "chosen" && *at != "rejected" && *at != "tie");
+        at = word ? value.erase(at) : std::next(at);
+    }
+}
+
+class Files {
+public:
+    Files(const Scrub& scrub, bool dryRun) : m_scrub(scrub), m_dryRun(dryRun) {}
+    int64_t rows = 0;
+
+    /// A file of a dataset, or of a bundle's data/.
+    Result<bool> data(const std::string& path) {
+        const std::string name = os::baseName(path);
+        if (ofImage(path))
+            return remove(path);
+        if (!ends(name, ".jsonl") && name != "images.sha256")
+            return false;
+        return rewrite(path, [&](const std::string& line, std::string& out) {
+            if (name == "images.sha256") {
+                if (!m_scrub.images.count(line.substr(0, 64)))
+                    return false;
+                out.clear();
+                return true;
+            }
+            Json json = Json::parse(line, nullptr, false);
+            if (!json.is_object())
+                return false;
+            Json copy = json;
+            if (isOurs(json) || m_scrub.blank(copy) || namesImage(json)) {
+                out.clear();
+                return true;
+            }
+            if (m_scrub.oldName.empty() || json.value("annotator", Json()) != m_scrub.oldName)
+                return false;
+            json["annotator"] = m_scrub.newName;
+            for (const char* words : {"rationale", "reasons", "spans"})
+                json.erase(words);
+            if (json.contains("attributes"))
+                dropWords(json["attributes"]);
+            out = dumpJson(json) + "\n";
+            return true;
+        });
+    }
+
+    /// Any other file of a bundle.
+    Result<bool> bundle(const std::string& path, const std::string& root) {
+        const std::string name = os::baseName(path);
+        if (ofImage(path))
+            return remove(path);
+        if (isWeights(name) || ends(name, ".png") || ends(name, ".jpg") || ends(name, ".webp"))
+            return false;
+        const bool events = ends(name, ".jsonl");
+        return rewrite(path, [&](const std::string& line, std::string& out) {
+            Json json = events ? Json::parse(line, nullptr, false) : Json();
+            if (!json.is_object())
+                return plain(line, out);
+            if (isOurs(json)) {
+                forget(json, root);
+                silence(json, {});
+            } else if (!m_scrub.blank(json)) {
+                return false;
+            }
+            out = dumpJson(json);
+            out.resize(std::max(out.size(), line.size() - 1), ' ');
+            out += '\n';
+            return true;
+        });
+    }
+
+private:
+    bool ofImage(const std::string& path) const {
+        const std::string name = os::baseName(path);
+        return name.size() >= 64 && m_scrub.images.count(name.substr(0, 64));
+    }
+    bool namesImage(const Json& json) const {
+        if (m_scrub.images.empty())
+            return false;
+        const std::string line = dumpJson(json);
+        return std::any_of(m_scrub.images.begin(), m_scrub.images.end(), [&](const std::string& sha) { return line.find(sha) != std::string::npos; });
+    }
+    bool isOurs(const Json& json) const {
+        for (const char* key : {"id", "prompt_id"})
+            if (const auto at = json.find(key); at != json.end() && at->is_string()) {
+                const auto& id = at->get_ref<const std::string&>();
+                if (m_scrub.ids.count(id) || m_scrub.pairs.count(id.substr(0, kPairDigits)))
+                    return true;
+            }
+        return false;
+    }
+    static void silence(Json& value, const std::string& key) {
+        if (value.is_string()) {
+            if (!kKept.count(key))
+                value = "";
+        } else if (value.is_array()) {
+            for (Json& each : value)
+                silence(each, key);
+        } else if (value.is_object()) {
+            for (auto& [name, each] : value.items())
+                silence(each, name);
+        }
+    }
+    /// The files an event refers to, inside the bundle's samples/.
+    void forget(const Json& event, const std::string& root) {
+        for (const auto& [key, value] : event.items()) {
+            if (!value.is_string() || (key != "image" && !ends(key, "_file")))
+                continue;
+            const fs::path relative(value.get<std::string>());
+            const bool inside = !relative.is_absolute() && std::none_of(relative.begin(), relative.end(), [](const fs::path& p) { return p == ".."; });
+            if (!inside || m_dryRun)
+                continue;
+            for (const std::string& base : {root, os::joinPath(root, "samples")})
+                if (const std::string path = os::joinPath(base, relative.string()); os::isRegularFile(path))
+                    (void)os::removeTree(path);
+        }
+    }
+    /// Words inside another text: blanks of the same length.
+    bool plain(const std::string& line, std::string& out) const {
+        out = line;
+        bool changed = false;
+        for (const std::string& text : m_scrub.texts)
+            for (const std::string& form : {text, escaped(text)})
+                for (size_t at = form.size() < kTelling ? std::string::npos : out.find(form); at != std::string::npos;
+                     at = out.find(form, at + form.size())) {
+                    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(at), form.size(), ' ');
+                    changed = true;
+                }
+        return changed;
+    }
+    Result<bool> remove(const std::string& path) {
+        if (!m_dryRun)
+            PL_CHECK(os::removeTree(path));
+        return true;
+    }
+    /// `change(line with its newline, out)`: true when the line becomes `out`.
+    template<class F>
+    Result<bool> rewrite(const std::string& path, F change) {
+        PL_TRY(const std::string bytes, os::readFile(path));
+        std::string fresh, out;
+        int64_t changed = 0;
+        for (size_t at = 0; at < bytes.size();) {
+            const size_t end = std::min(bytes.find('\n', at), bytes.size() - 1);
+            const std::string line = bytes.substr(at, end + 1 - at);
+            const bool differs = change(line, out);
+            changed += differs;
+            fresh += differs ? out : line;
+            at = end + 1;
+        }
+        if (!changed)
+            return false;
+        rows += changed;
+        if (m_dryRun)
+            return true;
+        const std::string sha = sha256Hex(fresh);
+        const auto same = m_written.find(sha);
+        if (same == m_written.end()) {
+            PL_CHECK(os::writeFileAtomic(path, fresh));
+            m_written[sha] = path;
+            return true;
+        }
+        const std::string aside = path + ".partial";
+        (void)os::removeTree(aside);
+        PL_CHECK(os::linkOrCopy(same->second, aside));
+        PL_CHECK(os::renamePath(aside, path));
+        return true;
+    }
+
+    const Scrub& m_scrub;
+    bool m_dryRun;
+    std::map<std::string, std::string> m_written;
+};
+
+/// Regular files below a folder; links are not followed.
+std::vector<std::string> filesBelow(const std::string& folder) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+        if (at->symlink_status(error).type() == fs::file_type::regular)
+            files.push_back(at->path().string());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+} // namespace
+
+bool Scrub::holds(const std::string& text) const {
+    return std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
+        return text == each || (each.size() >= kLong && text.find(each) != std::string::npos);
+    });
+}
+
+bool Scrub::blank(Json& value) const {
+    bool changed = false;
+    if (value.is_string() && !value.get_ref<const std::string&>().empty() && holds(value.get<std::string>())) {
+        value = "";
+        changed = true;
+    } else if (value.is_structured()) {
+        // A conversation is kept as the list of its turns, but hashed and compared as text.
+        if (value.is_array() && holds(dumpJson(value))) {
+            value = Json::array();
+            return true;
+        }
+        for (Json& each : value)
+            changed = blank(each) || changed;
+    }
+    return changed;
+}
+
+Result<ScrubResult> scrubFiles(const std::string& datasetsDir, const std::string& runsDir, const Scrub& scrub, bool dryRun) {
+    ScrubResult result;
+    Files files(scrub, dryRun);
+    PL_TRY(const auto datasets, os::listDir(datasetsDir));
+    for (const std::string& name : datasets)
+        for (const std::string& path : filesBelow(os::joinPath(datasetsDir, name))) {
+            PL_TRY(const bool changed, files.data(path));
+            if (changed)
+                result.datasets.insert(name);
+        }
+    PL_TRY(const auto runs, os::listDir(runsDir));
+    for (const std::string& name : runs) {
+        const std::string root = os::joinPath(runsDir, name), data = os::joinPath(root, "data") + "/";
+        for (const std::string& path : filesBelow(root)) {
+            if (!os::exists(path)) { // an event named it, and it went with the event
+                result.runs.insert(name);
+                continue;
+            }
+            PL_TRY(const bool changed, path.compare(0, data.size(), data) == 0 ? files.data(path) : files.bundle(path, root));
+            if (changed)
+                result.runs.insert(name);
+        }
+    }
+    result.rows = files.rows;
+    return result;
+}
+
+bool holdsAny(const std::string& bytes, const std::vector<std::string>& texts) {
+    return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
+        return text.size() >= kTelling && (bytes.find(text) != std::string::npos || bytes.find(escaped(text)) != std::string::npos);
+    });
+}
+
+std::vector<std::string> filesWith(const std::string& folder, const std::vector<std::string>& texts) {
+    std::vector<std::string> found;
+    for (const std::string& path : filesBelow(folder)) {
+        const std::string name = path.substr(folder.size() + 1);
+        if (isWeights(path) || name.rfind("project.", 0) == 0)
+            continue;
+        const auto bytes = os::readFile(path);
+        if (bytes && holdsAny(*bytes, texts))
+            found.push_back(name);
+    }
+    return found;
+}
+
+} // namespace pl::desk
