@@ -29,6 +29,7 @@ struct Commands {
 void addProjectCommands(Commands& commands);
 void addLabelCommands(Commands& commands);
 void addSetCommands(Commands& commands);
+void addPeopleCommands(Commands& commands);
 void addRunCommands(Commands& commands);
 void addPluginCommands(Commands& commands);
 void addModelCommands(Commands& commands);

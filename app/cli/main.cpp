@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
     pl::cli::addProjectCommands(commands);
     pl::cli::addLabelCommands(commands);
     pl::cli::addSetCommands(commands);
+    pl::cli::addPeopleCommands(commands);
     pl::cli::addRunCommands(commands);
     pl::cli::addPluginCommands(commands);
     pl::cli::addModelCommands(commands);

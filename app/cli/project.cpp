@@ -10,6 +10,7 @@
 #include "core/desk/exchange/export.h"
 #include "core/desk/exchange/import.h"
 #include "core/desk/stats/quality.h"
+#include "core/desk/store/audit.h"
 
 namespace pl::cli {
 
@@ -17,7 +18,7 @@ namespace {
 
 struct Arguments {
     std::string project, file, format = "auto", out, name, split, starter = "none", images, layout, kind;
-    bool dryRun = false, json = false, implicit = false;
+    bool dryRun = false, json = false, implicit = false, audit = false;
 };
 
 Result<int> create(const Arguments& a) {
@@ -100,17 +101,33 @@ Result<int> exportData(const Arguments& a) {
 Result<int> check(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::CheckReport report, project.check());
+    std::optional<desk::AuditReport> audited;
+    if (a.audit) {
+        PL_TRY(audited, desk::audit(project));
+    }
+    const bool sound = report.ok() && (!audited || audited->ok());
     if (a.json) {
-        printJson({{"ok", report.ok()}, {"problems", report.problems}, {"events", report.events},
-                   {"chains", report.chains}, {"current", report.current}});
+        Json json{{"ok", sound}, {"problems", report.problems}, {"events", report.events}, {"chains", report.chains}, {"current", report.current}};
+        if (audited)
+            json["audit"] = audited->toJson();
+        printJson(json);
     } else {
+        if (audited) {
+            for (const desk::BadEvent& event : audited->first)
+                std::printf("first bad event: %s\n", event.toString().c_str());
+            for (const std::string& problem : audited->problems)
+                std::printf("audit: %s\n", problem.c_str());
+            std::printf("audited %lld events in %lld chains and %lld texts; of %lld events only hashes are left, their words were erased\n",
+                        static_cast<long long>(audited->events), static_cast<long long>(audited->chains),
+                        static_cast<long long>(audited->contents), static_cast<long long>(audited->erased));
+        }
         for (const std::string& problem : report.problems)
             std::printf("problem: %s\n", problem.c_str());
         std::printf("%lld judgement events in %lld chains, %lld current votes: %s\n",
                     static_cast<long long>(report.events), static_cast<long long>(report.chains),
-                    static_cast<long long>(report.current), report.ok() ? "sound" : "NOT sound");
+                    static_cast<long long>(report.current), sound ? "sound" : "NOT sound");
     }
-    return report.ok() ? 0 : 11;
+    return sound ? 0 : 11;
 }
 
 Result<int> backup(const Arguments& a) {
@@ -241,6 +258,7 @@ void addProjectCommands(Commands& commands) {
     auto c = std::make_shared<Arguments>();
     sub = commands.add("check", "Verify the database: integrity, counters, chains, current votes", [c] { return check(*c); });
     sub->add_option("project", c->project, "Project folder")->required();
+    sub->add_flag("--audit", c->audit, "Name the first bad event of every chain, and texts that are not what was judged");
     sub->add_flag("--json", c->json, "JSON");
 
     auto b = std::make_shared<Arguments>();
