@@ -159,8 +159,10 @@ Json withoutWords(const Json& details) {
     if (details.contains("attributes"))
         if (Json kept = numbersOf(details["attributes"]); !kept.empty())
             out["attributes"] = std::move(kept);
-    if (details.contains("ranking") && details["ranking"].is_object() && details["ranking"].contains("ranks"))
-        out["ranking"] = {{"v", 1}, {"ranks", details["ranking"]["ranks"]}};
+    if (details.contains("ranking") && details["ranking"].is_object())
+        for (const char* numbers : {"v", "ranks", "unordered"})
+            if (details["ranking"].contains(numbers))
+                out["ranking"][numbers] = details["ranking"][numbers];
     return out.empty() ? Json() : out;
 }
 
