@@ -23,7 +23,7 @@ class TestAudit : public QObject {
         in.edited = "A better answer";
         in.spans = {{"v", 1}};
         in.regions = {{"v", 1}};
-        in.ranking = {{"v", 1}};
+        in.ranking = {{"v", 1}, {"ranks", {2, 1}}};
         in.view = "raw";
         in.firstPaintMs = 12;
         in.activeMs = 900;
@@ -110,7 +110,7 @@ private Q_SLOTS:
         row("rationale", "UPDATE judgement_details SET rationale = 'It does not.'", 1, "its details");
         row("spans", "UPDATE judgement_details SET spans = NULL", 1, "its details");
         row("regions", "UPDATE judgement_details SET regions = '{\"v\":2}'", 1, "its details");
-        row("ranking", "UPDATE judgement_details SET ranking = '{\"v\":2}'", 1, "its details");
+        row("ranking", "UPDATE judgement_details SET ranking = '{\"v\":1,\"ranks\":[1,1]}'", 1, "its details");
         row("details gone", "DELETE FROM judgement_details", 1, "are gone");
         row("an event gone", "DELETE FROM judgements WHERE id = 3", 4, "an event is missing before it");
         row("an event of nobody", "PRAGMA foreign_keys = OFF; UPDATE judgements SET comparison_id = 999 WHERE id = 3", 4);

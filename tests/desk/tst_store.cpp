@@ -44,7 +44,7 @@ private Q_SLOTS:
         in.rationale = "It answers.";
         in.edited = "A better answer";
         in.spans = {{"v", 1}, {"marks", Json::array({Json::array({0, 3, "good"})})}};
-        in.ranking = {{"v", 1}, {"order", {0, 1}}};
+        in.ranking = {{"v", 1}, {"ranks", {2, 1}}};
         OK(desk.project->presentAndJudge(item.presentation, in));
         desk.reopen();
         const auto back = must(desk.project->currentJudgement(desk.task, desk.ada, item.comparison.id));
