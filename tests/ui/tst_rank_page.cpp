@@ -186,6 +186,37 @@ private Q_SLOTS:
         QTRY_VERIFY(shows(*page, u"No prompt has three different answers that are not in a set yet. Write more on the Generate page, four a prompt."_s));
     }
 
+    void whereThereAreOnlySetsTheyComeByThemselves() {
+        Desk lab;
+        makeProject(lab.dir(), 0, desk::Scale::SevenPoint, [](desk::Project& p) { sets(p, 2, 3); });
+        lab.show({labelPage(&lab.preferences)});
+        auto* label = qobject_cast<LabelPage*>(lab.window->page(u"label"_s));
+        QTRY_VERIFY(label->rankPage() && label->rankPage()->isVisible() && label->rankPage()->mode() == RankPage::Mode::Set);
+        QTest::keyClick(label->rankPage(), Qt::Key_Escape);
+        QTRY_VERIFY(!label->rankPage()->isVisible());
+        QTest::qWait(100);
+        QVERIFY(!label->rankPage()->isVisible()); // who left them is not thrown back
+    }
+
+    void besidePairsALinkLeadsToThem() {
+        Desk lab;
+        makeProject(lab.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) { sets(p, 2, 3); });
+        lab.show({labelPage(&lab.preferences)});
+        auto* label = qobject_cast<LabelPage*>(lab.window->page(u"label"_s));
+        QTRY_COMPARE(label->mode(), LabelPage::Mode::Pair);
+        QTRY_VERIFY(button<LinkButton>(*label, u"2 sets to rank"_s));
+        button<LinkButton>(*label, u"2 sets to rank"_s)->click();
+        QTRY_VERIFY(label->rankPage() && label->rankPage()->isVisible());
+        // A letter that is none of the set's, and one that votes on pairs, reach no pair.
+        const auto votes = lab.ask([](desk::Project& p) { return p.counters().events; });
+        label->rankPage()->setGuardMs(0);
+        QTRY_VERIFY(label->rankPage()->takesVotes());
+        for (const Qt::Key key : {Qt::Key_S, Qt::Key_J, Qt::Key_Space, Qt::Key_Left, Qt::Key_7})
+            QTest::keyClick(label->rankPage(), key);
+        QTest::qWait(50);
+        QCOMPARE(lab.ask([](desk::Project& p) { return p.counters().events; }), votes);
+    }
+
     void itLooksRight() {
         Desk lab;
         makeProject(lab.dir(), 0, desk::Scale::SevenPoint, [](desk::Project& p) { sets(p, 2, 4); });

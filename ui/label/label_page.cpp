@@ -128,6 +128,10 @@ void LabelPage::build() {
     m_sealedNote->hide();
     head->addWidget(m_sealedNote);
     head->addWidget(m_cueLabel);
+    m_setsLink = new LinkButton({});
+    m_setsLink->hide();
+    connect(m_setsLink, &QPushButton::clicked, this, &LabelPage::showSets);
+    head->addWidget(m_setsLink);
     head->addWidget(m_guidelineHint);
     column->addLayout(head);
     m_banner = new Banner;
@@ -233,6 +237,8 @@ void LabelPage::showQuestion(bool images) {
 
 void LabelPage::activated() {
     setFocus();
+    m_offerSets = true;
+    lookForSets();
     m_activeNs = 0;
     m_resumedAt = steadyNow();
     lookForWriters();
@@ -479,6 +485,8 @@ void LabelPage::setMode(Mode mode) {
         m_states->showLoading();
     if (mode != Mode::Pair)
         m_keyAt = 0;
+    if (mode == Mode::Empty || mode == Mode::Done)
+        lookForSets();
 }
 
 void LabelPage::whenNothingIsLeft() {

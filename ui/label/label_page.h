@@ -40,6 +40,8 @@ public:
     /// Sets of three or more answers instead of pairs, and back.
     void showSets();
     void showPairs();
+    /// Sets without this person's order, as far as known.
+    int64_t openSets() const { return m_openSets; }
     /// Null until sets were shown once.
     RankPage* rankPage() const { return m_rank; }
 
@@ -95,6 +97,7 @@ private:
     };
 
     void build();
+    void lookForSets();
     void buildTools();
     /// What is done in the answers, or with the way they are shown; false: another action.
     bool toolAction(LabelAction action);
@@ -179,6 +182,9 @@ private:
     KeyStrip* m_strip;
     LabelStates* m_states;
     RankPage* m_rank = nullptr;
+    LinkButton* m_setsLink;
+    int64_t m_openSets = 0;
+    bool m_offerSets = true; ///< where no pair is left, sets come by themselves, once a visit
     KeySheet* m_sheet;
     GuidelinePanel* m_guideline;
     GuidelinePanel* m_dock;

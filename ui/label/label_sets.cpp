@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The label page and sets of three or more answers: a page of its own in its place.
+#include <utility>
+
 #include <QBoxLayout>
 #include <QStackedWidget>
 
@@ -34,6 +36,21 @@ void LabelPage::showPairs() {
     setFocusProxy(nullptr);
     m_stack->show();
     activated();
+    m_offerSets = false; // just left
+}
+
+void LabelPage::lookForSets() {
+    m_context.ask(
+        this, [o = options(0)](desk::Project& p) { return desk::remainingRankings(p, o); },
+        [this](Result<int64_t> open) {
+            m_openSets = open.value_or(0);
+            m_setsLink->setText(m_openSets == 1 ? u"1 set to rank"_s : u"%1 sets to rank"_s.arg(m_openSets));
+            m_setsLink->setToolTip(u"Prompts with three answers or more, put into an order by typing letters (Ctrl+K, “rank sets”)"_s);
+            m_setsLink->setVisible(m_openSets > 0);
+            const bool nothingElse = m_mode == Mode::Empty || m_mode == Mode::Done;
+            if (m_openSets > 0 && nothingElse && isVisible() && std::exchange(m_offerSets, false))
+                showSets();
+        });
 }
 
 void LabelPage::openArgument(const QString& argument) {

@@ -218,8 +218,9 @@ void RankPage::refill() {
 void RankPage::advance() {
     if (m_ready.empty()) {
         m_item.reset();
+        // What was asked for may have left out sets that were dropped since.
         setMode(m_remaining > 0 ? Mode::Loading : m_mode == Mode::Loading && !m_undone && m_serial == 0 ? Mode::Empty : Mode::Done);
-        return;
+        return m_remaining > 0 ? refill() : void();
     }
     RankItem item = std::move(m_ready.front());
     m_ready.pop_front();
