@@ -27,6 +27,7 @@ struct Commands {
 };
 
 void addProjectCommands(Commands& commands);
+void addImportCommand(Commands& commands); ///< import; called by addProjectCommands
 void addLabelCommands(Commands& commands);
 void addSetCommands(Commands& commands);
 void addPeopleCommands(Commands& commands);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// new, import, export, stats, check, backup.
+// new, export, stats, check, backup.
 #include <cstdio>
 #include <memory>
 
@@ -8,7 +8,6 @@
 #include "app/cli/desk.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/export.h"
-#include "core/desk/exchange/import.h"
 #include "core/desk/stats/quality.h"
 #include "core/desk/store/audit.h"
 
@@ -17,8 +16,8 @@ namespace pl::cli {
 namespace {
 
 struct Arguments {
-    std::string project, file, format = "auto", out, name, split, starter = "none", images, layout, kind;
-    bool dryRun = false, json = false, implicit = false, audit = false;
+    std::string project, format = "auto", out, name, starter = "none", kind;
+    bool json = false, audit = false;
 };
 
 Result<int> create(const Arguments& a) {
@@ -34,46 +33,6 @@ Result<int> create(const Arguments& a) {
     else
         std::printf("%s: %lld prompts, %lld pairs ready to label.\n", a.project.c_str(),
                     static_cast<long long>(counters.prompts), static_cast<long long>(counters.comparisons));
-    return 0;
-}
-
-Result<int> import(const Arguments& a) {
-    desk::ImportOptions options;
-    PL_TRY(options.format, desk::importFormatOf(a.format));
-    options.dryRun = a.dryRun;
-    options.implicit = a.implicit;
-    options.images = a.images;
-    options.layout = a.layout;
-    if (!a.split.empty()) {
-        PL_TRY(options.split, splitArgument(a.split));
-    }
-    PL_TRY(desk::Project project, openProject(a.project));
-    PL_TRY(desk::ImportReport report, desk::importFile(project, a.file, options));
-    PL_CHECK(project.close());
-    if (a.json) {
-        printJson(report.toJson());
-        return 0;
-    }
-    std::printf("%s%s (%s): %lld rows read, %lld prompts, %lld pairs, %lld votes new, %lld known, %lld rejected.\n",
-                a.dryRun ? "Dry run, nothing written. " : "", a.file.c_str(), report.format.c_str(),
-                static_cast<long long>(report.read), static_cast<long long>(report.counts.prompts),
-                static_cast<long long>(report.counts.pairs), static_cast<long long>(report.counts.votes),
-                static_cast<long long>(report.counts.duplicates), static_cast<long long>(report.rejectedCount));
-    const auto say = [](int64_t n, const char* one, const char* many) {
-        if (n)
-            std::printf("  %lld %s\n", static_cast<long long>(n), n == 1 ? one : many);
-    };
-    say(report.counts.differing, "differs from a vote that is here already; kept the earlier",
-        "differ from a vote that is here already; kept the earlier");
-    say(report.counts.keptSplit, "prompt was here already and keeps its split", "prompts were here already and keep their split");
-    say(report.imagesLeftOut, "image was left out of a ranking; the others of it are ranked",
-        "images were left out of rankings; the others of them are ranked");
-    if (!report.layout.empty())
-        std::printf("  paths read as %s\n", report.layout.c_str());
-    if (!report.note.empty())
-        std::printf("  %s\n", report.note.c_str());
-    for (const auto& row : report.rejected)
-        std::printf("  %s %zu: %s\n", report.layout.empty() ? "line" : "file", row.line, row.reason.c_str());
     return 0;
 }
 
@@ -229,18 +188,7 @@ void addProjectCommands(Commands& commands) {
     sub->add_option("--name", n->name, "Its name; else the folder's");
     sub->add_flag("--json", n->json, "JSON");
 
-    auto i = std::make_shared<Arguments>();
-    sub = commands.add("import", "Read preference data or prompts", [i] { return import(*i); });
-    sub->add_option("project", i->project, "Project folder")->required();
-    sub->add_option("file", i->file, "JSON Lines, a JSON array or CSV (also .gz), a text file with a prompt a line, or a folder of images")->required();
-    sub->add_option("--format", i->format, desk::importFormatNames());
-    sub->add_option("--images", i->images, "Folder of the image files that rows name; else that of the file");
-    sub->add_option("--layout", i->layout,
-                    "How the paths in a folder of images are made up, as {checkpoint}/{prompt}_{seed}; recognised unless said");
-    sub->add_option("--split", i->split, "Put every prompt into this split")->check(splitName(false));
-    sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
-    sub->add_flag("--dry-run", i->dryRun, "Say what would happen");
-    sub->add_flag("--json", i->json, "JSON");
+    addImportCommand(commands);
 
     auto e = std::make_shared<Arguments>();
     sub = commands.add("export", "Write the votes", [e] { return exportData(*e); });

@@ -8,6 +8,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/exchange/column_map.h"
 #include "core/desk/exchange/image_import.h"
 #include "core/desk/exchange/rows.h"
 #include "core/desk/exchange/text_formats.h"
@@ -30,6 +31,7 @@ constexpr std::pair<ImportFormat, const char*> kFormats[] = {{ImportFormat::Auto
                                                              {ImportFormat::LlamaFactory, "llama_factory"},
                                                              {ImportFormat::Argilla, "argilla"},
                                                              {ImportFormat::LabelStudio, "label_studio"},
+                                                             {ImportFormat::Mapped, "mapped"},
                                                              {ImportFormat::PickAPic, "pick_a_pic"},
                                                              {ImportFormat::HpdV2, "hpd_v2"},
                                                              {ImportFormat::ImageRewardDb, "image_reward_db"},
@@ -342,6 +344,14 @@ Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
     std::vector<char> block(size_t{1} << 20);
     int n = 0;
     while ((n = gzread(file, block.data(), static_cast<unsigned>(block.size()))) > 0) {
+        if (text.empty() && n >= 4 && std::string_view(block.data(), 4) == "PAR1") {
+            gzclose_r(file);
+            const std::string name = os::baseName(path);
+            return fail(Code::Unsupported, fmt::format("{} is Parquet, which is not read here", path),
+                        fmt::format("Convert it where Python's `datasets` is installed: python3 -c \"from datasets import load_dataset; "
+                                    "load_dataset('parquet', data_files='{}', split='train').to_json('{}.jsonl')\"",
+                                    name, name.substr(0, name.rfind(".parquet"))));
+        }
         if (text.size() + static_cast<size_t>(n) > maxBytes) {
             gzclose_r(file);
             return fail(Code::InvalidInput, fmt::format("{} holds more than {} MiB of text", path, maxBytes >> 20),
@@ -378,6 +388,16 @@ public:
     Parser(const std::string& name, const ImportOptions& options) : m_name(name), m_options(options) { m_parsed.format = options.format; }
 
     Result<ParsedFile> parse(const std::string& whole) {
+        if (m_options.map) {
+            PL_CHECK(m_options.map->check());
+            m_parsed.format = ImportFormat::Mapped;
+            m_rows = mappedRows(*m_options.map);
+            m_begun = true;
+            each(whole);
+            return finished();
+        }
+        if (m_options.format == ImportFormat::Mapped)
+            return fail(Code::InvalidInput, fmt::format("{} cannot be read without a mapping of its columns", m_name), "Give one with --map.");
         const RowForm form = rowFormOf(whole);
         const size_t first = whole.find_first_not_of(" \t\r\n\xef\xbb\xbf");
         const bool named = m_options.format != ImportFormat::Auto && m_options.format != ImportFormat::Prompts;
@@ -386,15 +406,7 @@ public:
         const bool table = form == RowForm::Csv && (named || m_options.format == ImportFormat::Auto) && whole[first] != '"' &&
                            text::isValidUtf8(whole) && beginsTable(whole, m_name);
         if (array || table)
-            forEachRow(whole, [this](Row row) {
-                m_line = row.line;
-                ++m_parsed.read;
-                if (row.json)
-                    take(*row.json);
-                else
-                    bad(row.json.error());
-                return true;
-            });
+            each(whole);
         else
             PL_CHECK(lines(whole));
         if (m_rows)
@@ -403,6 +415,18 @@ public:
     }
 
 private:
+    void each(const std::string& whole) {
+        forEachRow(whole, [this](Row row) {
+            m_line = row.line;
+            ++m_parsed.read;
+            if (row.json)
+                take(*row.json);
+            else
+                bad(row.json.error());
+            return true;
+        });
+    }
+
     void bad(const Error& error) {
         if (!error.hint.empty())
             m_hint = error.hint;
@@ -483,7 +507,7 @@ private:
 
     /// A row of a foreign format; a key that it lacks is a reason, never an exception.
     Result<std::vector<ImportRow>> read(const Json& json) {
-        if (detectTextFormat(json) != m_parsed.format)
+        if (m_parsed.format != ImportFormat::Mapped && detectTextFormat(json) != m_parsed.format)
             return reject(fmt::format("it lacks what a row of {} has", importFormatName(m_parsed.format)));
         return m_rows->add(json);
     }
@@ -515,7 +539,7 @@ private:
             const bool recognised = !m_parsed.rows.empty() || (m_options.format == ImportFormat::Auto &&
                                                                m_parsed.format != ImportFormat::Prompts);
             if (m_hint.empty())
-                m_hint = recognised ? "Mend these rows or take them out." : "Choose another --format.";
+                m_hint = m_options.map ? "Change the mapping, or mend these rows." : recognised ? "Mend these rows or take them out." : "Choose another --format.";
             return fail(Code::InvalidInput,
                         fmt::format("{}: {} of {} rows cannot be used as {}{}", m_name, m_parsed.rejectedCount, m_parsed.read,
                                     importFormatName(m_parsed.format), why),
@@ -564,12 +588,12 @@ Json ImportReport::toJson() const {
 }
 
 Result<ImportReport> importFile(Project& project, const std::string& path, const ImportOptions& options) {
-    if (isImageFormat(options.format))
+    if (!options.map && isImageFormat(options.format))
         return importImages(project, path, options.format, options);
-    if (options.format == ImportFormat::Auto && os::isDir(path))
+    if (!options.map && options.format == ImportFormat::Auto && os::isDir(path))
         return importImages(project, path, ImportFormat::Folder, options);
     PL_TRY(const std::string text, readMaybeGzip(path, options.maxBytes));
-    if (options.format == ImportFormat::Auto)
+    if (!options.map && options.format == ImportFormat::Auto)
         if (const ImportFormat images = detectImages(text); isImageFormat(images))
             return importImages(project, path, images, options);
     PL_TRY(ParsedFile parsed, parseImport(text, path, options));

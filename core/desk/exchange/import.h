@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,15 +10,17 @@
 
 namespace pl::desk {
 
+struct ColumnMap;
+
 /// Trl: preference rows, explicit or implicit, plain or conversational. Hh: Anthropic HH transcripts. Prompts: one a line, or
 /// JSON Lines with "prompt". Then texts as others write them (text_formats.h), and images (image_import.h).
 enum class ImportFormat {
     Auto, Trl, Hh, Prompts,
-    UltraFeedback, HelpSteer2, HelpSteer2Preference, HelpSteer3, LmArena, RewardBench2, LlamaFactory, Argilla, LabelStudio,
+    UltraFeedback, HelpSteer2, HelpSteer2Preference, HelpSteer3, LmArena, RewardBench2, LlamaFactory, Argilla, LabelStudio, Mapped,
     PickAPic, HpdV2, ImageRewardDb, TrlImages, Folder
 };
 /// auto trl hh prompts ultrafeedback helpsteer2 helpsteer2_preference helpsteer3 lmarena reward_bench_2 llama_factory argilla
-/// label_studio pick_a_pic hpd_v2 image_reward_db trl_images folder
+/// label_studio mapped (by ImportOptions::map) pick_a_pic hpd_v2 image_reward_db trl_images folder
 const char* importFormatName(ImportFormat format);
 /// "auto, trl, ... or folder": for help and messages.
 std::string importFormatNames();
@@ -34,6 +37,7 @@ struct ImportOptions {
     std::string annotatorName = "imported";
     std::string images; ///< folder of the image files; empty: the one the file lies in
     std::string layout; ///< of a folder of images; empty: recognised (recogniseLayout)
+    std::shared_ptr<const ColumnMap> map; ///< which column is what (column_map.h): the format is Mapped then
 };
 
 struct RejectedRow {
@@ -61,7 +65,8 @@ struct ImportReport {
     Json toJson() const;
 };
 
-/// Text of a file, .gz or plain; InvalidInput when it is larger than maxBytes, Corrupt when the compressed data is torn.
+/// Text of a file, .gz or plain; InvalidInput when it is larger than maxBytes, Corrupt when the compressed data is torn, Unsupported
+/// with the command that converts it when it is Parquet.
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes);
 /// Who judged, where a row says it: annotator, annotator_id, user_id (Pick-a-Pic) or user_hash (HPDv2); else empty.
 std::string annotatorIn(const Json& row);
