@@ -88,8 +88,6 @@ Result<int> import(const Arguments& a) {
         return fail(Code::InvalidInput, "--pair names both files; a third was given");
     if (!a.pair.empty())
         return pairUp(a);
-    if (a.file.empty())
-        return fail(Code::InvalidInput, "no file was named", "Give a file, or --pair A B.");
     if (a.columns)
         return columns(a);
     if (!a.saveMap.empty() && a.map.empty())
@@ -143,7 +141,7 @@ void addImportCommand(Commands& commands) {
     auto i = std::make_shared<Arguments>();
     auto* sub = commands.add("import", "Read preference data or prompts", [i] { return import(*i); });
     sub->add_option("project", i->project, "Project folder")->required();
-    sub->add_option("file", i->file, "JSON Lines, a JSON array or CSV (also .gz), a text file with a prompt a line, or a folder of images");
+    auto* file = sub->add_option("file", i->file, "JSON Lines, a JSON array or CSV (also .gz), a text file with a prompt a line, or a folder of images");
     auto* format = sub->add_option("--format", i->format, desk::importFormatNames());
     auto* map = sub->add_option("--map", i->map,
                                 "Which column is what: a file of JSON, JSON such as '{\"prompt\": \"q\", \"a\": \"x[0].text\", \"b\": \"x[1].text\", "
@@ -162,6 +160,10 @@ void addImportCommand(Commands& commands) {
     sub->add_flag("--implicit", i->implicit, "Plain texts without a prompt: their common beginning becomes the prompt");
     sub->add_flag("--dry-run", i->dryRun, "Say what would happen");
     sub->add_flag("--json", i->json, "JSON");
+    sub->parse_complete_callback([i, file] {
+        if (i->file.empty() && i->pair.empty())
+            throw CLI::RequiredError(file->get_name());
+    });
 }
 
 } // namespace pl::cli

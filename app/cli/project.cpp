@@ -8,6 +8,7 @@
 #include "app/cli/desk.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/export.h"
+#include "core/desk/exchange/text_export.h"
 #include "core/desk/stats/quality.h"
 #include "core/desk/store/audit.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 struct Arguments {
     std::string project, format = "auto", out, name, starter = "none", kind;
-    bool json = false, audit = false;
+    bool json = false, audit = false, losses = false;
 };
 
 Result<int> create(const Arguments& a) {
@@ -36,7 +37,43 @@ Result<int> create(const Arguments& a) {
     return 0;
 }
 
+/// Raw votes, their aggregate, and the forms of other tools.
+Result<int> exportVotesAs(const Arguments& a) {
+    const bool votes = a.format == "votes", aggregate = a.format == "aggregate";
+    desk::TextForm form = desk::TextForm::Hh;
+    if (!votes && !aggregate) {
+        PL_TRY(form, desk::textFormOf(a.format));
+    }
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(const desk::TextExportReport report, votes       ? desk::exportVotes(project, a.out)
+                                                : aggregate ? desk::exportAggregate(project, {}, a.out)
+                                                            : desk::exportText(project, {}, a.out, form));
+    PL_CHECK(project.close());
+    if (a.json) {
+        printJson(report.toJson());
+        return 0;
+    }
+    std::printf("%s: %s.\n", a.out.c_str(), report.toString().c_str());
+    for (const auto& [why, n] : report.leftOut)
+        std::printf("  %lld %s left out\n", static_cast<long long>(n), why.c_str());
+    if (!report.lost.empty()) {
+        std::printf("What this form cannot carry:\n");
+        for (const desk::Part part : report.lost)
+            std::printf("  %s\n", desk::partText(part));
+    }
+    return 0;
+}
+
 Result<int> exportData(const Arguments& a) {
+    if (a.losses) {
+        std::printf("%s", a.json ? (dumpJson(desk::lossTableJson()) + "\n").c_str() : desk::lossTableText().c_str());
+        return 0;
+    }
+    if (a.format == "votes" || a.format == "aggregate" || desk::textFormOf(a.format))
+        return exportVotesAs(a);
+    if (a.format != "auto" && !desk::imageFormOf(a.format))
+        return fail(Code::InvalidInput, fmt::format("\"{}\" is not a form of exports", a.format),
+                    "Known are votes, aggregate, trl, " + desk::textFormNames() + "; of votes on images pick_a_pic, hpd_v2, image_reward_db.");
     PL_TRY(const desk::ImageForm form, desk::imageFormOf(a.format == "auto" ? "trl" : a.format));
     PL_TRY(desk::Project project, openProject(a.project));
     desk::DatasetSpec spec;
@@ -192,11 +229,18 @@ void addProjectCommands(Commands& commands) {
 
     auto e = std::make_shared<Arguments>();
     sub = commands.add("export", "Write the votes", [e] { return exportData(*e); });
-    sub->add_option("project", e->project, "Project folder")->required();
-    sub->add_option("--format", e->format, "trl; of votes on images also pick_a_pic, hpd_v2 or image_reward_db");
+    auto* from = sub->add_option("project", e->project, "Project folder");
+    sub->add_option("--format", e->format,
+                    "votes (every event, every field), aggregate (one row a pair), trl (to train on; also of images); of votes on texts " +
+                        desk::textFormNames() + "; of votes on images pick_a_pic, hpd_v2 or image_reward_db");
+    sub->add_flag("--losses", e->losses, "Print what each form cannot carry");
     sub->add_option("--kind", e->kind, "Votes on pairs of text or image; needed where a project has both");
-    sub->add_option("--out", e->out, "File to write")->required();
+    auto* out = sub->add_option("--out", e->out, "File to write");
     sub->add_flag("--json", e->json, "JSON");
+    sub->parse_complete_callback([e, from, out] {
+        if (!e->losses && (e->project.empty() || e->out.empty()))
+            throw CLI::RequiredError((e->project.empty() ? from : out)->get_name());
+    });
 
     auto s = std::make_shared<Arguments>();
     sub = commands.add("stats", "What the votes say", [s] { return stats(*s); });

@@ -490,6 +490,8 @@ private:
             auto rows = json.is_object() ? read(json) : reject("it is not an object");
             if (!rows)
                 return bad(rows.error());
+            for (ImportRow& row : *rows)
+                common(json, row);
             return keep(std::move(*rows));
         }
         auto row = m_parsed.format == ImportFormat::Hh    ? hhRow(json)
@@ -497,12 +499,26 @@ private:
                                                           : promptRow(json);
         if (!row)
             return bad(row.error());
-        if (json.is_object() && json.contains("split") && json["split"].is_string())
-            if (const auto split = splitOf(json["split"].get<std::string>()))
-                row->prompt.split = *split;
+        common(json, *row);
         std::vector<ImportRow> one;
         one.push_back(std::move(*row));
         keep(std::move(one));
+    }
+
+    /// What any row may say beside its format's own columns; tools of labelling keep it in the data or metadata of a record.
+    void common(const Json& json, ImportRow& row) const {
+        if (!json.is_object() || m_parsed.format == ImportFormat::Mapped)
+            return;
+        for (const char* where : {"", "data", "metadata"}) {
+            const Json& at = *where && json.contains(where) ? json[where] : json;
+            if (!at.is_object())
+                continue;
+            if (!row.prompt.split && at.contains("split") && at["split"].is_string())
+                if (const auto split = splitOf(at["split"].get<std::string>()))
+                    row.prompt.split = *split;
+            if (!row.by)
+                row.by = judgedBy(at);
+        }
     }
 
     /// A row of a foreign format; a key that it lacks is a reason, never an exception.

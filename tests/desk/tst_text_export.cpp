@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <set>
+#include <sstream>
+
+#include "core/base/hash.h"
+#include "core/base/os/files.h"
+#include "core/desk/exchange/text_export.h"
+#include "tests/desk/desk_fixture.h"
+
+using namespace fixture;
+
+namespace {
+
+const std::string kTurns = Json({{{"role", "user"}, {"content", "First?"}}, {{"role", "assistant"}, {"content", "Said."}}, {{"role", "user"}, {"content", "Second?"}}}).dump();
+
+ImportRow pairOf(const std::string& prompt, const std::string& chosen, const std::string& rejected, Split split = Split::Train) {
+    ImportRow row;
+    row.prompt.content = prompt;
+    row.prompt.split = split;
+    row.chosen = chosen;
+    row.rejected = rejected;
+    row.chosenModel = "m-" + chosen.substr(0, 3);
+    row.rejectedModel = "n";
+    row.annotator = "Ada";
+    return row;
+}
+Json helpful(double h) { return {{"helpfulness", h}, {"correctness", 3}, {"tone", 2}}; }
+
+/// One vote a pair, of every kind that there is.
+std::vector<ImportRow> oneVoteEach() {
+    std::vector<ImportRow> rows;
+    for (int i = 0; i < 8; ++i) { // whichever way the hashes sort
+        ImportRow row = pairOf("Ask " + std::to_string(i), "good " + std::to_string(i), "poor\n\n" + std::to_string(i), i % 4 ? Split::Train : Split::Dev);
+        if (i % 2)
+            row.strength = 1 + i % 3;
+        row.chosenAttributes = helpful(4);
+        row.rejectedAttributes = helpful(i % 4);
+        row.rationale = i % 3 ? "since " + std::to_string(i) : "";
+        row.rejectedBad = i == 5;
+        rows.push_back(row);
+    }
+    rows.push_back(pairOf(kTurns, "a turn", "another turn"));
+    rows.push_back(pairOf("By a rule", "short", "much longer"));
+    rows.back().by = AnnotatorKind::Rule;
+    rows.back().annotator = "concise";
+    rows.push_back(pairOf("Odd \"quoted\", <b>é</b> 漢字", "left, \\ right", "\t tab"));
+    for (const TieKind kind : {TieKind::None, TieKind::BothGood, TieKind::BothBad, TieKind::Identical}) {
+        rows.push_back(pairOf(std::string("Tie ") + tieKindName(kind), "x " + std::string(tieKindName(kind)), "y"));
+        rows.back().tie = true;
+        rows.back().tieKind = kind;
+        rows.back().chosenBad = rows.back().rejectedBad = kind == TieKind::BothBad;
+    }
+    ImportRow ranking;
+    ranking.prompt.content = "Rank";
+    ranking.prompt.split = Split::Train;
+    ranking.texts = {{"first", "m1"}, {"second", "m2"}, {"third", "m3"}};
+    ranking.ranks = {2, 1, 3};
+    ranking.annotator = "Ada";
+    rows.push_back(ranking);
+    rows.push_back(pairOf("Sealed", "kept", "back", Split::Test));
+    return rows;
+}
+
+/// The votes that count, as the test itself reads them.
+std::multiset<std::string> votesOf(Desk& desk, const FormInfo& form) {
+    std::multiset<std::string> out;
+    const auto people = must(desk.project->annotators());
+    for (const CurrentVote& vote : std::vector<CurrentVote>(desk.project->currentVotes())) {
+        const auto item = must(desk.project->pairItem(vote.comparison));
+        const auto said = *must(desk.project->currentJudgement(vote.task, vote.annotator, vote.comparison));
+        const auto members = must(desk.project->members(vote.comparison));
+        if (vote.kind != EventKind::Vote || vote.flagged || item.prompt.split == Split::Test)
+            continue;
+        const bool several = item.prompt.content[0] == '[', ranking = members.size() > 2, tie = !ranking && vote.winner == Winner::Tie;
+        if ((several && form.loses(Part::Turns)) || (ranking && form.loses(Part::Rankings)) || (tie && form.loses(Part::Ties)))
+            continue;
+        const Json& attributes = said.attributes;
+        const auto blank = [](const Candidate& each) { return each.content.front() == '\t'; };
+        if (form.loses(Part::OuterBlanks) && std::any_of(members.begin(), members.end(), blank))
+            continue;
+        if (form.loses(Part::NoHelpfulness) && !(attributes.contains("a") && attributes["a"].contains("helpfulness")))
+            continue;
+        std::string name;
+        for (const Annotator& each : people)
+            if (each.id == vote.annotator)
+                name = each.name.starts_with("imported: ") ? each.name.substr(10) : each.name;
+        Json vote1{{"prompt", item.prompt.content},
+                   {"split", splitName(item.prompt.split)},
+                   {"by", vote.provenance == Provenance::Imported ? "human" : provenanceName(vote.provenance)},
+                   {"annotator", name},
+                   {"tie", tie},
+                   {"tie_kind", vote.tieKind == TieKind::Unspecified ? "" : tieKindName(vote.tieKind)},
+                   {"strength", vote.strength ? Json(static_cast<int>(vote.strength)) : Json()},
+                   {"rationale", said.rationale}};
+        for (size_t i = 0; i < members.size(); ++i) {
+            const int place = ranking ? said.ranking["ranks"][i].get<int>() : tie ? 1 : (vote.winner == Winner::A) == (i == 0) ? 1 : 2;
+            vote1["answers"][members[i].content] = {{"model", members[i].modelName},
+                                                    {"place", place},
+                                                    {"bad", i ? vote.badB : vote.badA},
+                                                    {"attributes", attributes.is_object() ? attributes.value(i ? "b" : "a", Json::object()) : Json::object()}};
+        }
+        out.insert(withoutLost(vote1, form).dump());
+    }
+    return out;
+}
+
+void take(Desk& desk, const std::vector<ImportRow>& rows) { must(desk.project->importRows({"made", "sha", "test", desk.task, "imported"}, rows)); }
+
+std::string shown(const std::multiset<std::string>& votes) {
+    std::string out;
+    for (const auto& each : votes)
+        out += "\n  " + each;
+    return out;
+}
+
+void roundTrip(const FormInfo& form, const std::vector<ImportRow>& rows, size_t least) {
+    Desk source, fresh;
+    take(source, rows);
+    const std::string out = source.temp.path().toStdString() + "/out" + (form.array ? ".json" : ".jsonl");
+    const auto report = must(exportText(*source.project, {}, out, form.form));
+    ImportOptions options;
+    options.format = form.readAs;
+    const auto read = must(importFile(*fresh.project, out, options));
+    QCOMPARE(read.rejectedCount, int64_t{0});
+    const auto before = votesOf(source, form), after = votesOf(fresh, form);
+    QVERIFY2(before == after, ("before:" + shown(before) + "\nafter:" + shown(after)).c_str());
+    QVERIFY2(before.size() >= least, std::to_string(before.size()).c_str());
+    QCOMPARE(size_t(report.votes), before.size());
+    // Recognised without being told, too, and nothing new the second time.
+    const auto again = must(importFile(*fresh.project, out));
+    QCOMPARE(std::string(importFormatName(form.readAs)), again.format);
+    QCOMPARE(again.counts.votes + again.counts.pairs, int64_t{0});
+    // The same votes give the same bytes.
+    const std::string second = source.temp.path().toStdString() + "/second";
+    must(exportText(*source.project, {}, second, form.form));
+    QVERIFY(must(os::readFile(second)) == must(os::readFile(out)));
+}
+
+} // namespace
+
+class TestTextExport : public QObject {
+    Q_OBJECT
+private Q_SLOTS:
+    void oneVoteAPairComesBack_data() {
+        QTest::addColumn<int>("form");
+        for (const FormInfo& form : textForms())
+            if (form.readAs != ImportFormat::Auto && form.form != TextForm::TrlPromptOnly)
+                QTest::newRow(form.name) << static_cast<int>(form.form);
+    }
+    void oneVoteAPairComesBack() {
+        QFETCH(int, form);
+        roundTrip(formInfo(static_cast<TextForm>(form)), oneVoteEach(), 8);
+    }
+
+    void eachPersonsVoteComesBack_data() {
+        QTest::addColumn<int>("form");
+        for (const FormInfo& form : textForms())
+            if (!form.loses(Part::Votes))
+                QTest::newRow(form.name) << static_cast<int>(form.form);
+    }
+    void eachPersonsVoteComesBack() {
+        QFETCH(int, form);
+        auto rows = oneVoteEach();
+        const size_t first = rows.size();
+        for (size_t i = 0; i < first; ++i)
+            if (rows[i].chosen) {
+                ImportRow other = rows[i];
+                other.annotator = "Bob";
+                if (i % 2 && !other.tie)
+                    std::swap(other.chosen, other.rejected);
+                rows.push_back(other);
+            }
+        roundTrip(formInfo(static_cast<TextForm>(form)), rows, 16);
+    }
+
+    void signsAndTiesAsTheFormsHaveThem() {
+        Desk desk;
+        std::vector<ImportRow> rows{pairOf("Q", "good", "poor")};
+        rows[0].strength = 3;
+        take(desk, rows);
+        const auto line = [&](TextForm form) {
+            const std::string out = desk.temp.path().toStdString() + "/x";
+            must(exportText(*desk.project, {}, out, form));
+            return Json::parse(must(os::readFile(out)));
+        };
+        const Json second = line(TextForm::HelpSteer2Preference);
+        const bool goodIsFirst = second["response_1"] == "good";
+        QCOMPARE(second["preference_strength"].get<int>(), goodIsFirst ? -3 : 3); // negative: the first is better
+        const Json third = line(TextForm::HelpSteer3);
+        QCOMPARE(third["overall_preference"].get<int>(), goodIsFirst ? -3 : 3);
+        const Json arena = line(TextForm::LmArena);
+        QCOMPARE(arena["winner"].get<std::string>(), std::string(goodIsFirst ? "model_a" : "model_b"));
+        QCOMPARE(arena["conversation_a"][0]["content"][0]["text"].get<std::string>(), std::string("Q"));
+        QCOMPARE(line(TextForm::Hh)["chosen"].get<std::string>(), std::string("\n\nHuman: Q\n\nAssistant: good"));
+        const Json feedback = line(TextForm::UltraFeedbackBinarized);
+        QCOMPARE(feedback["chosen"].size(), size_t{2}); // with the prompt's turn
+        QCOMPARE(feedback["score_chosen"].get<double>(), 3.0);
+        const Json studio = line(TextForm::LabelStudio)[0];
+        QCOMPARE(studio["annotations"][0]["result"][0]["value"]["selected"].get<std::string>(), std::string(goodIsFirst ? "left" : "right"));
+        QCOMPARE(studio["data"]["answer1"].get<std::string>(), std::string(goodIsFirst ? "good" : "poor"));
+        const Json info = Json::parse(must(os::readFile((line(TextForm::LlamaFactory), desk.temp.path().toStdString() + "/dataset_info.json"))));
+        QVERIFY(info["x"]["ranking"] == true);
+        QCOMPARE(line(TextForm::TrlImplicit)["rejected"].get<std::string>(), std::string("Q\npoor"));
+    }
+
+    void whatCannotBeReadBackIsLeftOutAndCounted() {
+        Desk desk;
+        take(desk, {pairOf("Q", "good", "poor"), pairOf("R", "one\n\nHuman: two", "three"), pairOf("S", "see @Response 1", "x")});
+        const auto report = must(exportText(*desk.project, {}, desk.temp.path().toStdString() + "/hh.jsonl", TextForm::Hh));
+        QCOMPARE(report.lines, int64_t{2});
+        QCOMPARE(report.leftOut.at("votes whose texts would be read otherwise"), int64_t{1});
+        const Json manifest = Json::parse(must(os::readFile(desk.temp.path().toStdString() + "/hh.jsonl.manifest.json")));
+        QCOMPARE(manifest["counts"]["rows"].get<int>(), 2);
+        QCOMPARE(manifest["files"]["hh.jsonl"].get<std::string>(), sha256Hex(must(os::readFile(desk.temp.path().toStdString() + "/hh.jsonl"))));
+        QVERIFY(manifest["lost"].contains("ties") && manifest["lost"].contains("history"));
+        QCOMPARE(manifest["left_out"]["votes whose texts would be read otherwise"].get<int>(), 1);
+    }
+
+    void everyVoteIsAccountedFor() {
+        Desk desk;
+        auto rows = oneVoteEach();
+        ImportRow against = rows[0];
+        std::swap(against.chosen, against.rejected);
+        against.annotator = "Bob";
+        rows.push_back(against);
+        take(desk, rows);
+        std::vector<CurrentVote> votes = desk.project->currentVotes();
+        must(desk.project->flag(votes[1].task, votes[1].annotator, votes[1].comparison, "odd"));
+        for (const FormInfo& form : textForms()) {
+            if (form.form == TextForm::TrlPromptOnly)
+                continue;
+            const auto report = must(exportText(*desk.project, {}, desk.temp.path().toStdString() + "/any", form.form));
+            int64_t sum = 0;
+            for (const auto* counts : {&report.written, &report.leftOut})
+                for (const auto& [what, n] : *counts)
+                    sum += n;
+            QCOMPARE(sum, desk.project->counters().current);
+            QVERIFY(report.leftOut.count("votes on flagged pairs") && report.leftOut.count("votes on test prompts, which are sealed"));
+            QCOMPARE(report.leftOut.count("votes that cancel out") > 0, form.loses(Part::Votes));
+        }
+        const auto prompts = must(exportText(*desk.project, {}, desk.temp.path().toStdString() + "/prompts", TextForm::TrlPromptOnly));
+        QCOMPARE(prompts.lines, desk.project->counters().prompts - desk.project->counters().test);
+        const auto marks = must(exportText(*desk.project, {}, desk.temp.path().toStdString() + "/kto", TextForm::TrlUnpaired));
+        QCOMPARE(marks.lines, int64_t{5}); // both good, both bad, one bad mark
+    }
+
+    void everyEventIsInTheRawVotes() {
+        Desk desk(3);
+        const auto items = desk.next(3);
+        OK(desk.vote(items[0], Winner::A, 2));
+        OK(desk.vote(items[1], Winner::B));
+        must(desk.project->undo(desk.task, desk.ada));
+        JudgementInput skip;
+        skip.kind = EventKind::Skip;
+        skip.skipReason = "broken";
+        must(desk.project->presentAndJudge(items[2].presentation, skip));
+        const std::string out = desk.temp.path().toStdString() + "/votes.jsonl";
+        const auto report = must(exportVotes(*desk.project, out));
+        QCOMPARE(report.lines, desk.project->counters().events);
+        std::vector<Json> rows;
+        std::istringstream in(must(os::readFile(out)));
+        for (std::string line; std::getline(in, line);)
+            rows.push_back(Json::parse(line));
+        QCOMPARE(rows.size(), size_t{4});
+        QCOMPARE(rows[0]["strength"].get<int>(), 2);
+        QCOMPARE(rows[0]["counts"].get<bool>(), true);
+        QCOMPARE(rows[1]["counts"].get<bool>(), false);
+        QCOMPARE(rows[2]["kind"].get<std::string>(), std::string("undo"));
+        QVERIFY(rows[2]["target"] == rows[1]["event"]);
+        QCOMPARE(rows[3]["skip_reason"].get<std::string>(), std::string("broken"));
+        QVERIFY(rows[1]["chain"]["previous"] == rows[0]["chain"]["digest"]);
+        QCOMPARE(rows[0]["answers"].size(), size_t{2});
+        QVERIFY(rows[0]["presentation"].contains("propensity") && rows[0]["annotator"]["name"] == "Ada");
+    }
+
+    void theAggregateCountsEveryVote() {
+        Desk desk;
+        std::vector<ImportRow> rows;
+        for (const char* who : {"Ada", "Bob", "Cem"}) {
+            rows.push_back(pairOf("Q", "good", "poor"));
+            rows.back().annotator = who;
+            rows.back().strength = 2;
+            if (std::string(who) == "Cem")
+                std::swap(rows.back().chosen, rows.back().rejected);
+        }
+        take(desk, rows);
+        const std::string out = desk.temp.path().toStdString() + "/pairs.jsonl";
+        QCOMPARE(must(exportAggregate(*desk.project, {}, out)).lines, int64_t{1});
+        const Json row = Json::parse(must(os::readFile(out)));
+        const bool goodIsA = row["answers"][0]["text"] == "good";
+        QCOMPARE(row["majority"].get<std::string>(), std::string(goodIsA ? "a" : "b"));
+        QCOMPARE(row["votes"][goodIsA ? "a" : "b"].get<int>(), 2);
+        QVERIFY(std::abs(row["agreement"].get<double>() - 1.0 / 3) < 1e-12);
+        QVERIFY(std::abs(std::abs(row["mean_points"].get<double>()) - 2.0 / 3) < 1e-12);
+    }
+
+    void theManualHoldsTheTable() {
+        QFile guide(QString(PAIRLAB_SOURCE_DIR) + "/packaging/docs/export-losses.md");
+        QVERIFY(guide.open(QIODevice::ReadOnly));
+        QVERIFY(guide.readAll().contains(lossTableText().c_str()));
+        QCOMPARE(lossTableJson().size(), textForms().size());
+    }
+};
+
+QTEST_GUILESS_MAIN(TestTextExport)
+#include "tst_text_export.moc"
