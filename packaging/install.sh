@@ -37,6 +37,7 @@ PACKAGES=(
     "libpcre2-dev:tokenizers"
     "libicu-dev:Unicode normalization for tokenizers"
     "libexpected-dev:errors as values"
+    "libcurl4-openssl-dev:answers from model servers"
     "zlib1g-dev:reads .gz data"
     "libpng-dev:reads and writes images"
     "libjpeg62-turbo-dev|libjpeg-turbo8-dev:reads JPEG images"

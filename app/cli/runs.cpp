@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/desk.h"
+#include "core/desk/runs/server.h"
 #include "core/base/events.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
@@ -125,6 +126,8 @@ struct GenerateArguments : JobArguments {
     std::string split = "train", kind = "auto", judge;
     int64_t n = 2, limit = 0, bestOf = 1;
     bool noPairs = false, estimate = false;
+    std::string server, keyEnv, keyring, system;
+    CLI::Option* model = nullptr;
 };
 
 // What it will cost, said before it starts. Best of N throws most of its work away: with no earlier run to go by, a few
@@ -160,7 +163,60 @@ Json costJson(const desk::GenerateEstimate& e) {
             {"basis", e.basis}};
 }
 
+/// Waits, when asked to, and says what came of it.
+Result<int> afterGenerating(Desk& desk, const std::string& run, const GenerateArguments& a, const Json& cost) {
+    if (!a.wait) {
+        PL_TRY(const Left left, letGo(desk, run));
+        return tellLeft(left, a.json);
+    }
+    PL_TRY(desk::RunInfo info, desk.wait(run, !a.json));
+    printAlerts(info);
+    desk::Page page;
+    page.run = std::atoll(run.c_str());
+    PL_TRY(int64_t candidates, desk.project().countCandidates(page));
+    if (a.json) {
+        Json out = runJson(info);
+        out["candidates"] = candidates;
+        if (!cost.is_null())
+            out["estimate"] = cost;
+        out["pairs"] = desk.made().pairs;
+        out["identical"] = desk.made().identical;
+        out["duplicates"] = desk.made().duplicates;
+        printJson(out);
+    } else if (info.state == RunState::Finished) {
+        std::printf("%s: %lld candidates, %lld new pairs (%lld identical, %lld known).\n", run.c_str(),
+                    static_cast<long long>(candidates), static_cast<long long>(desk.made().pairs),
+                    static_cast<long long>(desk.made().identical), static_cast<long long>(desk.made().duplicates));
+    }
+    if (info.state != RunState::Finished)
+        printFailure(info);
+    return exitCodeOfRun(info);
+}
+
+Result<int> generateOnServer(const GenerateArguments& a) {
+    desk::ServerRequest request;
+    request.url = a.server;
+    if (a.model->count() == 0 || a.models.size() != 1)
+        return fail(Code::InvalidInput, "one model of the server is asked", "Name it: --model NAME.");
+    request.model = a.models.front();
+    PL_TRY(request.split, splitArgument(a.split));
+    request.kind = a.kind == "all" ? "" : a.kind;
+    request.prompts = a.limit;
+    request.n = a.n;
+    request.seed = a.seed;
+    request.makePairs = !a.noPairs;
+    PL_TRY(auto desk, Desk::open(a.project));
+    PL_TRY(request.parameters, parametersOf(*desk, "generate_server", a.set));
+    for (const auto& [name, value] : {std::pair{"key_env", &a.keyEnv}, {"keyring", &a.keyring}, {"system", &a.system}})
+        if (!value->empty())
+            request.parameters[name] = *value;
+    PL_TRY(const std::string run, desk::startGenerateServer(desk->project(), desk->supervisor(), request));
+    return afterGenerating(*desk, run, a, nullptr);
+}
+
 Result<int> generate(const GenerateArguments& a) {
+    if (!a.server.empty())
+        return generateOnServer(a);
     PL_TRY(auto desk, Desk::open(a.project));
     desk::GenerateRequest request;
     request.models = a.models;
@@ -192,31 +248,7 @@ Result<int> generate(const GenerateArguments& a) {
     if (a.bestOf > 1 && !a.json)
         std::fprintf(stderr, "%s\n", costText(cost).c_str());
     PL_TRY(std::string run, desk::startGenerate(desk->project(), desk->supervisor(), request));
-    if (!a.wait) {
-        PL_TRY(const Left left, letGo(*desk, run));
-        return tellLeft(left, a.json);
-    }
-    PL_TRY(desk::RunInfo info, desk->wait(run, !a.json));
-    printAlerts(info);
-    desk::Page page;
-    page.run = std::atoll(run.c_str());
-    PL_TRY(int64_t candidates, desk->project().countCandidates(page));
-    if (a.json) {
-        Json out = runJson(info);
-        out["candidates"] = candidates;
-        out["estimate"] = costJson(cost);
-        out["pairs"] = desk->made().pairs;
-        out["identical"] = desk->made().identical;
-        out["duplicates"] = desk->made().duplicates;
-        printJson(out);
-    } else if (info.state == RunState::Finished) {
-        std::printf("%s: %lld candidates, %lld new pairs (%lld identical, %lld known).\n", run.c_str(),
-                    static_cast<long long>(candidates), static_cast<long long>(desk->made().pairs),
-                    static_cast<long long>(desk->made().identical), static_cast<long long>(desk->made().duplicates));
-    }
-    if (info.state != RunState::Finished)
-        printFailure(info);
-    return exitCodeOfRun(info);
+    return afterGenerating(*desk, run, a, costJson(cost));
 }
 
 struct TrainArguments : JobArguments {
@@ -512,7 +544,11 @@ void addRunCommands(Commands& commands) {
     auto g = std::make_shared<GenerateArguments>();
     auto* sub = commands.add("generate", "Write candidates and pair them", [g] { return generate(*g); });
     addJobOptions(sub, *g);
-    sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models");
+    g->model = sub->add_option("--model", g->models, "start, run:ID[@STEP], a folder; several are paired across models; with --server its name there");
+    sub->add_option("--server", g->server, "Ask a server that speaks OpenAI's protocol (vLLM, llama.cpp, Ollama), such as http://127.0.0.1:8000");
+    sub->add_option("--key-env", g->keyEnv, "With --server: the environment variable that holds the key (its name, never the key)");
+    sub->add_option("--keyring", g->keyring, "With --server: the service whose key secret-tool finds in the keyring");
+    sub->add_option("--system", g->system, "With --server: a system prompt before every prompt");
     sub->add_option("--split", g->split, "Prompts of this split")->check(splitName(true));
     sub->add_option("--kind", g->kind, "Prompts of this kind (chat, verify, scene, all); auto: what the model is for");
     sub->add_option("--best-of", g->bestOf, "Images: draw so many a prompt and keep the --n that the judge likes best")

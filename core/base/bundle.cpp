@@ -36,7 +36,7 @@ bool isPluginId(const std::string& id) {
 }
 
 bool isDevice(const std::string& device) {
-    if (device == "cpu" || device == "cuda")
+    if (device == "cpu" || device == "cuda" || device == "network") // network: computes nothing here
         return true;
     return device.rfind("cuda:", 0) == 0 && device.size() > 5 && device.size() <= 8 &&
            device.find_first_not_of("0123456789", 5) == std::string::npos;
@@ -264,7 +264,7 @@ Result<RunSpec> RunSpec::fromJson(const Json& json, std::string_view what) {
     }
     PL_TRY(spec.device, fieldOr<std::string>(json, "device", "cpu", what));
     if (!isDevice(spec.device))
-        return fail(Code::InvalidInput, fmt::format("{}: \"device\" must be cpu, cuda or cuda:N", what));
+        return fail(Code::InvalidInput, fmt::format("{}: \"device\" must be cpu, cuda, cuda:N or network", what));
     if (const auto seed = json.find("seed"); seed != json.end()) {
         if (!seed->is_number_integer() || (!seed->is_number_unsigned() && seed->get<int64_t>() < 0))
             return fail(Code::InvalidInput, fmt::format("{}: \"seed\" must be a whole number, 0 or more", what));

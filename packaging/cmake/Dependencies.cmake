@@ -5,6 +5,7 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(CURL 7.85 REQUIRED) # plugins/generate_server alone
 find_package(PNG 1.6 REQUIRED)
 find_package(JPEG REQUIRED) # libjpeg-turbo: core/base writes its rows with alpha
 find_package(tl-expected QUIET)
