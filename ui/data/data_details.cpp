@@ -72,6 +72,7 @@ QString voteWords(const desk::Judgement& judgement, bool ranking) {
 } // namespace
 
 void DataPage::showPrompt(Id id) {
+    const int turn = ++m_shown;
     struct Answer {
         Result<desk::Prompt> prompt;
         std::vector<desk::Candidate> answers;
@@ -87,7 +88,9 @@ void DataPage::showPrompt(Id id) {
                 out.answers = inPlaces(std::move(*answers));
             return out;
         },
-        [this](Answer answer) {
+        [this, turn](Answer answer) {
+            if (turn != m_shown)
+                return;
             DetailPanel* d = detail(Prompts);
             if (!answer.prompt)
                 return say(State::Failed, errorText(answer.prompt.error()));
@@ -114,6 +117,9 @@ void DataPage::showPrompt(Id id) {
             }
             if (!pictures.isEmpty())
                 d->widget(strip(&m_loader, u"Images of this prompt"_s, pictures));
+            if (images)
+                return d->end();
+            offerAnswer(d, prompt.id, n);
             d->end();
         });
 }

@@ -37,16 +37,6 @@ using desk::Project;
 namespace {
 constexpr int kReasonsShown = 8;
 constexpr qint64 kPictureCache = qint64{64} << 20; ///< bytes of thumbnails and pictures, however long the tables are
-
-QComboBox* splitChoice() {
-    auto* combo = new QComboBox;
-    combo->addItems({u"split drawn by the text (80/10/10)"_s, u"all to train"_s, u"all to dev"_s, u"all to test"_s});
-    combo->setAccessibleName(u"Split"_s);
-    return combo;
-}
-std::optional<desk::Split> splitAt(int index) {
-    return index <= 0 ? std::nullopt : std::optional<desk::Split>(static_cast<desk::Split>(index - 1));
-}
 } // namespace
 
 struct DataPage::Side {
@@ -184,6 +174,10 @@ void DataPage::build() {
     auto* another = new QuietButton(u"import"_s, u"Import a file"_s);
     connect(another, &QPushButton::clicked, this, &DataPage::chooseFile);
     imports->addTool(another);
+    auto* two = new QuietButton(u"Pair two files"_s);
+    two->setToolTip(u"Two files of answers, joined by their prompts into pairs to judge"_s);
+    connect(two, &QPushButton::clicked, this, &DataPage::showPairFiles);
+    imports->addTool(two);
     add(Imports, u"Imports"_s, imports, u"Each import is a batch that can be taken back. Drop a file on the window to see "
                                         u"what is in it."_s);
     connect(imports, &PagedTable::currentChanged, this, &DataPage::showBatch);
@@ -297,84 +291,13 @@ void DataPage::openArgument(const QString& argument) {
     }
 }
 
-// --- adding ------------------------------------------------------------------------------------------------------------
-
-void DataPage::showPaste() {
-    m_root->setCurrentIndex(0);
-    setTab(Prompts);
-    DetailPanel* d = detail(Prompts);
-    d->begin(u"Add prompts"_s);
-    d->note(u"One prompt a line, or JSON Lines with “prompt”."_s);
-    auto* edit = new QPlainTextEdit;
-    edit->setObjectName(u"paste_prompts"_s);
-    edit->setAccessibleName(u"Prompts to add"_s);
-    edit->setTabChangesFocus(true);
-    edit->setMinimumHeight(10 * lineHeight(TextStyle::Body));
-    d->widget(edit);
-    auto* split = splitChoice();
-    d->widget(split);
-    auto* addButton = new FilledButton(u"Add"_s);
-    addButton->setObjectName(u"add_prompts"_s);
-    addButton->setEnabled(false);
-    auto* cancel = new QuietButton(u"Cancel"_s);
-    connect(edit, &QPlainTextEdit::textChanged, this,
-            [edit, addButton] { addButton->setEnabled(!edit->toPlainText().trimmed().isEmpty()); });
-    connect(addButton, &QPushButton::clicked, this,
-            [this, edit, split] { addPasted(edit->toPlainText(), splitAt(split->currentIndex())); });
-    connect(cancel, &QPushButton::clicked, this, [this, d] {
-        d->clear();
-        refreshEmpty();
-    });
-    d->end({addButton, cancel});
-    edit->setFocus();
-}
-
-void DataPage::addPasted(const QString& text, std::optional<desk::Split> split) {
-    desk::ImportOptions options;
-    options.format = desk::ImportFormat::Prompts;
-    options.split = split;
-    auto parsed = desk::parseImport(sstr(text), "the pasted text", options);
-    if (!parsed)
-        return say(State::Failed, errorText(parsed.error()));
-    std::vector<desk::NewPrompt> prompts;
-    for (desk::ImportRow& row : parsed->rows) {
-        row.prompt.source = "pasted";
-        prompts.push_back(std::move(row.prompt));
-    }
-    const int64_t rejected = parsed->rejectedCount;
-    struct Added {
-        Result<std::vector<Id>> ids;
-        int64_t fresh = 0;
-    };
-    m_context.ask(
-        this,
-        [prompts](Project& p) {
-            const int64_t before = p.counters().prompts;
-            Added added{p.addPrompts(prompts), 0};
-            added.fresh = p.counters().prompts - before;
-            return added;
-        },
-        [this, rejected, split, n = static_cast<int64_t>(prompts.size())](Added added) {
-            if (!added.ids)
-                return say(State::Failed, u"Nothing was added. %1"_s.arg(errorText(added.ids.error())));
-            QString text = u"%1 prompts added"_s.arg(formatCount(added.fresh));
-            if (n > added.fresh)
-                text += (split ? u", %1 were there already and keep their split"_s : u", %1 were there already"_s)
-                            .arg(formatCount(n - added.fresh));
-            if (rejected)
-                text += u", %1 lines could not be read"_s.arg(formatCount(rejected));
-            say(State::Done, text);
-            detail(Prompts)->clear();
-            reload(Prompts);
-            Q_EMIT imported(added.fresh);
-        });
-}
+// --- files ------------------------------------------------------------------------------------------------------------
 
 void DataPage::chooseFile() {
     auto* dialog = new QFileDialog(this, u"Prompts or preference pairs"_s);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::ExistingFile);
-    dialog->setNameFilters({u"Text and JSON Lines (*.txt *.jsonl *.json *.gz)"_s, u"All files (*)"_s});
+    dialog->setNameFilters({u"Text, JSON Lines and tables (*.txt *.jsonl *.json *.csv *.gz)"_s, u"All files (*)"_s});
     connect(dialog, &QFileDialog::fileSelected, this, &DataPage::previewFile);
     dialog->open();
 }
@@ -436,11 +359,15 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
     d->begin(QFileInfo(parsed->path).fileName());
     auto* cancel = new QuietButton(u"Close"_s);
     connect(cancel, &QPushButton::clicked, this, [d] { d->clear(); });
+    auto* columns = new QuietButton(u"Map its columns"_s);
+    columns->setObjectName(u"map_columns"_s);
+    columns->setToolTip(u"Say which column is the prompt, the answers, the winner"_s);
+    connect(columns, &QPushButton::clicked, this, [this, path = parsed->path] { showMapping(path); });
     if (parsed->error) {
         d->note(errorText(*parsed->error), Tone::Error);
         auto* other = new QuietButton(u"Choose another file"_s);
         connect(other, &QPushButton::clicked, this, &DataPage::chooseFile);
-        d->end({other, cancel});
+        d->end({columns, other, cancel});
         Q_EMIT previewShown(false);
         return;
     }
@@ -490,7 +417,7 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
         import->setEnabled(false);
         importNow(parsed);
     });
-    d->end({import, cancel});
+    d->end({import, columns, cancel});
     Q_EMIT previewShown(true);
 }
 

@@ -40,6 +40,10 @@ public:
     QualityPanel* quality() const { return m_quality; }
     /// Parses the file off the GUI thread, asks the store what it would add, and shows that beside the Imports table.
     void previewFile(const QString& path);
+    /// Says which column of the file is what, beside the Imports table.
+    void showMapping(const QString& path);
+    /// Two files of answers, joined by their prompts into pairs to judge.
+    void showPairFiles();
     bool isEmptyShown() const;
     QString messageText() const;
 
@@ -62,7 +66,9 @@ private:
     void showBatch(desk::Id id);
     void showPaste();
     void showFreeze();
-    void addPasted(const QString& text, std::optional<desk::Split> split);
+    void addPasted(const QString& text, const QString& separator, std::optional<desk::Split> split);
+    void offerAnswer(DetailPanel* detail, desk::Id prompt, int others);
+    void addAnswer(desk::Id prompt, const QString& text, bool pairs);
     void chooseFile();
     void showPreview(std::shared_ptr<Parsed> parsed);
     void importNow(std::shared_ptr<Parsed> parsed);
@@ -80,7 +86,7 @@ private:
     std::vector<std::unique_ptr<Side>> m_sides;
     ImageLoader m_loader;
     bool m_started = false;
-    desk::Id m_wanted = 0;
+    int m_shown = 0; ///< what the Prompts panel shows: an answer that comes after it was asked for something else is dropped
 };
 
 } // namespace pl::ui

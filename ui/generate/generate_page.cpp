@@ -13,6 +13,7 @@
 #include "core/desk/runs/actions.h"
 #include "ui/generate/results.h"
 #include "ui/generate/sentence.h"
+#include "ui/generate/server_card.h"
 #include "ui/models/model_facts.h"
 #include "ui/widgets/tiles.h"
 
@@ -22,6 +23,7 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr int kCostWidth = 320, kEstimateAfterMs = 150;
+constexpr const char* kServerSetting = "generate.server";
 constexpr int64_t kProbePrompts = 4; ///< pictures drawn to know what one takes
 constexpr double kDecodeFlopPerSecond = 2e9; ///< two desktop cores, one position at a time; a first run measures it
 
@@ -37,6 +39,9 @@ public:
         m_sentence = new SentenceCard;
         left->addWidget(m_sentence);
         left->addWidget(buildStanding());
+        m_server = new ServerCard;
+        left->addWidget(m_server);
+        connect(m_server, &ServerCard::asked, this, [this] { askServer(); });
         m_results = new ResultsCard;
         left->addWidget(m_results, 1);
         top->addLayout(left, 1);
@@ -79,6 +84,7 @@ private:
         std::vector<desk::StandingOrder> orders;
         SentenceCard::Usable usable;
         int64_t remaining = 0;
+        Json server; ///< what was asked last
     };
 
     // ---- building
@@ -164,6 +170,7 @@ private:
                 }
                 if (auto left = project.remaining(task, person))
                     known.remaining = *left;
+                PL_TRY(known.server, project.setting(kServerSetting));
                 return known;
             },
             [this](Result<Known> known) {
@@ -179,6 +186,7 @@ private:
                     m_target->setText(QString::number(order->target));
                 m_sentence->setKnown(std::move(known->models), known->usable, m_wanted);
                 m_wanted.clear();
+                m_server->setSettings(known->server);
                 showReady(known->remaining);
                 askFacts();
                 recount();
@@ -350,24 +358,62 @@ private:
             [&supervisor = m_ctx.supervisor, r = m_sentence->request(s)](desk::Project& project) {
                 return desk::startGenerate(project, supervisor, r);
             },
+            [this, image = s.image](Result<std::string> name) { started(name, image); });
+    }
+
+    /// The server card's answers, to the prompts and with the numbers of the sentence.
+    void askServer() {
+        const Sentence s = m_sentence->read();
+        desk::ServerRequest r = m_server->request();
+        if (s.prompts < 1 || s.n < 1) {
+            m_message->setMessage(State::Warning, u"Say in the sentence how many prompts and answers"_s);
+            return;
+        }
+        r.split = m_sentence->request(s).split;
+        r.prompts = s.prompts;
+        r.n = s.n;
+        r.seed = s.seed;
+        r.makePairs = m_sentence->pairing() != 2;
+        if (!s.image) {
+            r.parameters["temperature"] = s.temperature;
+            if (s.longest > 0)
+                r.parameters["max_new_tokens"] = s.longest;
+        }
+        m_starting = true;
+        m_start->setEnabled(false);
+        m_server->setBusy(true);
+        m_message->setMessage(State::Queued, u"Starting …"_s);
+        m_ctx.ask(
+            this,
+            [&supervisor = m_ctx.supervisor, r, settings = m_server->settings()](desk::Project& project) -> Result<std::string> {
+                PL_TRY(std::string name, desk::startGenerateServer(project, supervisor, r));
+                if (!settings.is_null())
+                    PL_CHECK(project.setSetting(kServerSetting, settings));
+                return name;
+            },
             [this](Result<std::string> name) {
-                m_starting = false;
-                if (!name) {
-                    recount();
-                    m_message->setMessage(State::Failed, errorText(name.error()));
-                    return;
-                }
-                m_results->setImages(m_sentence->read().image);
-                m_results->begin(*name);
-                m_live = true;
-                m_stop->show();
-                m_message->clear();
-                m_sentence->advanceSeed();
-                m_ctx.say(State::Running, u"Started %1"_s.arg(qstr(*name)));
-                if (const auto info = m_ctx.supervisor.find(*name))
-                    m_results->onRun(*info, {});
-                recount();
+                m_server->setBusy(false);
+                started(name, false);
             });
+    }
+
+    void started(const Result<std::string>& name, bool image) {
+        m_starting = false;
+        if (!name) {
+            recount();
+            m_message->setMessage(State::Failed, errorText(name.error()));
+            return;
+        }
+        m_results->setImages(image);
+        m_results->begin(*name);
+        m_live = true;
+        m_stop->show();
+        m_message->clear();
+        m_sentence->advanceSeed();
+        m_ctx.say(State::Running, u"Started %1"_s.arg(qstr(*name)));
+        if (const auto info = m_ctx.supervisor.find(*name))
+            m_results->onRun(*info, {});
+        recount();
     }
 
     void onEnd(const desk::RunInfo& info) {
@@ -422,6 +468,7 @@ private:
     bool m_warned = false;                   ///< the message says why the sentence cannot be started
     SentenceCard* m_sentence;
     ResultsCard* m_results;
+    ServerCard* m_server = nullptr;
     QLineEdit* m_target = nullptr;
     QCheckBox* m_keep = nullptr;
     TextLabel* m_ready = nullptr;

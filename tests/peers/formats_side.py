@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what `pairlab-cli export` wrote, with the programs the forms are for. One JSON line a form on stdout.
+
+usage: formats_side.py hub FOLDER MODEL     datasets and trl
+       formats_side.py tools FOLDER         argilla and label-studio-sdk
+"""
+import json
+import pathlib
+import sys
+
+
+def say(name, **values):
+    print(json.dumps({"form": name, **values}), flush=True)
+
+
+def hub(folder, model_dir):
+    import datasets
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer
+    from trl.data_utils import is_conversational
+
+    datasets.disable_progress_bars()
+    loaded = {}
+    for path in sorted(folder.glob("*.json*")):
+        if path.suffix not in (".json", ".jsonl") or ".json." in path.name or ".jsonl." in path.name or path.name == "dataset_info.json":
+            continue
+        rows = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(folder / "cache"))
+        loaded[path.stem] = rows
+        say(path.stem, reader="datasets", rows=len(rows), columns=sorted(rows.column_names))
+
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+    def common(out):
+        return dict(output_dir=str(folder / out), report_to=[], use_cpu=True, per_device_train_batch_size=2, max_steps=1)
+
+    for name in ("trl_explicit", "trl_implicit", "trl_conversational", "trl_implicit_conversational", "hh", "ultrafeedback_binarized", "reward_bench"):
+        rows = loaded[name]
+        if name == "ultrafeedback_binarized":  # its prompt is a text beside conversations, the corpus's own too: TRL takes the sides alone
+            rows = rows.select_columns(["chosen", "rejected"])
+        trainer = DPOTrainer(model=AutoModelForCausalLM.from_pretrained(model_dir), args=DPOConfig(**common("dpo")), train_dataset=rows,
+                             processing_class=tokenizer)
+        made = trainer.train_dataset
+        first = made[0]
+        say(name, reader="trl DPOTrainer", rows=len(made), conversational=bool(is_conversational(rows[0])), columns=sorted(made.column_names),
+            whole=bool(first.get("prompt_ids") and first.get("chosen_ids") and first.get("rejected_ids")))
+    for name in ("trl_implicit", "trl_implicit_conversational", "trl_explicit"):
+        model = AutoModelForSequenceClassification.from_pretrained(model_dir, num_labels=1)
+        model.config.pad_token_id = tokenizer.pad_token_id
+        trainer = RewardTrainer(model=model, args=RewardConfig(**common("reward")), train_dataset=loaded[name], processing_class=tokenizer)
+        say(name, reader="trl RewardTrainer", rows=len(trainer.train_dataset), whole=bool(trainer.train_dataset[0].get("chosen_ids")))
+    from trl import KTOConfig, KTOTrainer
+
+    trainer = KTOTrainer(model=AutoModelForCausalLM.from_pretrained(model_dir), ref_model=AutoModelForCausalLM.from_pretrained(model_dir),
+                         args=KTOConfig(**common("kto")), train_dataset=loaded["trl_unpaired"], processing_class=tokenizer)
+    say("trl_unpaired", reader="trl KTOTrainer", rows=len(trainer.train_dataset), whole=True)
+    from trl import GRPOConfig, GRPOTrainer
+    trainer = GRPOTrainer(model=AutoModelForCausalLM.from_pretrained(model_dir), reward_funcs=lambda completions, **_: [0.0] * len(completions),
+                          args=GRPOConfig(**{**common("grpo"), "num_generations": 2}), train_dataset=loaded["trl_prompt_only"], processing_class=tokenizer)
+    say("trl_prompt_only", reader="trl GRPOTrainer", rows=len(trainer.train_dataset), whole=True)
+
+
+def tools(folder):
+    from label_studio_sdk.label_interface import LabelInterface
+
+    config = LabelInterface((folder / "label_studio.json.config.xml").read_text())
+    tasks = json.loads((folder / "label_studio.json").read_text())
+    # validate_task of this SDK fails on its own call where there are annotations or predictions; they are checked by themselves.
+    good = sum(bool(config.validate_task({k: v for k, v in task.items() if k not in ("annotations", "predictions")})) for task in tasks)
+    said = [result for task in tasks for annotation in task["annotations"] for result in annotation["result"]]
+    # Its validate_annotation wants to_name among the texts, where Label Studio and this SDK's own Pairwise write the control's name: what we
+    # wrote must be what the SDK writes.
+    control = config.get_control("preference")
+    parts = ("from_name", "to_name", "type", "value")
+    valid = sum({k: result[k] for k in parts} == {k: made[k] for k in parts} for result in said
+                for made in [control.label(result["value"]["selected"])._dict()])
+    say("label_studio", reader="label-studio-sdk", rows=len(tasks), valid_tasks=good, annotations=len(said), valid_annotations=valid,
+        whole=good == len(tasks) and valid == len(said))
+
+    import argilla as rg
+    from argilla._models import RecordModel
+
+    # Without a server there are no settings to log records into; their models check by themselves.
+    names = json.loads((folder / "argilla.json.settings.json").read_text())
+    labels = set(names["questions"][0]["options"])
+    fields = {field["name"] for field in names["fields"]}
+    records = json.loads((folder / "argilla.json").read_text())
+    good = 0
+    for row in records:
+        record = rg.Record.from_dict(row)
+        answers = list(record.responses["preference"])
+        model = RecordModel(fields=record.fields.to_dict(), metadata=record.metadata.api_models(), external_id=str(record.id))
+        good += (len(model.metadata) >= 1 and len(answers) == len(row["responses"]["preference"]) and all(a.value in labels for a in answers)
+                 and set(row["fields"]) == fields and record.to_dict()["fields"] == row["fields"])
+    say("argilla", reader="argilla " + rg.__version__, rows=len(records), whole=good == len(records))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "hub":
+        hub(pathlib.Path(sys.argv[2]), sys.argv[3])
+    else:
+        tools(pathlib.Path(sys.argv[2]))
