@@ -39,14 +39,15 @@ Result<int> create(const Arguments& a) {
 
 /// Raw votes, their aggregate, and the forms of other tools.
 Result<int> exportVotesAs(const Arguments& a) {
-    const bool votes = a.format == "votes", aggregate = a.format == "aggregate";
+    const bool votes = a.format == "votes", aggregate = a.format == "aggregate", steps = a.format == "trl_stepwise";
     desk::TextForm form = desk::TextForm::Hh;
-    if (!votes && !aggregate) {
+    if (!votes && !aggregate && !steps) {
         PL_TRY(form, desk::textFormOf(a.format));
     }
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(const desk::TextExportReport report, votes       ? desk::exportVotes(project, a.out)
                                                 : aggregate ? desk::exportAggregate(project, {}, a.out)
+                                                : steps     ? desk::exportStepwise(project, {}, a.out)
                                                             : desk::exportText(project, {}, a.out, form));
     PL_CHECK(project.close());
     if (a.json) {
@@ -69,7 +70,7 @@ Result<int> exportData(const Arguments& a) {
         std::printf("%s", a.json ? (dumpJson(desk::lossTableJson()) + "\n").c_str() : desk::lossTableText().c_str());
         return 0;
     }
-    if (a.format == "votes" || a.format == "aggregate" || desk::textFormOf(a.format))
+    if (a.format == "votes" || a.format == "aggregate" || a.format == "trl_stepwise" || desk::textFormOf(a.format))
         return exportVotesAs(a);
     if (a.format != "auto" && !desk::imageFormOf(a.format))
         return fail(Code::InvalidInput, fmt::format("\"{}\" is not a form of exports", a.format),
@@ -232,7 +233,7 @@ void addProjectCommands(Commands& commands) {
     auto* from = sub->add_option("project", e->project, "Project folder");
     sub->add_option("--format", e->format,
                     "votes (every event, every field), aggregate (one row a pair), trl (to train on; also of images); of votes on texts " +
-                        desk::textFormNames() + "; of votes on images pick_a_pic, hpd_v2 or image_reward_db");
+                        desk::textFormNames() + ", or trl_stepwise (first wrong steps); of votes on images pick_a_pic, hpd_v2 or image_reward_db");
     sub->add_flag("--losses", e->losses, "Print what each form cannot carry");
     sub->add_option("--kind", e->kind, "Votes on pairs of text or image; needed where a project has both");
     auto* out = sub->add_option("--out", e->out, "File to write");

@@ -434,6 +434,9 @@ void MapCard::tryOut() {
         Q_EMIT dryRunShown(false);
         return;
     }
+    if (m_busy) // one parse at a time, however quickly choices follow each other
+        return;
+    m_busy = true;
     QThreadPool::globalInstance()->start([self = QPointer<MapCard>(this), app = QCoreApplication::instance(), file = m_file, map = m_map, turn,
                                           name = os::baseName(sstr(m_path))] {
         auto trial = std::make_shared<Trial>();
@@ -448,27 +451,36 @@ void MapCard::tryOut() {
         QMetaObject::invokeMethod(
             app,
             [self, trial, file, name] {
-                if (!self || self->m_turn != trial->turn)
+                if (!self)
                     return;
-                if (trial->error)
-                    return self->showTrial(trial);
+                if (trial->error || self->m_turn != trial->turn)
+                    return self->tried(trial);
                 self->m_context.ask(
                     self,
                     [trial, file, name, task = self->m_context.task.id](desk::Project& p) {
                         return p.importRows({name, file->sha, "mapped", task, "imported"}, trial->file.rows, true);
                     },
                     [self, trial](Result<desk::ImportCounts> counts) {
-                        if (!self || self->m_turn != trial->turn)
+                        if (!self)
                             return;
                         if (counts)
                             trial->counts = *counts;
                         else
                             trial->error = counts.error();
-                        self->showTrial(trial);
+                        self->tried(trial);
                     });
             },
             Qt::QueuedConnection);
     });
+}
+
+/// Shown when it is of the mapping on screen; else that one is tried.
+void MapCard::tried(const std::shared_ptr<Trial>& trial) {
+    m_busy = false;
+    if (trial->turn == m_turn)
+        showTrial(trial);
+    else
+        tryOut();
 }
 
 void MapCard::showTrial(const std::shared_ptr<Trial>& trial) {

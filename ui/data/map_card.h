@@ -60,6 +60,7 @@ private:
     void collect();
     void changed();
     void tryOut();
+    void tried(const std::shared_ptr<Trial>& trial);
     void showTrial(const std::shared_ptr<Trial>& trial);
     void importNow();
     void loadSaved();
@@ -91,7 +92,7 @@ private:
     std::vector<Row> m_rows;
     QTimer m_wait;
     int m_turn = 0;
-    bool m_filling = false;
+    bool m_filling = false, m_busy = false;
     std::shared_ptr<Trial> m_trial;
 };
 

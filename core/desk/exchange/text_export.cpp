@@ -9,6 +9,7 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/desk/domain/ranking.h"
 #include "core/desk/exchange/rows.h"
 #include "core/desk/exchange/text_export_parts.h"
 #include "core/desk/store/raw_events.h"
@@ -41,7 +42,7 @@ bool wanted(const TextExportFilter& filter, const CurrentVote& vote) {
             std::find(filter.provenances.begin(), filter.provenances.end(), vote.provenance) != filter.provenances.end());
 }
 
-Result<Said> saidOf(Project& project, const CurrentVote& vote, const Annotator& who) {
+Result<Said> saidOf(Project& project, const CurrentVote& vote, const Annotator& who, size_t members) {
     Said out;
     PL_TRY(const auto judgement, project.currentJudgement(vote.task, vote.annotator, vote.comparison));
     if (!judgement)
@@ -57,9 +58,12 @@ Result<Said> saidOf(Project& project, const CurrentVote& vote, const Annotator& 
         out.attributesA = attributes.value("a", Json::object());
         out.attributesB = attributes.value("b", Json::object());
     }
-    if (judgement->ranking.is_object() && judgement->ranking.contains("ranks") && judgement->ranking["ranks"].is_array())
-        for (const Json& rank : judgement->ranking["ranks"])
-            out.ranks.push_back(rank.is_number_integer() ? rank.get<int>() : 0);
+    if (judgement->ranking.is_object())
+        if (const auto ranking = Ranking::of(judgement->ranking, members); ranking && !ranking->ranks.empty()) {
+            const int best = *std::min_element(ranking->ranks.begin(), ranking->ranks.end());
+            if (!ranking->unordered.count(best)) // of a partial order the best may be known, or not
+                out.ranks = ranking->ranks;
+        }
     out.annotator = who.name;
     while (out.annotator.starts_with(kImported))
         out.annotator.erase(0, kImported.size());
@@ -135,9 +139,9 @@ private:
         });
         std::map<std::string, int64_t> strata;
         for (const CurrentVote& vote : cast) {
-            PL_TRY(Said said, saidOf(m_project, vote, *who.at(vote.annotator)));
+            PL_TRY(Said said, saidOf(m_project, vote, *who.at(vote.annotator), one.members.size()));
             if (ranking && said.ranks.size() != one.members.size()) {
-                leave("rankings that do not fit their answers", 1);
+                leave("rankings that do not say which answer is best", 1);
                 continue;
             }
             if (m_form.loses(Part::Ties) && !m_form.loses(Part::Votes) && said.winner == Winner::Tie && !ranking) {

@@ -40,6 +40,8 @@ Result<TextExportReport> exportText(Project& project, const TextExportFilter& fi
 /// Every judgement event with every field, undone and replaced ones too, skips, flags, undo and redo included: JSON Lines in the order they
 /// happened, with OUT.manifest.json. Fails unless the file holds as many rows as the project has events.
 Result<TextExportReport> exportVotes(Project& project, const std::string& out);
+/// Answers with a first wrong step, as TRL's stepwise supervision takes them (stepwise.h).
+Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out);
 /// One row a pair that somebody judged: counts of a, b, tie and skips, majority, share of pairs of votes that agree, mean strength; texts
 /// and images. Fails unless the counts add up to the votes that count now.
 Result<TextExportReport> exportAggregate(Project& project, const TextExportFilter& filter, const std::string& out);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/base/os/files.h"
+#include "core/desk/exchange/stepwise.h"
 #include "core/desk/exchange/text_export_parts.h"
 #include "core/desk/store/raw_events.h"
 
@@ -49,6 +50,25 @@ Result<TextExportReport> exportVotes(Project& project, const std::string& out) {
     TextExportFilter everything;
     everything.splits = {Split::Train, Split::Dev, Split::Test};
     PL_CHECK(writeManifest(project, everything, report));
+    return report;
+}
+
+Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out) {
+    TextExportReport report;
+    report.file = out;
+    report.form = "trl_stepwise";
+    report.rule = "each";
+    DatasetSpec spec;
+    spec.filter.task = filter.task;
+    spec.filter.provenances = filter.provenances;
+    spec.filter.splits = filter.splits;
+    PL_TRY(const std::string rows, stepwiseRows(project, spec, &report.lines));
+    if (!report.lines)
+        return fail(Code::InvalidInput, "no answer has its first wrong step marked", "Mark some on the Label page.");
+    PL_CHECK(os::writeFileAtomic(out, rows));
+    PL_CHECK(holds(out, report.lines));
+    report.files.push_back(out);
+    PL_CHECK(writeManifest(project, filter, report));
     return report;
 }
 
