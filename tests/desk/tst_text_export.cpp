@@ -244,6 +244,24 @@ private Q_SLOTS:
         QCOMPARE(marks.lines, int64_t{5}); // both good, both bad, one bad mark
     }
 
+    void answersCalledGoodAloneAreUnpairedRows() {
+        Desk desk;
+        std::vector<ImportRow> rows{pairOf("Q", "good", "poor")};
+        rows[0].chosenAttributes = {{"thumb", 1}};
+        rows[0].rejectedAttributes = {{"thumb", 0}};
+        rows[0].rejectedBad = true;
+        take(desk, rows);
+        const std::string out = desk.temp.path().toStdString() + "/kto";
+        QCOMPARE(must(exportText(*desk.project, {}, out, TextForm::TrlUnpaired)).lines, int64_t{2});
+        std::istringstream in(must(os::readFile(out)));
+        for (std::string line; std::getline(in, line);) {
+            const Json row = Json::parse(line);
+            QCOMPARE(row["label"].get<bool>(), row["completion"][0]["content"] == "good");
+        }
+        QVERIFY(!exportStepwise(*desk.project, {}, out + "2")); // no step was marked
+        QVERIFY(!os::exists(out + "2"));
+    }
+
     void everyEventIsInTheRawVotes() {
         Desk desk(3);
         const auto items = desk.next(3);

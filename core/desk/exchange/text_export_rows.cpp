@@ -293,8 +293,11 @@ Result<Json> trl(TextForm form, const PairVotes& pair, const Said& said) {
 std::vector<Json> unpaired(const PairVotes& pair, const Said& said) {
     const bool bothBad = said.tieKind == desk::TieKind::BothBad, bothGood = said.tieKind == desk::TieKind::BothGood;
     std::vector<Json> rows;
+    const auto calledGood = [](const Json& attributes) { // one answer at a time: {"thumb": 1 or 0}, or their mean
+        return attributes.contains("thumb") && numberIn(attributes["thumb"]).value_or(0) > 0.5;
+    };
     for (size_t i = 0; i < 2; ++i)
-        if (const bool bad = bothBad || (i ? said.badB : said.badA); bad || bothGood)
+        if (const bool bad = bothBad || (i ? said.badB : said.badA); bad || bothGood || calledGood(i ? said.attributesB : said.attributesA))
             rows.push_back({{"prompt", promptTurns(pair.prompt.content)}, {"completion", {turn("assistant", pair.members[i].content)}}, {"label", !bad}});
     return rows;
 }
