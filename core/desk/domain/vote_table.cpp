@@ -39,6 +39,7 @@ void VoteTable::set(const CurrentVote& vote) {
 }
 
 void VoteTable::count(const CurrentVote& vote, int by) {
+    m_perPerson[{vote.task, vote.annotator}] += by;
     if (!counts(vote))
         return;
     const uint64_t on = mix64(static_cast<uint64_t>(vote.comparison));
@@ -60,6 +61,11 @@ void VoteTable::count(const CurrentVote& vote, int by) {
     }
     Tally& tally = m_counted[place].people;
     (vote.winner == Winner::A ? tally.a : vote.winner == Winner::B ? tally.b : tally.tie) += by;
+}
+
+int64_t VoteTable::rowsOf(Id task, Id annotator) const {
+    const auto at = m_perPerson.find({task, annotator});
+    return at == m_perPerson.end() ? 0 : at->second;
 }
 
 Tally VoteTable::tally(Id task, Id comparison) const {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/desk/domain/flat_index.h"
@@ -30,6 +32,8 @@ public:
     int64_t votesOn(Id comparison) const;
     /// Of people (imported votes included) in a task, occasion 0.
     Tally tally(Id task, Id comparison) const;
+    /// Rows of one person in a task, of every kind and occasion.
+    int64_t rowsOf(Id task, Id annotator) const;
 
 private:
     /// Of a comparison in a task.
@@ -45,6 +49,7 @@ private:
     FlatIndex m_counts; ///< of m_counted
     std::vector<std::pair<Id, int32_t>> m_onComparison;
     FlatIndex m_comparisons; ///< of m_onComparison
+    std::map<std::pair<Id, Id>, int64_t> m_perPerson; ///< rows by task and annotator
 };
 
 } // namespace pl::desk

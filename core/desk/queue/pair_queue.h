@@ -36,9 +36,11 @@ struct QueuePick {
 class PairQueue {
 public:
     PairQueue(QueueRule rule, uint64_t seed) : m_rule(rule), m_seed(seed) {}
-    /// A pair that is in already is not added twice (before the first pick it must not be).
+    /// A pair that is in already is not added twice (before settle() it must not be).
     void add(Id comparison, const PairInfo& info);
     void remove(Id comparison, const PairInfo& info);
+    /// The first filling is over: sorts. pick() and remove() do it too.
+    void settle() { sort(); }
     size_t size() const { return (m_filling ? m_sorted.size() : m_left) + m_later.size(); }
     /// The first n that are not in `skip`.
     std::vector<QueuePick> pick(size_t n, const std::set<Id>& skip);

@@ -9,11 +9,18 @@
 namespace pl::desk {
 
 namespace {
-constexpr std::array<const char*, kStrata> kNames{"random", "second", "repeat"};
-constexpr std::array<const char*, kStrata> kWords{"random", "second opinions", "repeats"};
+constexpr std::array<const char*, kStrata> kNames{"random", "second", "repeat", "uncertain", "gold", "look"};
+constexpr std::array<const char*, kStrata> kWords{"random",    "second opinions", "repeats",
+                                                     "uncertain", "gold",            "second looks"};
 } // namespace
 
 const char* stratumName(Stratum value) { return kNames[static_cast<size_t>(value)]; }
+const char* stratumWords(Stratum value) { return kWords[static_cast<size_t>(value)]; }
+
+double QueueMix::keptForRandom() const {
+    const double random = shares[static_cast<size_t>(Stratum::Fresh)], uncertain = shares[static_cast<size_t>(Stratum::Uncertain)];
+    return uncertain > 0 ? random / (random + uncertain) : 1;
+}
 
 bool Tally::wantsMore(int votes) const {
     const int32_t n = total();
@@ -33,7 +40,7 @@ QueueMix QueueMix::of(const Json& json) {
     if (!json.is_object())
         return out;
     double sum = 0;
-    for (size_t i = 0; i < kStrata; ++i)
+    for (size_t i = 0; i < kMixed; ++i)
         if (const auto at = json.find(kNames[i]); at != json.end() && at->is_number()) {
             const double share = at->get<double>();
             out.shares[i] = std::isfinite(share) && share > 0 ? std::min(share, 1e9) : 0;
@@ -49,7 +56,7 @@ QueueMix QueueMix::of(const Json& json) {
 
 std::string QueueMix::toString() const {
     std::string out;
-    for (size_t i = 0; i < kStrata; ++i)
+    for (size_t i = 0; i < kMixed; ++i)
         if (shares[i] > 0)
             out += fmt::format("{}{:.0f} % {}", out.empty() ? "" : ", ", shares[i] * 100, kWords[i]);
     return out;
@@ -60,7 +67,7 @@ QueueMix::Choice QueueMix::choose(double uniform, const std::array<bool, kStrata
     for (size_t i = 0; i < kStrata; ++i)
         sum += available[i] ? shares[i] : 0;
     if (sum <= 0) {
-        for (const Stratum stratum : {Stratum::Fresh, Stratum::Second})
+        for (const Stratum stratum : {Stratum::Fresh, Stratum::Uncertain, Stratum::Second})
             if (available[static_cast<size_t>(stratum)])
                 return {stratum, 1, true};
         return {};

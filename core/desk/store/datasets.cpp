@@ -164,7 +164,15 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
     Frozen out;
     std::map<Id, std::vector<const CurrentVote*>> byPair;
     std::set<Id> flagged;
+    impl.loadMarks();
+    std::map<Id, const CurrentVote*> verdicts; // of adjudicators: they stand for whatever votes the filter lets in
     for (const CurrentVote& vote : impl.votes.rows()) {
+        if (impl.memory.adjudicators.count(vote.annotator) && vote.occasion == 0 && vote.kind != EventKind::Flag &&
+            (!spec.filter.task || vote.task == spec.filter.task)) {
+            const CurrentVote*& last = verdicts[vote.comparison];
+            if (!last || last->event < vote.event)
+                last = &vote;
+        }
         if (!matches(spec.filter, vote))
             continue;
         if (spec.filter.sinceMs > 0) {
@@ -222,6 +230,13 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         if (flagged.count(comparison)) {
             out.counts.flagged += static_cast<int64_t>(votes.size());
             continue;
+        }
+        if (const auto verdict = verdicts.find(comparison); verdict != verdicts.end()) {
+            if (verdict->second->kind == EventKind::Skip) { // called a bad pair
+                ++out.counts.disagreements;
+                continue;
+            }
+            votes = {verdict->second};
         }
         if (kind && *kind != itsKind)
             return fail(Code::InvalidInput, "the chosen votes are on pairs of texts and on pairs of images",

@@ -17,6 +17,8 @@
 #include "core/base/os/lock.h"
 #include "core/desk/domain/vote_table.h"
 #include "core/desk/queue/pair_queue.h"
+#include "core/desk/queue/repeat_pool.h"
+#include "core/desk/store/queue_memory.h"
 #include "core/desk/store/project.h"
 #include "core/desk/store/sql.h"
 
@@ -82,21 +84,29 @@ struct Project::Impl {
         uint64_t seed;
         int stratum = -1; ///< of a mixed queue: Stratum; -1: all open pairs
         int votes = 2;    ///< wanted opinions, of the second stratum
+        double kept = 1;  ///< share of the pairs that only the random draw may take (QueueMix::keptForRandom); Uncertain has the others
         auto operator<=>(const QueueKey&) const = default;
+        bool is(Stratum what) const { return stratum == static_cast<int>(what); }
         /// Whether the queue holds the pair as long as it has no vote.
         bool takes(const PairInfo& pair) const {
-            return (pair.task == 0 || pair.task == task) && offers(split, pair.split) && (!kind || pair.kind == *kind);
+            return (pair.task == 0 || pair.task == task) && offers(split, pair.split) && (!kind || pair.kind == *kind) &&
+                   (kept >= 1 || keptForRandom(pair.hash, kept) == is(Stratum::Fresh));
         }
     };
     std::map<QueueKey, PairQueue> queues;
+    std::map<QueueKey, UncertainQueue> uncertain;
+    std::map<QueueKey, RepeatPool> repeats;
+    QueueMemory memory;
     /// Whether a pair that the queue takes is in it now: this person has no vote on it, and others what its stratum says.
     bool holds(const QueueKey& key, Id comparison) const {
         if (votes.find({key.task, comparison, key.annotator, 0}))
             return false;
         if (key.stratum < 0)
             return true;
+        if (memory.isGold(key.task, comparison) || memory.verdicts.count({key.task, comparison}))
+            return false;
         const Tally tally = votes.tally(key.task, comparison);
-        return key.stratum == static_cast<int>(Stratum::Fresh) ? tally.total() == 0 : tally.wantsMore(key.votes);
+        return key.is(Stratum::Second) ? tally.wantsMore(key.votes) : tally.total() == 0;
     }
 
     struct ChainHead {
@@ -109,6 +119,10 @@ struct Project::Impl {
     struct Pending {
         std::vector<std::pair<VoteKey, std::optional<CurrentVote>>> votes;
         std::vector<std::pair<Id, PairInfo>> newPairs;
+        std::vector<QueueMemory::Shown> shown;
+        std::set<Id> rescored;    ///< pairs of answers with new scores
+        bool dropScores = false;  ///< other models score from now on
+        bool dropMarks = false;   ///< gold, second looks or adjudicators changed
         std::set<Change> changes;
         bool dropQueues = false;
     } pending;
@@ -156,14 +170,25 @@ struct Project::Impl {
     Result<std::string> mediaRef(const std::string& sha, bool thorough) const;
     void checkMedia(std::vector<std::string>& problems, size_t most);
 
-    // --- labels.cpp (inside a transaction) ---
+    // --- next.cpp ---
     void loadPairs();
-    PairQueue& queueFor(const NextOptions& options, int stratum = -1, int votes = 2);
-    /// What this person judged at least minGap votes ago and was not shown again, in the order it is to be repeated.
-    std::vector<Id> repeatable(const NextOptions& options, int minGap);
+    void loadMarks();
+    void loadScores();
+    /// A pair, its votes or its marks have changed: every queue that may hold it follows.
+    void requeue(Id comparison);
+    void followVote(const VoteKey& key);
+    PairQueue& queueFor(const NextOptions& options, int stratum = -1, int votes = 2, double kept = 1);
+    UncertainQueue& uncertainFor(const NextOptions& options, double kept);
+    RepeatPool& repeatsFor(const NextOptions& options, int minGap);
     Result<LabelItem> repeatIn(const NextOptions& options, Id comparison);
     Result<LabelItem> offer(const NextOptions& options, const QueuePick& pick);
+    /// What was up when this person stopped; empty when it has its vote.
+    Result<std::optional<LabelItem>> resumeIn(const NextOptions& options);
     Result<std::vector<LabelItem>> nextMixed(const NextOptions& options);
+    const PairSketch& sketchOfPair(Id comparison);
+    std::vector<Id> lastShown(Id task, Id annotator);
+
+    // --- labels.cpp (inside a transaction) ---
     Result<Id> presentIn(const Presentation& presentation);
     Result<Ack> judgeIn(const JudgementInput& input);
     Result<Id> appendEvent(const EventDraft& draft, std::string* uuid = nullptr);

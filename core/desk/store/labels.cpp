@@ -11,8 +11,6 @@ namespace pl::desk {
 
 namespace {
 
-constexpr int kRepeatGap = 50; ///< votes between a pair and its hidden repeat
-
 Status validate(const Judgement& j) {
     if (j.kind != EventKind::Vote && j.kind != EventKind::Skip && j.kind != EventKind::Flag)
         return fail(Code::InvalidInput, "a judgement is a vote, a skip or a flag");
@@ -69,186 +67,6 @@ std::string digestOf(const DigestInput& in) {
     return sha256Hex(dumpJson(canonical));
 }
 
-// --- queue -----------------------------------------------------------------------------------------------------------
-
-void Project::Impl::loadPairs() {
-    if (pairsLoaded)
-        return;
-    pairs.clear();
-    queues.clear();
-    auto rows = query("SELECT x.id, x.sha, p.split, x.task_id, a.kind FROM comparisons x "
-                      "JOIN prompts p ON p.id = x.prompt_id JOIN candidates a ON a.id = x.a_id WHERE x.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM comparison_members k "
-                      "WHERE k.comparison_id = x.id)");
-    while (rows.step())
-        pairs[rows.integer(0)] = {hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))),
-                                  rows.null(3) ? 0 : rows.integer(3), stored(candidateKindOf(rows.text(4)))};
-    pairsLoaded = true;
-}
-
-PairQueue& Project::Impl::queueFor(const NextOptions& options, int stratum, int votes) {
-    loadPairs();
-    const bool drawn = stratum >= 0 || options.rule == QueueRule::Random;
-    const uint64_t drawSeed = drawn ? options.seed ? options.seed : seed : 0;
-    const QueueRule rule = drawn ? QueueRule::Random : QueueRule::Fifo;
-    const QueueKey key{options.task, options.annotator, rule, options.split, options.kind, drawSeed, stratum, votes};
-    const auto at = queues.find(key);
-    if (at != queues.end())
-        return at->second;
-    if (queues.size() > 16)
-        queues.clear();
-    PairQueue queue(rule, drawSeed);
-    for (const auto& [id, info] : pairs)
-        if (key.takes(info) && holds(key, id))
-            queue.add(id, info);
-    return queues.emplace(key, std::move(queue)).first->second;
-}
-
-Result<LabelItem> Project::Impl::offer(const NextOptions& options, const QueuePick& pick) {
-    PL_TRY(LabelItem item, itemIn(pick.comparison));
-    Presentation& shown = item.presentation;
-    shown.task = options.task;
-    shown.comparison = pick.comparison;
-    shown.annotator = options.annotator;
-    shown.session = options.session;
-    shown.seed = options.seed ? options.seed : seed;
-    shown.aOnLeft = drawAOnLeft(shown.seed, hashPrefix(item.comparison.sha), options.annotator, 0);
-    shown.rule = options.rule;
-    shown.propensity = pick.propensity;
-    shown.stratum = pick.stratum;
-    shown.blind = options.blind;
-    auto seen = query("SELECT 1 FROM exposures WHERE annotator_id = ? AND candidate_id IN (?, ?)");
-    shown.exposed = seen.bind(options.annotator, item.a.id, item.b.id).step();
-    return item;
-}
-
-Result<std::vector<LabelItem>> Project::Impl::nextMixed(const NextOptions& options) {
-    PL_TRY(const Task task, taskIn(options.task));
-    const QueueMix mix = QueueMix::of(task.queueMix);
-    if (mix.empty()) {
-        NextOptions plain = options;
-        plain.rule = QueueRule::Fifo;
-        std::vector<LabelItem> items;
-        for (const QueuePick& pick : queueFor(plain).pick(options.limit, {options.skip.begin(), options.skip.end()})) {
-            PL_TRY(LabelItem item, offer(plain, pick));
-            items.push_back(std::move(item));
-        }
-        return items;
-    }
-    const bool repeats = mix.shares[static_cast<size_t>(Stratum::Repeat)] > 0;
-    const std::vector<Id> old = repeats ? repeatable(options, kRepeatGap) : std::vector<Id>();
-    std::set<Id> skip(options.skip.begin(), options.skip.end());
-    // How far this person has come decides the draw, so that the same state always gives the same next pair.
-    uint64_t turn = skip.size();
-    for (const CurrentVote& vote : votes.rows())
-        turn += vote.task == options.task && vote.annotator == options.annotator;
-    const uint64_t stream = mix64(mix64(options.seed ? options.seed : seed) ^ mix64(static_cast<uint64_t>(options.annotator)));
-    std::vector<LabelItem> items;
-    size_t nextOld = 0;
-    while (items.size() < options.limit) {
-        // Both queues may be rebuilt by the other's making: no reference is kept.
-        const auto fresh = queueFor(options, static_cast<int>(Stratum::Fresh), mix.votes).pick(1, skip);
-        const auto second = queueFor(options, static_cast<int>(Stratum::Second), mix.votes).pick(1, skip);
-        while (nextOld < old.size() && skip.count(old[nextOld]))
-            ++nextOld;
-        const bool more = nextOld < old.size();
-        const auto choice = mix.choose(unitUniform(mix64(stream ^ turn++)), {!fresh.empty(), !second.empty(), more});
-        if (!choice.any)
-            break;
-        if (choice.stratum == Stratum::Repeat) {
-            PL_TRY(LabelItem item, repeatIn(options, old[nextOld]));
-            item.presentation.propensity = choice.probability / static_cast<double>(old.size() - nextOld);
-            skip.insert(old[nextOld++]);
-            items.push_back(std::move(item));
-            continue;
-        }
-        QueuePick pick = choice.stratum == Stratum::Fresh ? fresh[0] : second[0];
-        pick.propensity *= choice.probability;
-        pick.stratum = stratumName(choice.stratum);
-        NextOptions shown = options;
-        shown.rule = choice.stratum == Stratum::Fresh ? QueueRule::Random : QueueRule::Mixed;
-        PL_TRY(LabelItem item, offer(shown, pick));
-        skip.insert(pick.comparison);
-        items.push_back(std::move(item));
-    }
-    return items;
-}
-
-Result<std::vector<LabelItem>> Project::next(const NextOptions& options) {
-    return m->guarded("choosing the next pair", [&]() -> Result<std::vector<LabelItem>> {
-        if (options.rule == QueueRule::Mixed)
-            return m->nextMixed(options);
-        std::vector<LabelItem> items;
-        for (const QueuePick& pick : m->queueFor(options).pick(options.limit, {options.skip.begin(), options.skip.end()})) {
-            PL_TRY(LabelItem item, m->offer(options, pick));
-            items.push_back(std::move(item));
-        }
-        return items;
-    });
-}
-
-std::vector<Id> Project::Impl::repeatable(const NextOptions& options, int minGap) {
-    loadPairs();
-    std::vector<const CurrentVote*> mine;
-    std::set<Id> repeated(options.skip.begin(), options.skip.end());
-    for (const CurrentVote& vote : votes.rows()) {
-        if (vote.task != options.task || vote.annotator != options.annotator)
-            continue;
-        if (vote.occasion > 0)
-            repeated.insert(vote.comparison);
-        else if (const auto pair = pairs.find(vote.comparison);
-                 vote.kind == EventKind::Vote && vote.shown && pair != pairs.end() && offers(options.split, pair->second.split) &&
-                 (!options.kind || pair->second.kind == *options.kind))
-            mine.push_back(&vote);
-    }
-    std::sort(mine.begin(), mine.end(), [](auto* x, auto* y) { return x->event < y->event; });
-    const uint64_t draw = options.seed ? options.seed : seed;
-    std::vector<std::pair<uint64_t, Id>> keyed;
-    for (size_t i = 0; i + static_cast<size_t>(std::max(0, minGap)) < mine.size(); ++i)
-        if (!repeated.count(mine[i]->comparison))
-            keyed.emplace_back(mix64(draw ^ mix64(static_cast<uint64_t>(mine[i]->comparison))), mine[i]->comparison);
-    std::sort(keyed.begin(), keyed.end());
-    std::vector<Id> out;
-    for (const auto& [key, id] : keyed)
-        out.push_back(id);
-    return out;
-}
-
-Result<LabelItem> Project::Impl::repeatIn(const NextOptions& options, Id comparison) {
-    PL_TRY(LabelItem item, itemIn(comparison));
-    Presentation& shown = item.presentation;
-    shown.task = options.task;
-    shown.comparison = comparison;
-    shown.annotator = options.annotator;
-    shown.session = options.session;
-    shown.seed = options.seed ? options.seed : seed;
-    shown.aOnLeft = drawAOnLeft(shown.seed, hashPrefix(item.comparison.sha), options.annotator, 1);
-    shown.stratum = stratumName(Stratum::Repeat);
-    shown.blind = options.blind;
-    shown.repeat = true;
-    return item;
-}
-
-Result<std::optional<LabelItem>> Project::nextRepeat(const NextOptions& options, int minGap) {
-    return m->guarded("choosing a repeat", [&]() -> Result<std::optional<LabelItem>> {
-        const auto old = m->repeatable(options, minGap);
-        if (old.empty())
-            return std::optional<LabelItem>();
-        PL_TRY(LabelItem item, m->repeatIn(options, old[0]));
-        return std::optional<LabelItem>(std::move(item));
-    });
-}
-
-Result<int64_t> Project::remaining(Id task, Id annotator, std::optional<Split> split, std::optional<CandidateKind> kind) {
-    return m->guarded("counting open pairs", [&]() -> Result<int64_t> {
-        NextOptions options;
-        options.task = task;
-        options.annotator = annotator;
-        options.split = split;
-        options.kind = kind;
-        return static_cast<int64_t>(m->queueFor(options).size());
-    });
-}
-
 // --- presentations and events ----------------------------------------------------------------------------------------
 
 Result<Id> Project::Impl::presentIn(const Presentation& shown) {
@@ -269,6 +87,7 @@ Result<Id> Project::Impl::presentIn(const Presentation& shown) {
               shown.aOnLeft, shown.seed, queueRuleName(shown.rule), shown.propensity, shown.stratum, shown.blind,
               shown.exposed, shown.shownMs ? shown.shownMs : now())
         .run();
+    pending.shown.push_back({shown.task, shown.annotator, shown.comparison});
     return db->getLastInsertRowid();
 }
 

@@ -91,32 +91,33 @@ void Project::Impl::commitToMemory() {
             votes.set(*vote);
         else
             votes.erase(key);
-        if (!pairsLoaded || pending.dropQueues)
-            continue;
-        const auto info = pairs.find(key.comparison);
-        if (info == pairs.end())
-            continue;
-        for (auto& [which, queue] : queues) {
-            if (which.task != key.task || !which.takes(info->second))
-                continue;
-            if (holds(which, key.comparison))
-                queue.add(key.comparison, info->second);
-            else
-                queue.remove(key.comparison, info->second);
-        }
+        if (!pending.dropQueues)
+            followVote(key);
     }
     if (pending.dropQueues) {
         queues.clear();
+        uncertain.clear();
+        repeats.clear();
         pairs.clear();
-        pairsLoaded = false;
+        pairsLoaded = memory.marksLoaded = memory.scoresLoaded = false;
     } else if (pairsLoaded) {
         for (const auto& [id, info] : pending.newPairs) {
             pairs[id] = info;
-            for (auto& [which, queue] : queues)
-                if (which.takes(info) && holds(which, id))
-                    queue.add(id, info);
+            memory.unread.insert(id);
+            requeue(id);
         }
     }
+    memory.unread.insert(pending.rescored.begin(), pending.rescored.end());
+    if (pending.dropScores)
+        memory.scoresLoaded = false;
+    if (pending.dropMarks)
+        memory.marksLoaded = false;
+    for (const QueueMemory::Shown& shown : pending.shown)
+        if (const auto at = memory.recent.find({shown.task, shown.annotator}); at != memory.recent.end()) {
+            at->second.push_back(shown.comparison);
+            if (at->second.size() > QueueMemory::kRecent)
+                at->second.pop_front();
+        }
     changed = true;
     const std::set<Change> changes = std::move(pending.changes);
     pending = {};

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
 
+#include "core/base/score_event.h"
 #include "core/desk/store/impl.h"
+#include "core/desk/store/scores.h"
 
 namespace pl::desk {
 
@@ -317,6 +319,8 @@ Result<IngestResult> Project::ingest(Id id, const std::string& file, const std::
                 PL_CHECK(ingestor.outcome(event));
             else if (event.type == event::kCheckpoint)
                 PL_CHECK(ingestor.checkpoint(event));
+            else if (event.type == event::kScore)
+                PL_CHECK(takeScores(*m, row, event, ingestor.result.problems));
         }
         if (ingestor.result.fresh) {
             m->query("INSERT INTO ingested(run_id, file, seq) VALUES (?, ?, ?) "
