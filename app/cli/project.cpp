@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // new, export, stats, check, backup.
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -137,7 +138,9 @@ Result<int> backup(const Arguments& a) {
 Result<int> stats(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::VoteSummary summary, desk::summarize(project));
-    PL_TRY(const auto work, desk::qualityWork(project));
+    desk::QualityOptions options;
+    options.texts = SIZE_MAX; // nobody waits for this process to draw a window
+    PL_TRY(const auto work, desk::qualityWork(project, options));
     const auto quality = work();
     Json json = summary.toJson();
     json["quality"] = quality.toJson();
@@ -173,6 +176,7 @@ Result<int> stats(const Arguments& a) {
     rate("longer answer wins", summary.longerWins);
     rate("agreement of two", summary.agreement);
     rate("self-consistency", summary.selfConsistency);
+    rate("gold judged rightly", quality.gold);
     if (summary.medianActiveMs)
         std::printf("  %-22s %.1f s\n", "median time a vote", *summary.medianActiveMs * 1e-3);
     for (const auto& person : summary.people)
@@ -190,6 +194,12 @@ Result<int> stats(const Arguments& a) {
     alpha("alpha without ties", quality.agreement.decided);
     alpha("alpha of strength", quality.agreement.strength);
     std::printf("  %s\n", quality.positionPower().c_str());
+    if (quality.agreement.disputed.size() + static_cast<size_t>(quality.agreement.adjudicated) > 0)
+        std::printf("  %zu pairs on which people differ wait for a verdict (`adjudicate`), %lld have one\n", quality.agreement.disputed.size(),
+                    static_cast<long long>(quality.agreement.adjudicated));
+    for (const auto& term : quality.style)
+        std::printf("  %-22s odds %.2f [%.2f, %.2f] of having it against not, n = %lld\n", term.name.c_str(), std::exp(term.logOdds.value),
+                    std::exp(term.logOdds.interval().low), std::exp(term.logOdds.interval().high), static_cast<long long>(term.matches));
     if (!quality.cycles.empty())
         std::printf("  %zu cycles: A better than B, B than C, C than A\n", quality.cycles.size());
     if (!quality.models.names.empty()) {

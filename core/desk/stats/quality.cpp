@@ -2,6 +2,7 @@
 #include "core/desk/stats/quality.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "core/desk/stats/agreement.h"
+#include "core/desk/store/adjudication.h"
 
 namespace pl::desk {
 
@@ -67,8 +69,9 @@ Coefficient coefficient(const Patterns& items, Level level, const QualityOptions
     return out;
 }
 
-Agreement agreementOf(const ByPair& pairs, const QualityOptions& options) {
+Agreement agreementOf(const ByPair& pairs, const std::set<PairKey>& adjudicated, const QualityOptions& options) {
     Agreement out;
+    out.adjudicated = static_cast<int64_t>(adjudicated.size());
     std::vector<Unit> winner, decided, strength;
     std::set<Id> raters;
     std::vector<std::pair<double, Id>> disputed;
@@ -86,11 +89,12 @@ Agreement agreementOf(const ByPair& pairs, const QualityOptions& options) {
             if (vote->winner == Winner::Tie || vote->strength)
                 s.push_back(score(*vote));
         }
-        if (counts.size() > 1) {
+        if (counts.size() > 1 && !adjudicated.count(key)) {
             double most = 0;
             for (const auto& [value, count] : counts)
                 most = std::max(most, count);
             disputed.emplace_back(most / static_cast<double>(votes.size()), key.second);
+            out.undecided += 2 * most <= static_cast<double>(votes.size());
         }
         winner.push_back(std::move(w));
         if (d.size() >= 2)
@@ -180,6 +184,7 @@ PersonQuality personOf(const std::vector<const CurrentVote*>& votes, const ByPai
         repeats.push_back({score(*original->second), score(*vote)});
     }
     out.repeatKappa = cohenKappa(repeats, KappaWeights::Quadratic);
+    std::vector<std::pair<Id, bool>> agreed; // event, and whether with the others
     for (const auto& [key, vote] : first) {
         std::map<Winner, int> others;
         for (const CurrentVote* other : pairs.at(key))
@@ -192,9 +197,14 @@ PersonQuality personOf(const std::vector<const CurrentVote*>& votes, const ByPai
             majority = count > most ? winner : majority;
             most = std::max(most, count);
         }
-        if (holders == 1)
+        if (holders == 1) {
             out.agreement.add(majority == vote->winner);
+            agreed.emplace_back(vote->event, majority == vote->winner);
+        }
     }
+    std::sort(agreed.begin(), agreed.end());
+    for (size_t i = 0; i < agreed.size(); ++i)
+        (i < agreed.size() / 2 ? out.firstHalfAgreement : out.secondHalfAgreement).add(agreed[i].second);
     for (size_t i = 0; i < decided.size(); ++i)
         (i < decided.size() / 2 ? out.firstHalfLeft : out.secondHalfLeft).add(leftChosen(*decided[i]));
     std::vector<double> early, late;
@@ -242,7 +252,9 @@ std::map<Id, double> modelledAccuracies(const ByPair& pairs) {
 }
 
 ModelTable modelsOf(const std::vector<CurrentVote>& votes, const std::map<Id, Project::PairFacts>& facts,
-                    std::optional<Term>& doubleLength) {
+                    const Styles& styles, QualityReport& report) {
+    std::optional<Term>& doubleLength = report.doubleLengthLogOdds;
+    std::array<int64_t, kStyleElements> differing{};
     ModelTable out;
     std::map<std::string, size_t> index;
     std::vector<Match> matches;
@@ -266,10 +278,27 @@ ModelTable modelsOf(const std::vector<CurrentVote>& votes, const std::map<Id, Pr
         match.cluster = static_cast<size_t>(vote.comparison);
         match.style = {normalisedDifference(static_cast<double>(f.lengthA), static_cast<double>(f.lengthB))};
         lengths = lengths || match.style[0] != 0;
+        const auto a = styles.of.find(f.a), b = styles.of.find(f.b);
+        for (size_t i = 0; i < kStyleElements; ++i) {
+            const bool known = styles.complete && a != styles.of.end() && b != styles.of.end();
+            match.style.push_back(known ? normalisedDifference(a->second.n[i], b->second.n[i]) : 0);
+            differing[i] += match.style.back() != 0;
+        }
         matches.push_back(std::move(match));
     }
+    // Terms that never differ would be none; a few matches say nothing about one.
+    std::vector<size_t> used;
+    for (size_t i = 0; i <= kStyleElements; ++i)
+        if (i == 0 ? lengths : differing[i - 1] >= rules::kTooFew)
+            used.push_back(i);
+    for (Match& match : matches) {
+        std::vector<double> kept;
+        for (const size_t i : used)
+            kept.push_back(match.style[i]);
+        match.style = std::move(kept);
+    }
     RatingOptions options;
-    options.styleTerms = lengths ? 1 : 0;
+    options.styleTerms = used.size();
     options.position = std::any_of(matches.begin(), matches.end(), [](const Match& m) { return m.shown; });
     options.ties = std::any_of(matches.begin(), matches.end(), [](const Match& m) { return m.outcome == Outcome::Tie; })
                        ? TieModel::Davidson
@@ -281,6 +310,10 @@ ModelTable modelsOf(const std::vector<CurrentVote>& votes, const std::map<Id, Pr
         const Term& term = out.ratings.style[0];
         doubleLength = Term{term.value / 3, term.error / 3};
     }
+    if (out.ratings.converged)
+        for (size_t k = 0; k < used.size(); ++k)
+            if (used[k] > 0)
+                report.style.push_back({styleElementName(static_cast<StyleElement>(used[k] - 1)), out.ratings.style[k], differing[used[k] - 1]});
     return out;
 }
 
@@ -299,7 +332,9 @@ Json Agreement::toJson() const {
             {"cohen_kappa_quadratic", orNull(cohenQuadratic)},
             {"fleiss_kappa", orNull(fleiss)},
             {"gwet_ac1", numberOrNull(ac1)},
-            {"disputed_pairs", disputed.size()}};
+            {"disputed_pairs", disputed.size()},
+            {"undecided_pairs", undecided},
+            {"adjudicated_pairs", adjudicated}};
 }
 
 Json PersonQuality::toJson() const {
@@ -312,6 +347,7 @@ Json PersonQuality::toJson() const {
             {"self_consistency", selfConsistency.toJson()},
             {"swap_consistency", swapConsistency.toJson()},
             {"repeat_kappa_quadratic", numberOrNull(repeatKappa)},
+            {"gold", gold.toJson()},
             {"left", left.toJson()},
             {"ties", ties.toJson()},
             {"longer_wins", longer.toJson()},
@@ -320,6 +356,7 @@ Json PersonQuality::toJson() const {
                            {"upper_quartile", orNull(upperQuartileMs)}, {"idle", idle}}},
             {"longest_streak", longestStreak},
             {"drift", {{"left_first_half", firstHalfLeft.toJson()}, {"left_second_half", secondHalfLeft.toJson()},
+                       {"agreement_first_half", firstHalfAgreement.toJson()}, {"agreement_second_half", secondHalfAgreement.toJson()},
                        {"median_ms_first_half", orNull(firstHalfMs)}, {"median_ms_second_half", orNull(secondHalfMs)}}},
             {"accuracy_dawid_skene", orNull(modelledAccuracy)}};
 }
@@ -345,6 +382,11 @@ Json QualityReport::toJson() const {
     Json persons = Json::array();
     for (const auto& person : people)
         persons.push_back(person.toJson());
+    Json terms = Json::object();
+    for (const StyleTerm& term : style) {
+        terms[term.name] = pl::desk::toJson(term.logOdds);
+        terms[term.name]["n"] = term.matches;
+    }
     return {{"votes", votes},
             {"skips", skips},
             {"flags", flags},
@@ -354,6 +396,8 @@ Json QualityReport::toJson() const {
             {"ties", ties.toJson()},
             {"longer_wins", longer.toJson()},
             {"double_length_log_odds", doubleLengthLogOdds ? pl::desk::toJson(*doubleLengthLogOdds) : Json()},
+            {"style_log_odds", terms},
+            {"gold", gold.toJson()},
             {"self_consistency", selfConsistency.toJson()},
             {"swap_consistency", swapConsistency.toJson()},
             {"cycles", cycles.size()},
@@ -385,9 +429,20 @@ std::string QualityReport::positionPower() const {
 }
 
 QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<Annotator>& people,
-                            const std::map<Id, Project::PairFacts>& facts, const QualityOptions& options) {
+                            const std::map<Id, Project::PairFacts>& facts, const QualityOptions& options,
+                            const QualityExtras& extras) {
+    std::set<Id> adjudicators;
+    for (const Annotator& person : people)
+        if (isAdjudicator(person))
+            adjudicators.insert(person.id);
+    std::set<PairKey> adjudicated;
     std::erase_if(votes, [&](const CurrentVote& vote) {
         const bool person = vote.provenance == Provenance::Human || vote.provenance == Provenance::Imported;
+        if (adjudicators.count(vote.annotator)) {
+            if (vote.kind != EventKind::Flag && (!options.task || vote.task == options.task))
+                adjudicated.insert({vote.task, vote.comparison});
+            return true;
+        }
         return (options.task && vote.task != options.task) || (options.people && !person);
     });
     std::sort(votes.begin(), votes.end(), [](const CurrentVote& x, const CurrentVote& y) { return x.event < y.event; });
@@ -399,7 +454,12 @@ QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<An
             pairs[{vote.task, vote.comparison}].push_back(&vote);
     }
     QualityReport out;
-    out.agreement = agreementOf(pairs, options);
+    out.agreement = agreementOf(pairs, adjudicated, options);
+    out.strata = extras.strata;
+    out.styleComplete = extras.styles.complete || extras.styles.of.empty();
+    std::map<Id, Rate> gold;
+    for (const GoldVote& vote : extras.gold)
+        gold[vote.annotator].add(vote.right);
     const auto accuracies = modelledAccuracies(pairs);
     const auto sum = [](Rate& into, const Rate& from) {
         into.successes += from.successes;
@@ -415,6 +475,8 @@ QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<An
         quality.kind = annotatorKindName(person.kind);
         if (const auto found = accuracies.find(person.id); found != accuracies.end())
             quality.modelledAccuracy = found->second;
+        quality.gold = gold[person.id];
+        sum(out.gold, quality.gold);
         out.votes += quality.votes;
         out.skips += quality.skips;
         out.flags += quality.flags;
@@ -425,7 +487,7 @@ QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<An
         sum(out.swapConsistency, quality.swapConsistency);
         out.people.push_back(std::move(quality));
     }
-    out.models = modelsOf(votes, facts, out.doubleLengthLogOdds);
+    out.models = modelsOf(votes, facts, extras.styles, out);
     std::vector<Preference> preferences;
     for (const auto& [key, list] : pairs) {
         const auto fact = facts.find(key.second);
@@ -445,8 +507,14 @@ QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<An
 Result<std::function<QualityReport()>> qualityWork(Project& project, const QualityOptions& options) {
     PL_TRY(auto people, project.annotators());
     PL_TRY(auto facts, project.pairFacts());
-    return [votes = project.currentVotes(), people = std::move(people), facts = std::move(facts), options] {
-        return assessQuality(votes, people, facts, options);
+    QualityExtras extras;
+    PL_TRY(extras.gold, goldVotes(project, options.task));
+    PL_TRY(extras.styles, stylesOf(project, facts, options.texts));
+    PL_TRY(extras.strata, project.strata(options.task));
+    return [votes = project.currentVotes(), people = std::move(people), facts = std::move(facts), options, extras = std::move(extras)] {
+        auto report = assessQuality(votes, people, facts, options, extras);
+        report.styleComplete = extras.styles.complete;
+        return report;
     };
 }
 

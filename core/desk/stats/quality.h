@@ -8,6 +8,8 @@
 
 #include "core/desk/stats/ratings.h"
 #include "core/desk/stats/summary.h"
+#include "core/desk/store/gold.h"
+#include "core/desk/store/styles.h"
 
 /// What the votes of a task are worth: agreement, consistency, biases, people and models, each with interval and n
 /// (reference/annotation.md section 4.4). Everything is in content space, so that a shuffled side changes no agreement.
@@ -29,8 +31,10 @@ struct Agreement {
     std::optional<double> cohen, cohenQuadratic; ///< of exactly two people
     std::optional<double> fleiss; ///< when every such pair has equally many votes
     double ac1 = 0;            ///< Gwet's, three categories
-    /// Pairs on which people chose different winners, the most divided first.
+    /// Pairs on which people chose different winners, the most divided first; not those with a verdict.
     std::vector<Id> disputed;
+    int64_t undecided = 0;   ///< of them, those without a verdict that most share
+    int64_t adjudicated = 0; ///< pairs with a verdict
     Json toJson() const;
 };
 
@@ -45,12 +49,14 @@ struct PersonQuality {
     Rate selfConsistency;  ///< hidden repeats
     Rate swapConsistency;  ///< of them, those whose sides were swapped
     double repeatKappa = 0; ///< quadratic weights over -3 .. 3 of the repeats; NaN without
+    Rate gold; ///< gold pairs judged as they are, each met once without a word
     Rate left, ties, longer;
     int64_t strengths[4] = {0, 0, 0, 0}; ///< votes by strength; [0]: ties and votes without one
     std::optional<double> medianMs, lowerQuartileMs, upperQuartileMs; ///< active time, idle ones left out
     int64_t idle = 0;      ///< votes that took longer than kIdleMs
     int64_t longestStreak = 0; ///< same side in a row
     Rate firstHalfLeft, secondHalfLeft;                ///< drift: the person's earlier and later votes
+    Rate firstHalfAgreement, secondHalfAgreement;      ///< with the others, of the earlier and later votes that can be compared
     std::optional<double> firstHalfMs, secondHalfMs;   ///< medians of the same
     std::optional<double> modelledAccuracy; ///< Dawid and Skene's, where people overlap
     static constexpr int32_t kIdleMs = 30'000;
@@ -65,14 +71,24 @@ struct ModelTable {
     Json toJson() const;
 };
 
+/// What an element of style is worth: log-odds that an answer which has it all wins against an equal one that has none.
+struct StyleTerm {
+    std::string name; ///< "lists"
+    Term logOdds;
+    int64_t matches = 0; ///< in which the two answers differ in it
+};
+
 struct QualityReport {
     int64_t votes = 0, skips = 0, flags = 0;
     Agreement agreement;
-    Rate left, ties, longer, selfConsistency, swapConsistency;
+    Rate left, ties, longer, selfConsistency, swapConsistency, gold;
     std::vector<PersonQuality> people;
     ModelTable models;
     /// Odds that an answer twice as long wins against an equal one, people's taste and models' strength held fixed.
     std::optional<Term> doubleLengthLogOdds;
+    std::vector<StyleTerm> style; ///< beside length; only what differs in some match
+    bool styleComplete = true;    ///< false: answers are still being read
+    std::map<std::string, int64_t> strata; ///< votes by where the queue took them from
     std::vector<Cycle> cycles;
     /// "1,204 votes without a tie: enough to see 55 %, not 53 % (2,178)."
     std::string positionPower() const;
@@ -84,12 +100,22 @@ struct QualityOptions {
     bool people = true; ///< human votes only (rules and judges apart); imported votes count as human
     int bootstrap = 400;
     uint64_t seed = 1;
+    size_t texts = 2000; ///< answers read at a time
 };
 
-/// Pure. `votes` in any order; facts of pairs may be missing, then lengths and models are.
+/// What is known besides the votes.
+struct QualityExtras {
+    std::vector<GoldVote> gold;
+    Styles styles;
+    std::map<std::string, int64_t> strata;
+};
+
+/// Pure. `votes` in any order; facts of pairs may be missing, then lengths and models are. Verdicts of adjudicators are no opinions.
 QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<Annotator>& people,
-                            const std::map<Id, Project::PairFacts>& facts, const QualityOptions& options = {});
-/// Copies what it needs from the project, so that the work itself can go on elsewhere.
+                            const std::map<Id, Project::PairFacts>& facts, const QualityOptions& options = {},
+                            const QualityExtras& extras = {});
+/// Copies what it needs from the project, so that the work itself can go on elsewhere. Reads at most options.texts answers for
+/// the terms of style; QualityReport::styleComplete says whether another call would bring more.
 Result<std::function<QualityReport()>> qualityWork(Project& project, const QualityOptions& options = {});
 
 } // namespace pl::desk

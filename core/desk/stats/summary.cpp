@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "core/desk/store/adjudication.h"
+
 namespace pl::desk {
 
 namespace {
@@ -56,14 +58,18 @@ VoteSummary summarize(const std::vector<CurrentVote>& votes, const std::vector<A
         byPerson[person.id].name = person.name;
         byPerson[person.id].kind = annotatorKindName(person.kind);
     }
+    std::set<Id> adjudicators; // a verdict is no opinion
+    for (const Annotator& person : people)
+        if (isAdjudicator(person))
+            adjudicators.insert(person.id);
     std::map<std::tuple<Id, Id, Id>, const CurrentVote*> first; // task, pair, person
     for (const CurrentVote& vote : votes)
-        if (vote.occasion == 0 && vote.kind == EventKind::Vote)
+        if (!adjudicators.count(vote.annotator) && vote.occasion == 0 && vote.kind == EventKind::Vote)
             first[{vote.task, vote.comparison, vote.annotator}] = &vote;
     std::vector<double> times;
     std::map<Id, std::vector<double>> personTimes;
     for (const CurrentVote& vote : votes) {
-        if (task && vote.task != task)
+        if ((task && vote.task != task) || adjudicators.count(vote.annotator))
             continue;
         PersonSummary& person = byPerson[vote.annotator];
         if (vote.occasion > 0) {
