@@ -31,6 +31,7 @@ void addImportCommand(Commands& commands); ///< import; called by addProjectComm
 void addLabelCommands(Commands& commands);
 void addSetCommands(Commands& commands);
 void addPeopleCommands(Commands& commands);
+void addQualityCommands(Commands& commands);
 void addRunCommands(Commands& commands);
 void addPluginCommands(Commands& commands);
 void addModelCommands(Commands& commands);

@@ -14,6 +14,7 @@
 #include "core/base/os/files.h"
 #include "core/base/os/process.h"
 #include "core/desk/queue/pair_queue.h"
+#include "core/desk/queue/queue_mix.h"
 #include "core/desk/simulate/annotator.h"
 
 namespace pl::cli {
@@ -176,14 +177,47 @@ Result<int> label(const LabelArguments& a) {
     return done < a.count && !dry ? 3 : 0;
 }
 
-Result<int> queue(const std::string& dir, int64_t limit, bool json) {
+/// "uncertain=60,random=20,second=10,repeat=5,gold=5"; "fifo": none.
+Result<Json> mixArgument(const std::string& text) {
+    Json mix = Json::object();
+    if (text == "fifo")
+        return mix;
+    size_t at = 0;
+    while (at <= text.size()) {
+        const size_t end = std::min(text.find(',', at), text.size());
+        const std::string part = text.substr(at, end - at);
+        const size_t sign = part.find('=');
+        const std::string name = part.substr(0, sign);
+        bool known = name == "votes";
+        for (size_t i = 0; i < desk::kMixed; ++i)
+            known = known || name == desk::stratumName(static_cast<desk::Stratum>(i));
+        char* rest = nullptr;
+        const double share = sign == std::string::npos ? -1 : std::strtod(part.c_str() + sign + 1, &rest);
+        if (!known || !rest || *rest || !(share >= 0 && share <= 1e9))
+            return fail(Code::InvalidInput, fmt::format("'{}' is no share of a mix", part),
+                        "Write --mix uncertain=60,random=20,second=10,repeat=5,gold=5, or --mix fifo.");
+        mix[name] = name == "votes" ? Json(static_cast<int64_t>(share)) : Json(share);
+        at = end + 1;
+    }
+    if (desk::QueueMix::of(mix).empty())
+        return fail(Code::InvalidInput, fmt::format("the mix '{}' has no share above 0", text));
+    return mix;
+}
+
+Result<int> queue(const std::string& dir, int64_t limit, const std::string& mixText, bool json) {
     PL_TRY(desk::Project project, openProject(dir));
     PL_TRY(desk::Task task, project.defaultTask());
+    if (!mixText.empty()) {
+        PL_TRY(task.queueMix, mixArgument(mixText));
+        PL_CHECK(project.updateTask(task));
+    }
+    const desk::QueueMix mix = desk::QueueMix::of(task.queueMix);
     PL_TRY(desk::Id person, project.annotator(desk::AnnotatorKind::Human, "You"));
     PL_TRY(int64_t left, project.remaining(task.id, person));
     desk::Project::NextOptions next;
     next.task = task.id;
     next.annotator = person;
+    next.rule = desk::QueueRule::Mixed; // in order where there is no mix
     next.limit = static_cast<size_t>(limit);
     PL_TRY(auto items, project.next(next));
     if (json) {
@@ -191,12 +225,14 @@ Result<int> queue(const std::string& dir, int64_t limit, bool json) {
         for (const auto& item : items)
             rows.push_back({{"comparison", item.comparison.uuid}, {"prompt", item.prompt.content},
                             {"rule", desk::queueRuleName(item.presentation.rule)},
+                            {"stratum", item.presentation.stratum},
                             {"propensity", item.presentation.propensity}});
-        printJson({{"remaining", left}, {"next", rows}});
+        printJson({{"remaining", left}, {"mix", task.queueMix}, {"next", rows}});
     } else {
         std::printf("%lld pairs left to judge in \"%s\".\n", static_cast<long long>(left), task.name.c_str());
+        std::printf("%s\n", mix.empty() ? "They come in order." : mix.toString().c_str());
         for (const auto& item : items)
-            std::printf("  %s\n", item.prompt.content.substr(0, 100).c_str());
+            std::printf("  %-10s %s\n", item.presentation.stratum.c_str(), item.prompt.content.substr(0, 100).c_str());
     }
     return 0;
 }
@@ -222,13 +258,14 @@ void addLabelCommands(Commands& commands) {
     sub->add_flag("--json", a->json, "JSON summary");
 
     struct QueueArguments {
-        std::string project;
+        std::string project, mix;
         int64_t limit = 5;
         bool json = false;
     };
     auto q = std::make_shared<QueueArguments>();
-    sub = commands.add("queue", "What comes next", [q] { return queue(q->project, q->limit, q->json); });
+    sub = commands.add("queue", "What comes next", [q] { return queue(q->project, q->limit, q->mix, q->json); });
     sub->add_option("project", q->project, "Project folder")->required();
+    sub->add_option("--mix", q->mix, "From now on mix so: shares of uncertain, random, second, repeat and gold, as in uncertain=60,random=40; or fifo");
     sub->add_option("--limit", q->limit, "How many to show")->check(wholeNumber(1, 1000000));
     sub->add_flag("--json", q->json, "JSON");
 }

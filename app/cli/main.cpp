@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
     pl::cli::addLabelCommands(commands);
     pl::cli::addSetCommands(commands);
     pl::cli::addPeopleCommands(commands);
+    pl::cli::addQualityCommands(commands);
     pl::cli::addRunCommands(commands);
     pl::cli::addPluginCommands(commands);
     pl::cli::addModelCommands(commands);

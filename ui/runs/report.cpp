@@ -30,7 +30,7 @@ struct Told {
     desk::RunInfo info;
     std::unique_ptr<RunSeries> series;
     std::vector<WinRate> wins;
-    bool trains() const { return !info.plugin.starts_with("generate_") && info.plugin != "evaluate"; }
+    bool trains() const { return !info.plugin.starts_with("generate_") && info.plugin != "evaluate" && info.plugin != "score"; }
 };
 
 Result<Told> read(const std::string& dir) {

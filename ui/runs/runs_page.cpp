@@ -317,7 +317,7 @@ private:
                 wanted = m_ctx.selectedRuns.front();
             if (wanted.isEmpty())
                 for (const desk::RunInfo& info : m_rows) // a training run, if there is one
-                    if (!info.plugin.starts_with("generate_") && info.plugin != "evaluate") {
+                    if (!info.plugin.starts_with("generate_") && info.plugin != "evaluate" && info.plugin != "score") {
                         wanted = qstr(info.name);
                         break;
                     }

@@ -222,7 +222,7 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
     } else {
         then = seen + then;
     }
-    const bool trains = !info.plugin.starts_with("generate_") && info.plugin != "evaluate";
+    const bool trains = !info.plugin.starts_with("generate_") && info.plugin != "evaluate" && info.plugin != "score";
     if (first.isEmpty()) {
         const bool alive = info.state == RunState::Running || info.state == RunState::Queued || info.state == RunState::Paused;
         if (info.plugin.starts_with("generate_")) {
@@ -244,7 +244,9 @@ QString verdict(const desk::RunInfo& info, const RunSeries& series, const std::v
             first.append(alive ? u"Nothing measured on held-out data yet"_s
                                : u"Nothing was measured on held-out data: evaluate it against the start"_s);
         else
-            first.append(alive ? u"Measuring"_s : u"No win rate was measured"_s);
+            first.append(info.plugin == "score" ? (alive ? u"Scoring answers"_s : u"Scored %1 answers"_s.arg(formatCount(series.step())))
+                         : alive                ? u"Measuring"_s
+                                                : u"No win rate was measured"_s);
     }
     return (first + then).join(u"; "_s) + u'.';
 }

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/runs/scoring.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -220,6 +221,9 @@ void Workspace::onRun(const desk::RunInfo& info, const std::vector<Event>& event
                 out.problem = errorText(made.error());
             else
                 out.pairs = made->pairs;
+            if (info.state == RunState::Finished || info.state == RunState::Failed || info.state == RunState::Stopped)
+                if (auto advanced = desk::advanceLabelChecks(p, *runs); !advanced)
+                    out.problem = errorText(advanced.error());
             return out;
         },
         [this, name = qstr(info.name)](Outcome out) {

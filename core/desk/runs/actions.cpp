@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/desk/runs/scoring.h"
 #include "core/desk/runs/shared.h"
 #include "core/rules/image_taste.h"
 
@@ -323,6 +324,8 @@ Status catchUp(Project& project, Supervisor& supervisor) {
         }
         PL_TRY([[maybe_unused]] auto made, recordRun(project, info, events ? *events : std::vector<Event>{}));
     }
+    if (auto advanced = advanceLabelChecks(project, supervisor); !advanced)
+        log::warn("checks of labels: {}", advanced.error().toString());
     return {};
 }
 
