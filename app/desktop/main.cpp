@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
 
     Preferences preferences(parser.value(u"config"_s));
     preferences.apply();
-    std::vector<PageFactory> pages{labelPage(&preferences), dataPage(), generatePage(), trainPage(),
+    std::vector<PageFactory> pages{labelPage(&preferences), dataPage(&preferences), generatePage(), trainPage(),
                                    runsPage(),  samplesPage(), evaluatePage(), modelsPage(), playgroundPage(),
                                    settingsPage(preferences)};
     int code = 0;

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/base/score_event.h"
+#include "core/desk/store/adjudication.h"
+#include "core/desk/store/gold.h"
+#include "core/desk/store/label_checks.h"
 #include "tests/ui/page_fixture.h"
+#include "ui/data/adjudication_panel.h"
 #include "ui/data/data_page.h"
 #include "ui/data/detail_panel.h"
+#include "ui/data/doctor_panel.h"
 #include "ui/data/paged_table.h"
 #include "ui/data/quality_panel.h"
 #include "ui/label/label_page.h"
@@ -233,6 +239,156 @@ private Q_SLOTS:
         shown.page->setTab(DataPage::Quality);
         shown.ask([&](desk::Project& p) { return vote(p, "Cem", true, 1); });
         QTRY_COMPARE(quality->report()->votes, int64_t{131});
+    }
+
+    void qualityWithoutVotesSaysSo() {
+        Shown shown;
+        shown.start(3);
+        shown.page->openArgument(u"quality"_s);
+        QualityPanel* quality = shown.page->quality();
+        QTRY_VERIFY(quality->report().has_value());
+        QTRY_VERIFY(quality->isEmptyShown());
+        QTRY_VERIFY(quality->findChild<EmptyState*>()->actionButton()->isVisible());
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+        QTest::keyClick(quality->findChild<EmptyState*>()->actionButton(), Qt::Key_Space);
+        QTRY_VERIFY(shown.window->page(u"label"_s)->isVisible());
+    }
+
+    /// Two people who differ on every pair; verdicts by keys alone.
+    void disputedPairsAreJudgedByKeys() {
+        Shown shown;
+        shown.start(8);
+        const auto vote = [](desk::Project& p, const char* name, desk::Winner winner) {
+            desk::Project::NextOptions options;
+            options.task = must(p.defaultTask()).id;
+            options.annotator = must(p.annotator(desk::AnnotatorKind::Human, name));
+            options.limit = 4;
+            for (const auto& item : must(p.next(options))) {
+                desk::JudgementInput input;
+                input.winner = winner;
+                input.strength = 3;
+                input.rationale = winner == desk::Winner::A ? "it is <b>shorter</b>" : "";
+                must(p.presentAndJudge(item.presentation, input));
+            }
+            return true;
+        };
+        shown.ask([&](desk::Project& p) { return vote(p, "Bea", desk::Winner::A) && vote(p, "Cem", desk::Winner::B); });
+        shown.page->openArgument(u"disputed"_s);
+        AdjudicationPanel* panel = shown.page->quality()->adjudication();
+        QTRY_VERIFY(panel->current() != 0);
+        QTRY_COMPARE(panel->list()->shownRows(), 4);
+        const desk::Id pair = panel->current();
+        QVERIFY2(panel->votesText().contains(u"voter 1: "_s) && panel->votesText().contains(u"voter 2: "_s), qPrintable(panel->votesText()));
+        QVERIFY(panel->votesText().contains(u"it is <b>shorter</b>"_s)); // as it was written
+        for (const char* name : {"Bea", "Cem", "secret-model"})
+            for (const QLabel* label : panel->findChildren<QLabel*>())
+                QVERIFY(!label->text().contains(QString::fromLatin1(name)));
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+        panel->setFocus();
+        const auto press = [&](int key) { QTest::keyClick(panel, static_cast<Qt::Key>(key)); };
+        const auto verdict = [&](desk::Id id) {
+            return shown.ask([id, task = shown.context().task.id](desk::Project& p) { return must(desk::verdictOn(p, task, id)); });
+        };
+        press(Qt::Key_Return); // nothing is chosen
+        press(Qt::Key_K);      // B better
+        press(Qt::Key_Return); // not without a cause
+        QVERIFY2(panel->stateText().contains(u"Not given"_s), qPrintable(panel->stateText()));
+        QVERIFY(!verdict(pair));
+        press(Qt::Key_Escape);
+        press(Qt::Key_D); // A better
+        press(Qt::Key_2); // a mistake
+        press(Qt::Key_G);
+        const bool aOnLeft = panel->aOnLeft();
+        QSignalSpy decided(panel, &AdjudicationPanel::decided);
+        press(Qt::Key_Return);
+        QVERIFY(decided.wait(4000));
+        const auto given = verdict(pair);
+        QVERIFY(given && given->cause == desk::Cause::Mistake);
+        QVERIFY(given->judgement.winner == (aOnLeft ? desk::Winner::A : desk::Winner::B));
+        QCOMPARE(given->judgement.strength, std::optional<int>(2));
+        const auto gold = shown.ask([task = shown.context().task.id](desk::Project& p) { return must(desk::goldPairs(p, task)); });
+        QCOMPARE(gold.size(), size_t{1});
+        QTRY_VERIFY(panel->current() != 0 && panel->current() != pair); // the next one is up
+        QTRY_COMPARE(panel->list()->shownRows(), 3);
+        const desk::Id second = panel->current();
+        press(Qt::Key_Space);
+        press(Qt::Key_3); // truly split: a tie
+        press(Qt::Key_Return);
+        QTRY_VERIFY(verdict(second).has_value());
+        QTRY_COMPARE(shown.page->quality()->report()->agreement.adjudicated, int64_t{2});
+        QTRY_VERIFY(panel->current() != second);
+        press(Qt::Key_U); // the last verdict, not somebody's vote
+        QTRY_COMPARE(panel->current(), second);
+        QVERIFY(!verdict(second) && verdict(pair));
+        QCOMPARE(shown.ask([](desk::Project& p) { return p.counters().current; }), int64_t{9});
+        // A pair that nobody has judged: gold by hand, without a cause.
+        const auto open = shown.ask([](desk::Project& p) {
+            desk::Page page;
+            page.newestFirst = true;
+            return must(p.pairs(page)).front().comparison.id;
+        });
+        panel->open(open);
+        QTRY_COMPARE(panel->current(), open);
+        press(Qt::Key_F);
+        press(Qt::Key_Return);
+        QTRY_COMPARE(shown.ask([task = shown.context().task.id](desk::Project& p) { return must(desk::goldPairs(p, task)).size(); }), size_t{2});
+    }
+
+    /// What a finished check says, and the chosen ones sent back.
+    void doubtfulLabelsAreSentBack() {
+        Shown shown;
+        shown.start(12);
+        shown.page->openArgument(u"doubtful"_s);
+        DoctorPanel* doctor = shown.page->quality()->doctor();
+        QTRY_VERIFY(doctor->findChild<EmptyState*>()->isVisible());
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+        shown.ask([](desk::Project& p) {
+            desk::Project::NextOptions options;
+            options.task = must(p.defaultTask()).id;
+            options.annotator = must(p.annotator(desk::AnnotatorKind::Human, "Ada"));
+            options.limit = 12;
+            desk::RunRow run;
+            run.id = must(p.reserveRun());
+            run.name = "0001-score";
+            run.plugin = "score";
+            run.parameters = {{"purpose", "doctor"}};
+            run.state = "finished";
+            must(p.insertRun(run));
+            Event event;
+            event.seq = 1;
+            event.type = event::kScore;
+            event.body = {{"model", {{"name", "fold"}, {"hash", "fold"}}}, {"ids", Json::array()}, {"scores", Json::array()}};
+            int i = 0;
+            for (const auto& item : must(p.next(options))) {
+                desk::JudgementInput input;
+                input.winner = desk::Winner::A;
+                must(p.presentAndJudge(item.presentation, input));
+                for (const auto& [uuid, score] : {std::pair{item.a.uuid, i == 7 ? -3.0 : 1.0 + 0.1 * i}, {item.b.uuid, 0.0}}) {
+                    event.body["ids"].push_back(uuid);
+                    event.body["scores"].push_back(score);
+                }
+                ++i;
+            }
+            must(p.ingest(run.id, "events.jsonl", {event}));
+            desk::LabelCheckRow check;
+            check.task = options.task;
+            check.scoreRun = run.name;
+            check.runs = {"0001-score"};
+            check.state = "finished";
+            must(desk::addLabelCheck(p, check));
+            return 0;
+        });
+        QTRY_VERIFY(doctor->report() && doctor->report()->labels == 12);
+        QCOMPARE(doctor->table()->shownRows(), 12);
+        const auto first = doctor->report()->votes.front();
+        QVERIFY(first.margin < 0 && first.right < 0.5 && doctor->report()->votes[1].right > 0.5);
+        QVERIFY2(doctor->stateText().contains(u"12 labels checked"_s), qPrintable(doctor->stateText()));
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+        doctor->table()->selectRow(0);
+        doctor->table()->view()->setFocus();
+        QTest::keyClick(doctor->table()->view(), Qt::Key_Return);
+        QTRY_COMPARE(shown.ask([task = shown.context().task.id](desk::Project& p) { return must(desk::waitingLooks(p, task)); }), int64_t{1});
+        QTRY_VERIFY(doctor->report() && doctor->report()->votes.front().waiting);
     }
 
     void nothingIsClippedAndTabGoesRound() {

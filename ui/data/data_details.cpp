@@ -8,7 +8,9 @@
 #include <QLineEdit>
 #include <QPushButton>
 
+#include "ui/data/adjudication_panel.h"
 #include "ui/data/detail_panel.h"
+#include "ui/data/quality_panel.h"
 #include "ui/data/paged_table.h"
 #include "ui/data/pictures.h"
 #include "ui/data/sources.h"
@@ -201,7 +203,18 @@ void DataPage::showPair(Id id) {
             d->fact(u"Identity"_s, qstr(item.comparison.sha).left(16), true);
             d->note(isImage(item.a) ? u"You have now seen these images with their models: on the Label page they are marked exposed."_s
                                     : u"You have now read these answers with their names: on the Label page they are marked exposed."_s);
-            d->end();
+            auto* decide = new QuietButton(u"done"_s, u"Decide, as gold"_s);
+            decide->setToolTip(u"Enter: your verdict on this pair, as an adjudicator; it becomes gold for everybody else"_s);
+            connect(decide, &QPushButton::clicked, this, [this, pair = item.comparison.id] {
+                setTab(Quality);
+                m_quality->setView(QualityPanel::Disputed);
+                m_quality->adjudication()->open(pair);
+                m_quality->takeFocus();
+            });
+            if (answer.members.empty())
+                d->end({decide});
+            else
+                d->end();
             if (!answer.exposed)
                 say(State::Failed, errorText(answer.exposed.error()));
         });

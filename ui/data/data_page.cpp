@@ -55,12 +55,12 @@ struct DataPage::Parsed {
     std::optional<Error> error;
 };
 
-PageFactory dataPage() {
-    return {page::kData.toString(), u"Data"_s, u"data"_s, [](Context& c) { return new DataPage(c); }};
+PageFactory dataPage(const Preferences* preferences) {
+    return {page::kData.toString(), u"Data"_s, u"data"_s, [preferences](Context& c) { return new DataPage(c, preferences); }};
 }
 
-DataPage::DataPage(Context& context) : m_context(context), m_loader(nullptr, kPictureCache) {
-    build();
+DataPage::DataPage(Context& context, const Preferences* preferences) : m_context(context), m_loader(nullptr, kPictureCache) {
+    build(preferences);
     connect(&m_context.signals, &Signals::changed, this, [this](desk::Change change) {
         using desk::Change;
         const auto stale = [this](std::initializer_list<Tab> tabs) {
@@ -107,7 +107,7 @@ DataPage::Side& DataPage::add(Tab tab, const QString& title, PagedTable* table, 
     return *m_sides.back();
 }
 
-void DataPage::build() {
+void DataPage::build(const Preferences* preferences) {
     auto* outer = new QVBoxLayout(this);
     outer->setContentsMargins(px(Size::GapL), px(Size::GapS), px(Size::GapL), px(Size::GapM));
     outer->setSpacing(px(Size::GapS));
@@ -148,7 +148,7 @@ void DataPage::build() {
     add(Votes, u"Votes"_s, votes, u"Every judgement is kept: undone and corrected ones too, in grey."_s);
     connect(votes, &PagedTable::currentChanged, this, &DataPage::showVote);
 
-    m_quality = new QualityPanel(m_context);
+    m_quality = new QualityPanel(m_context, preferences);
     m_stack->addWidget(m_quality);
     m_tabs->addTab(u"Quality"_s);
     m_sides.push_back(std::make_unique<Side>());
@@ -230,7 +230,10 @@ void DataPage::activated() {
     m_started = true;
     if (m_sides[tab()]->stale)
         reload(tab());
-    (tab() == Quality ? m_quality->people()->view() : m_sides[tab()]->table->view())->setFocus();
+    if (tab() == Quality)
+        m_quality->takeFocus();
+    else
+        m_sides[tab()]->table->view()->setFocus();
 }
 
 DataPage::Tab DataPage::tab() const {
@@ -283,6 +286,10 @@ void DataPage::openArgument(const QString& argument) {
         m_root->setCurrentIndex(0);
         setTab(Prompts);
         showPrompt(argument.mid(7).toLongLong());
+    } else if (argument == u"disputed" || argument == u"doubtful") {
+        setTab(Quality);
+        m_quality->setView(argument == u"disputed" ? QualityPanel::Disputed : QualityPanel::Doubtful);
+        m_quality->takeFocus();
     } else {
         static const std::array<QStringView, 6> names{u"prompts", u"pairs", u"votes", u"quality", u"datasets", u"imports"};
         for (size_t i = 0; i < names.size(); ++i)

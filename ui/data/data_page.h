@@ -18,16 +18,18 @@ namespace pl::ui {
 
 class DetailPanel;
 class PagedTable;
+class Preferences;
 class QualityPanel;
 
 /// Data: what the project holds. Argument: "import:PATH" (empty path: ask for a file), "prompt:ID", or a tab's name.
-PageFactory dataPage();
+/// Keys of verdicts are read from `preferences` (none: as the program comes).
+PageFactory dataPage(const Preferences* preferences = nullptr);
 
 class DataPage : public Page {
     Q_OBJECT
 public:
     enum Tab { Prompts, Pairs, Votes, Quality, Datasets, Imports };
-    explicit DataPage(Context& context);
+    explicit DataPage(Context& context, const Preferences* preferences = nullptr);
     ~DataPage() override;
     void activated() override;
     void openArgument(const QString& argument) override;
@@ -55,7 +57,7 @@ Q_SIGNALS:
 private:
     struct Side;
     struct Parsed;
-    void build();
+    void build(const Preferences* preferences);
     Side& add(Tab tab, const QString& title, PagedTable* table, const QString& emptyText);
     void reload(Tab tab);
     void refreshEmpty();

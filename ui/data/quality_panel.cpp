@@ -7,11 +7,16 @@
 #include <QGridLayout>
 #include <QHBoxLayout>
 #include <QSplitter>
+#include <QStackedWidget>
+#include <QTableView>
 #include <QThreadPool>
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "core/desk/queue/queue_mix.h"
+#include "ui/data/adjudication_panel.h"
 #include "ui/data/detail_panel.h"
+#include "ui/data/doctor_panel.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/tiles.h"
 
@@ -22,7 +27,7 @@ namespace {
 
 constexpr int kWaitMs = 400; ///< votes that come faster are counted together
 
-enum PersonColumn { Name, Votes, Agrees, Consistent, Left, Ties, Seconds, Streak };
+enum PersonColumn { Name, Votes, Agrees, Gold, Consistent, Left, Ties, Seconds, Streak };
 enum ModelColumn { Place, Model, Rating, Matches };
 
 /// "64 [54, 73]" in percent; "too few (12)" below the least n, empty where nothing was counted.
@@ -66,8 +71,28 @@ void showCoefficient(Tile* tile, const desk::Coefficient& coefficient) {
 
 } // namespace
 
-QualityPanel::QualityPanel(Context& context) : m_context(context) {
-    auto* column = new QVBoxLayout(this);
+QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m_context(context) {
+    auto* outer = new QVBoxLayout(this);
+    setNoMargins(outer, Size::GapM);
+    m_view = new SegmentedControl({u"Figures"_s, u"Disputed"_s, u"Doubtful labels"_s});
+    m_view->setToolTip(u"Arrow keys: what the votes are worth; pairs on which people differ; labels that are probably wrong"_s);
+    outer->addWidget(m_view, 0, Qt::AlignLeft);
+    m_stack = new QStackedWidget;
+    outer->addWidget(m_stack, 1);
+    m_figures = new QStackedWidget;
+    m_empty = new EmptyState(u"label"_s, u"Nobody has judged anything in this task yet."_s, u"Label now"_s);
+    m_empty->actionButton()->setToolTip(u"Enter, or Alt+1"_s);
+    connect(m_empty, &EmptyState::actionTriggered, this, [this] { m_context.navigate(page::kLabel); });
+    m_figures->addWidget(m_empty);
+    auto* sheet = new QWidget;
+    m_figures->addWidget(sheet);
+    m_stack->addWidget(m_figures);
+    m_adjudication = new AdjudicationPanel(context, preferences);
+    m_stack->addWidget(m_adjudication);
+    m_doctor = new DoctorPanel(context);
+    m_stack->addWidget(m_doctor);
+    connect(m_view, &SegmentedControl::currentChanged, m_stack, &QStackedWidget::setCurrentIndex);
+    auto* column = new QVBoxLayout(sheet);
     setNoMargins(column, Size::GapM);
     auto* tiles = new QGridLayout;
     tiles->setContentsMargins(0, 0, 0, 0);
@@ -85,6 +110,7 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     m_left = add(3, u"Left side chosen"_s, u"Far from 50 %: the side, not the answer, decides"_s);
     m_consistency = add(4, u"Self-consistency"_s, u"Hidden repeats that got the same verdict"_s);
     m_longer = add(5, u"Longer answer chosen"_s, u"What a rule that always takes the longer answer would agree with"_s);
+    m_gold = add(6, u"Gold judged rightly"_s, u"Pairs whose verdict is known, shown among the others; everybody meets each once"_s);
     column->addLayout(tiles);
     m_power = new TextLabel({}, TextStyle::Caption, Tone::Second);
     m_state = new ElidedLabel({}, TextStyle::Caption, Tone::Second);
@@ -100,6 +126,10 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     line->addStretch(1);
     line->addWidget(m_state);
     column->addLayout(line);
+    m_strata = new TextLabel({}, TextStyle::Caption, Tone::Second);
+    m_strata->setWordWrap(true);
+    m_strata->setToolTip(u"Where the queue took the judged pairs from. Only random ones measure models; each presentation keeps its probability."_s);
+    column->addWidget(m_strata);
     connect(m_disputed, &QPushButton::clicked, this, [this] {
         const auto& pairs = m_report->agreement.disputed;
         Q_EMIT pairWanted(pairs[m_nextDisputed++ % pairs.size()]);
@@ -113,6 +143,7 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
         {{u"Person"_s, false, false, 120, true},
          {u"Votes"_s, true, true, 70},
          {u"Agrees %"_s, true, true, 160, false, u"With the majority of the others on the same pairs"_s},
+         {u"Gold %"_s, true, true, 160, false, u"Gold pairs judged as they are"_s, true},
          {u"Repeats %"_s, true, true, 160, false, u"Hidden repeats that got the same verdict"_s, true},
          {u"Left %"_s, true, true, 160, false, u"Left side chosen, ties apart"_s},
          {u"Ties %"_s, true, true, 160, false, {}, true},
@@ -156,6 +187,26 @@ QualityPanel::QualityPanel(Context& context) : m_context(context) {
     m_timer->setInterval(kWaitMs);
     connect(m_timer, &QTimer::timeout, this, &QualityPanel::compute);
     show({});
+}
+
+void QualityPanel::setView(View view) {
+    m_view->setCurrent(view);
+    m_stack->setCurrentIndex(view);
+}
+
+bool QualityPanel::isEmptyShown() const {
+    return m_figures->currentWidget() == m_empty;
+}
+
+void QualityPanel::takeFocus() {
+    if (m_stack->currentWidget() == m_adjudication)
+        m_adjudication->setFocus();
+    else if (m_stack->currentWidget() == m_doctor)
+        m_doctor->table()->view()->setFocus();
+    else if (isEmptyShown())
+        m_empty->actionButton()->setFocus();
+    else
+        m_people->view()->setFocus();
 }
 
 void QualityPanel::invalidate() {
@@ -213,6 +264,27 @@ void QualityPanel::show(desk::QualityReport report) {
     m_left->setEstimate(estimateOf(r.left, u"all people"_s));
     m_consistency->setEstimate(estimateOf(r.selfConsistency, u"hidden repeats"_s));
     m_longer->setEstimate(estimateOf(r.longer, u"all people"_s));
+    m_gold->setEstimate(estimateOf(r.gold, u"gold pairs"_s));
+    const bool nothing = r.votes + r.skips + r.flags == 0;
+    m_figures->setCurrentIndex(first || nothing ? 0 : 1);
+    if (first) // until the first figures are there
+        m_empty->hide();
+    else
+        m_empty->setVisible(nothing);
+    QStringList strata;
+    for (const auto& [name, votes] : r.strata)
+        strata.append(u"%1 %2"_s.arg(qstr(name), formatCount(votes)));
+    const auto mix = desk::QueueMix::of(m_context.task.queueMix);
+    m_strata->setText(strata.isEmpty() ? QString()
+                                       : u"Votes by stratum: %1. What comes next: %2."_s.arg(
+                                             strata.join(u", "_s), mix.empty() ? u"in order"_s : qstr(mix.toString())));
+    m_strata->setVisible(!strata.isEmpty());
+    m_adjudication->setPairs(r.agreement.disputed);
+    if (!r.styleComplete) { // the store read a part of the answers: the next part
+        m_stale = true;
+        if (isVisible())
+            QTimer::singleShot(0, this, [this] { m_timer->start(); });
+    }
     m_power->setText(first ? QString() : qstr(r.positionPower()));
     m_state->setText(first ? QString() : u"%1 votes of people"_s.arg(formatCount(r.votes)));
     const auto disputed = r.agreement.disputed.size();
@@ -234,6 +306,15 @@ void QualityPanel::show(desk::QualityReport report) {
         note = u"Position and length are taken out: an answer twice as long wins at odds of %1 [%2, %3], n = %4."_s.arg(
             odds(r.doubleLengthLogOdds->value), odds(bounds.low), odds(bounds.high), formatCount(r.models.ratings.matches));
     }
+    QStringList style;
+    for (const auto& term : r.style) {
+        const auto bounds = term.logOdds.interval();
+        const int decimals = estimateDecimals(std::exp(bounds.low), std::exp(bounds.high));
+        const auto odds = [decimals](double logOdds) { return QString::number(std::exp(logOdds), 'f', decimals); };
+        style.append(u"%1 %2 [%3, %4]"_s.arg(qstr(term.name), odds(term.logOdds.value), odds(bounds.low), odds(bounds.high)));
+    }
+    if (!style.isEmpty())
+        note += u" Odds of an answer that has it against one that has not: %1."_s.arg(style.join(u", "_s));
     m_modelNote->setText(note);
     m_models->setVisible(!r.models.names.empty());
     if (row >= 0 && row < static_cast<int>(r.people.size()))
@@ -248,6 +329,7 @@ QVariant QualityPanel::personCell(int row, int column, int role) const {
         switch (column) {
         case Votes: return static_cast<qlonglong>(p.votes);
         case Agrees: return keyOf(p.agreement);
+        case Gold: return keyOf(p.gold);
         case Consistent: return keyOf(p.selfConsistency);
         case Left: return keyOf(p.left);
         case Ties: return keyOf(p.ties);
@@ -262,6 +344,7 @@ QVariant QualityPanel::personCell(int row, int column, int role) const {
     case Name: return qstr(p.name);
     case Votes: return formatCount(p.votes);
     case Agrees: return rateText(p.agreement);
+    case Gold: return rateText(p.gold);
     case Consistent: return rateText(p.selfConsistency);
     case Left: return rateText(p.left);
     case Ties: return rateText(p.ties);
@@ -306,6 +389,7 @@ void QualityPanel::showPerson(int row) {
     m_detail->begin(qstr(p.name));
     m_detail->fact(u"Votes"_s, u"%1, %2 skipped, %3 flagged"_s.arg(formatCount(p.votes), formatCount(p.skips), formatCount(p.flags)));
     m_detail->fact(u"Agrees with the others"_s, orDash(rateText(p.agreement)), true);
+    m_detail->fact(u"Gold, judged rightly"_s, orDash(rateText(p.gold)), true);
     if (p.modelledAccuracy)
         m_detail->fact(u"Accuracy, Dawid and Skene"_s, u"%1 %"_s.arg(QString::number(*p.modelledAccuracy * 100, 'f', 0)), true);
     m_detail->fact(u"Repeats, same verdict"_s, orDash(rateText(p.selfConsistency)), true);
@@ -323,6 +407,8 @@ void QualityPanel::showPerson(int row) {
     m_detail->fact(u"Active time a vote"_s, time);
     if (p.idle)
         m_detail->fact(u"Left out as idle"_s, u"%1 over 30 s"_s.arg(formatCount(p.idle)));
+    m_detail->fact(u"Agrees, earlier half"_s, orDash(rateText(p.firstHalfAgreement)), true);
+    m_detail->fact(u"Agrees, later half"_s, orDash(rateText(p.secondHalfAgreement)), true);
     m_detail->fact(u"Left, earlier half"_s, orDash(rateText(p.firstHalfLeft)), true);
     m_detail->fact(u"Left, later half"_s, orDash(rateText(p.secondHalfLeft)), true);
     m_detail->fact(u"Median time, earlier and later"_s, u"%1 and %2"_s.arg(secondsText(p.firstHalfMs), secondsText(p.secondHalfMs)));

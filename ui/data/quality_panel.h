@@ -8,13 +8,19 @@
 #include "core/desk/stats/quality.h"
 #include "ui/shell/context.h"
 
+class QStackedWidget;
 class QTimer;
 
 namespace pl::ui {
 
+class AdjudicationPanel;
 class Banner;
 class DetailPanel;
 class DetailTable;
+class DoctorPanel;
+class EmptyState;
+class Preferences;
+class SegmentedControl;
 class Tile;
 
 /// What the votes of the task are worth: agreement, biases, people, models. Computed off the GUI and the store's thread from a copy
@@ -22,7 +28,14 @@ class Tile;
 class QualityPanel : public QWidget {
     Q_OBJECT
 public:
-    explicit QualityPanel(Context& context);
+    enum View { Figures, Disputed, Doubtful };
+    explicit QualityPanel(Context& context, const Preferences* preferences = nullptr);
+    void setView(View view);
+    AdjudicationPanel* adjudication() const { return m_adjudication; }
+    DoctorPanel* doctor() const { return m_doctor; }
+    bool isEmptyShown() const;
+    /// To whatever takes the keys in the view that is on.
+    void takeFocus();
     /// The votes have changed: compute when (or as soon as) it is on screen.
     void invalidate();
     DetailTable* people() const { return m_people; }
@@ -46,7 +59,13 @@ private:
     QVariant modelCell(int row, int column, int role) const;
 
     Context& m_context;
-    Tile *m_agreement, *m_decided, *m_strength, *m_left, *m_consistency, *m_longer;
+    SegmentedControl* m_view;
+    QStackedWidget *m_stack, *m_figures;
+    EmptyState* m_empty;
+    AdjudicationPanel* m_adjudication;
+    DoctorPanel* m_doctor;
+    TextLabel* m_strata;
+    Tile *m_agreement, *m_decided, *m_strength, *m_left, *m_consistency, *m_longer, *m_gold;
     TextLabel *m_power, *m_modelNote;
     ElidedLabel* m_state;
     LinkButton *m_disputed, *m_cycles;

@@ -14,6 +14,7 @@
 #include "core/base/json.h"
 #include "core/base/os/files.h"
 #include "core/desk/domain/questions.h"
+#include "core/desk/queue/queue_mix.h"
 #include "core/desk/runs/actions.h"
 #include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
@@ -339,7 +340,8 @@ void LabelPage::refill() {
                 // A vote may have come between the question and the answer.
                 const int met = indexOf(item.comparison.id);
                 if (std::count(skip.begin(), skip.end(), item.comparison.id) ||
-                    (met >= 0 && m_met[static_cast<size_t>(met)].judgement && !item.presentation.repeat))
+                    (met >= 0 && m_met[static_cast<size_t>(met)].judgement && !item.presentation.repeat &&
+                     item.presentation.stratum != desk::stratumName(desk::Stratum::Look)))
                     continue;
                 m_seed = item.presentation.seed;
                 m_ready.push_back(std::move(item));

@@ -31,7 +31,9 @@ using namespace Qt::StringLiterals;
 namespace {
 
 constexpr int kColumn = 820;
-constexpr int kUsualMix[] = {75, 20, 5}; ///< random, second opinions, repeats, in percent
+/// In percent, in the order of desk::Stratum: random, second opinions, repeats, uncertain, gold.
+constexpr int kUsualMix[] = {20, 10, 5, 60, 5};
+static_assert(std::size(kUsualMix) == desk::kMixed);
 
 /// Rows of a name and a control.
 class Rows {
@@ -220,18 +222,19 @@ QWidget* SettingsPage::task() {
     m_nextRule = new SegmentedControl({u"In order"_s, u"Mixed"_s});
     rows.add(u"What comes next"_s, m_nextRule,
              u"Mixed: pairs nobody has judged, drawn at random (these votes measure models without bias); pairs that others judged, until "
-             u"two agree or most do; and, without a word, your own older ones with the sides drawn anew."_s);
+             u"two agree or most do; what reward models are unsure of (after pairlab-cli score); and, without a word, your own older ones with "
+             u"the sides drawn anew and gold pairs, whose verdict is known. A share that has nothing goes to the others."_s);
     m_mixRow = new QWidget;
     auto* mix = new QHBoxLayout(m_mixRow);
     setNoMargins(mix, Size::GapM);
-    const QString words[3] = {u"random"_s, u"second opinions"_s, u"repeats"_s};
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i < desk::kMixed; ++i) {
+        const QString words = QString::fromLatin1(desk::stratumWords(static_cast<desk::Stratum>(i)));
         m_mix[i] = new QSpinBox;
         m_mix[i]->setRange(0, 100);
         m_mix[i]->setSuffix(u" %"_s);
-        m_mix[i]->setAccessibleName(u"Share of %1"_s.arg(words[i]));
+        m_mix[i]->setAccessibleName(u"Share of %1"_s.arg(words));
         mix->addWidget(m_mix[i]);
-        mix->addWidget(new TextLabel(words[i], TextStyle::Caption, Tone::Second));
+        mix->addWidget(new TextLabel(words, TextStyle::Caption, Tone::Second));
         connect(m_mix[i], &QSpinBox::valueChanged, this, &SettingsPage::refreshDirty);
     }
     mix->addStretch(1);
@@ -292,7 +295,7 @@ void SettingsPage::loadTask() {
     const auto mix = desk::QueueMix::of(m_shown.queueMix);
     m_nextRule->setCurrent(mix.empty() ? 0 : 1);
     m_mixRow->setEnabled(!mix.empty());
-    for (size_t i = 0; i < 3; ++i)
+    for (size_t i = 0; i < desk::kMixed; ++i)
         m_mix[i]->setValue(mix.empty() ? kUsualMix[i] : static_cast<int>(std::lround(mix.shares[i] * 100)));
     m_loading = false;
     m_save->setEnabled(false);
@@ -326,7 +329,7 @@ void SettingsPage::saveTask() {
         task.requiredParts.push_back("confirm");
     task.queueMix = Json::object();
     if (m_nextRule->current() == 1) {
-        for (size_t i = 0; i < 3; ++i)
+        for (size_t i = 0; i < desk::kMixed; ++i)
             task.queueMix[desk::stratumName(static_cast<desk::Stratum>(i))] = m_mix[i]->value();
         if (desk::QueueMix::of(task.queueMix).empty()) {
             m_message->setMessage(State::Failed, u"A mix needs a share above 0 %."_s);

@@ -57,7 +57,7 @@ private:
     SegmentedControl *m_shows, *m_rationale;
     QCheckBox* m_confirm;
     SegmentedControl* m_nextRule;
-    QSpinBox* m_mix[3];
+    QSpinBox* m_mix[5];
     QWidget* m_mixRow;
     TextLabel *m_guidelineVersion, *m_scaleKeys;
     KeysCard* m_keys;
