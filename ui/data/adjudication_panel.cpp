@@ -25,7 +25,7 @@ using desk::Id;
 
 namespace {
 
-constexpr size_t kMostListed = 300;
+constexpr size_t kMostListed = 100;
 constexpr int kGoldKey = Qt::Key_G;
 enum Column { Votes, Prompt };
 
@@ -108,10 +108,23 @@ AdjudicationPanel::AdjudicationPanel(Context& context, const Preferences* prefer
 }
 
 void AdjudicationPanel::setPairs(const std::vector<Id>& all) {
-    std::vector<Id> pairs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMostListed)));
+    m_pairs.assign(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMostListed)));
+    m_stale = true;
+    if (isVisible()) // their votes are read only for somebody who looks at them
+        load();
+}
+
+void AdjudicationPanel::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    if (m_stale)
+        load();
+}
+
+void AdjudicationPanel::load() {
+    m_stale = false;
     m_context.ask(
         this,
-        [pairs, task = m_context.task.id](desk::Project& p) {
+        [pairs = m_pairs, task = m_context.task.id](desk::Project& p) {
             std::vector<Line> lines;
             for (const Id pair : pairs) {
                 const auto votes = desk::anonymousVotes(p, task, pair);

@@ -38,6 +38,7 @@ Q_SIGNALS:
 
 protected:
     void keyPressEvent(QKeyEvent* event) override;
+    void showEvent(QShowEvent* event) override;
 
 private:
     struct Line {
@@ -50,6 +51,7 @@ private:
         bool decided = false;
     };
     bool take(int key, Qt::KeyboardModifiers modifiers);
+    void load();
     void show(Shown shown);
     void give();
     void undo();
@@ -59,6 +61,7 @@ private:
 
     Context& m_context;
     KeyMap m_keys;
+    std::vector<desk::Id> m_pairs;
     std::vector<Line> m_lines;
     DetailTable* m_list;
     QWidget* m_work;
@@ -70,7 +73,7 @@ private:
     std::optional<Shown> m_shown;
     std::optional<SideVote> m_choice;
     std::optional<desk::Cause> m_cause;
-    bool m_gold = false, m_aOnLeft = true, m_saving = false, m_filling = false;
+    bool m_gold = false, m_aOnLeft = true, m_saving = false, m_filling = false, m_stale = false;
     desk::Id m_wanted = 0;
 };
 

@@ -78,7 +78,7 @@ DoctorPanel::DoctorPanel(Context& context) : m_context(context) {
     m_timer->setInterval(kWaitMs);
     connect(m_timer, &QTimer::timeout, this, &DoctorPanel::load);
     connect(&m_context.signals, &Signals::changed, this, [this](desk::Change change) {
-        if (change == desk::Change::Runs || change == desk::Change::Votes || change == desk::Change::Pairs)
+        if (change == desk::Change::Runs || change == desk::Change::Pairs)
             invalidate();
     });
 }

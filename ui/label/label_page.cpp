@@ -85,6 +85,10 @@ LabelPage::LabelPage(Context& context, const Preferences* preferences) : m_conte
         refill();
     });
     connect(&bus, &Signals::changed, this, [this](desk::Change change) {
+        if (change == desk::Change::Pairs) { // or labels are to be looked at again, which leaves no more pairs without a vote
+            m_exhausted = false;
+            refill();
+        }
         if (change != desk::Change::Imports)
             return;
         // A batch may have been taken back: what was fetched before is not trusted.

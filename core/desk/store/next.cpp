@@ -36,15 +36,11 @@ void Project::Impl::loadPairs() {
 void Project::Impl::loadMarks() {
     if (memory.marksLoaded)
         return;
-    const auto before = std::move(memory);
-    memory = {};
-    memory.margins = before.margins;
-    memory.scoresLoaded = before.scoresLoaded;
-    memory.scorers = before.scorers;
-    memory.unread = before.unread;
-    memory.recent = before.recent;
-    memory.sketches = before.sketches;
-    memory.styles = before.styles;
+    const auto goldBefore = std::exchange(memory.gold, {});
+    const auto verdictsBefore = std::exchange(memory.verdicts, {});
+    memory.adjudicators.clear();
+    memory.looks.clear();
+    memory.doubted.clear();
     {
         auto rows = query("SELECT id FROM annotators WHERE instr(detail, '\"adjudicator\"') > 0");
         while (rows.step())
@@ -72,13 +68,13 @@ void Project::Impl::loadMarks() {
     memory.marksLoaded = true;
     // Pairs whose mark is new or gone change places.
     std::set<Id> changed;
-    for (const auto* side : {&before, static_cast<const QueueMemory*>(&memory)}) {
-        for (const auto& [task, all] : side->gold)
+    for (const auto* gold : {&goldBefore, static_cast<const std::map<Id, std::map<Id, Id>>*>(&memory.gold)})
+        for (const auto& [task, all] : *gold)
             for (const auto& [pair, who] : all)
                 changed.insert(pair);
-        for (const auto& [task, pair] : side->verdicts)
+    for (const auto* verdicts : {&verdictsBefore, static_cast<const std::set<std::pair<Id, Id>>*>(&memory.verdicts)})
+        for (const auto& [task, pair] : *verdicts)
             changed.insert(pair);
-    }
     for (const Id pair : changed)
         requeue(pair);
 }
