@@ -173,6 +173,64 @@ private Q_SLOTS:
         QCOMPARE(assessQuality(votes, {person(1, "Ada")}, {}, other).votes, int64_t{0});
     }
 
+    /// Answers of two equal models, some with a list: it wins at odds of 3, bold at odds of 1, and code differs too seldom to say.
+    void styleIsTakenOutOfTheRatings() {
+        std::vector<CurrentVote> votes;
+        std::map<Id, Project::PairFacts> facts;
+        QualityExtras extras;
+        extras.styles.complete = true;
+        for (Id pair = 1; pair <= 6000; ++pair) {
+            const Id a = 2 * pair, b = 2 * pair + 1;
+            facts[pair] = {100, 100, uniform() < 0.5 ? "x" : "y", "", pair, a, b};
+            facts[pair].modelB = facts[pair].modelA == "x" ? "y" : "x";
+            StyleCounts& sa = extras.styles.of[a];
+            StyleCounts& sb = extras.styles.of[b];
+            const double kind = uniform();
+            sa.n = {0, kind < 0.4 ? 3 : 0, uniform() < 0.5 ? 1 : 0, pair <= 5 ? 1 : 0};
+            sb.n = {0, kind > 0.6 ? 2 : 0, uniform() < 0.5 ? 1 : 0, 0};
+            const double lift = std::log(3.0) * (kind < 0.4 ? 1 : kind > 0.6 ? -1 : 0);
+            votes.push_back(vote(pair, pair, 1, uniform() < 1 / (1 + std::exp(-lift)) ? Winner::A : Winner::B, uniform() < 0.5));
+        }
+        const auto report = assessQuality(votes, {person(1, "Ada")}, facts, {}, extras);
+        QCOMPARE(report.style.size(), size_t{2}); // lists and bold; headers never differ, code in five matches
+        QCOMPARE(report.style[0].name, std::string("lists"));
+        QVERIFY2(std::abs(report.style[0].logOdds.value - std::log(3.0)) < 4 * report.style[0].logOdds.error,
+                 qPrintable(QString::number(report.style[0].logOdds.value)));
+        QVERIFY(report.style[0].logOdds.error < 0.05);
+        QVERIFY(report.style[0].matches > 4500 && report.style[0].matches < 5100);
+        QVERIFY(std::abs(report.style[1].logOdds.value) < 4 * report.style[1].logOdds.error);
+        extras.styles.complete = false;
+        QVERIFY(assessQuality(votes, {person(1, "Ada")}, facts, {}, extras).style.empty());
+    }
+
+    void verdictsAreNobodysOpinionAndGoldIsCounted() {
+        Annotator judge = person(9, "Ada, adjudicator");
+        judge.detail = {{"role", "adjudicator"}, {"of", "x"}};
+        std::vector<CurrentVote> votes;
+        for (Id pair = 1; pair <= 40; ++pair) {
+            votes.push_back(vote(2 * pair, pair, 1, Winner::A));
+            votes.push_back(vote(2 * pair + 1, pair, 2, pair <= 10 ? Winner::B : Winner::A));
+        }
+        for (Id pair = 1; pair <= 4; ++pair)
+            votes.push_back(vote(200 + pair, pair, 9, Winner::B));
+        QualityExtras extras;
+        for (Id pair = 1; pair <= 8; ++pair)
+            extras.gold.push_back({pair % 2 ? 1 : 2, pair, pair != 1});
+        const auto report = assessQuality(votes, {person(1, "Ada"), person(2, "Bea"), judge}, {}, {}, extras);
+        QCOMPARE(report.votes, int64_t{80});
+        QCOMPARE(report.people.size(), size_t{2});
+        QCOMPARE(report.agreement.winner.raw, 0.75); // 30 of 40, whatever the verdicts say
+        QCOMPARE(report.agreement.disputed.size(), size_t{6});
+        QCOMPARE(report.agreement.undecided, int64_t{6});
+        QCOMPARE(report.agreement.adjudicated, int64_t{4});
+        QCOMPARE(report.gold.n, int64_t{8});
+        QCOMPARE(report.people[0].gold.successes, 3.0);
+        QCOMPARE(report.people[1].gold.successes, 4.0);
+        // Ada agreed with Bea in the later half only: the first ten pairs are the disputed ones.
+        QCOMPARE(report.people[0].firstHalfAgreement.successes, 10.0);
+        QCOMPARE(report.people[0].secondHalfAgreement.successes, 20.0);
+    }
+
     void aProjectIsAssessed() {
         Desk desk(6);
         for (const auto& item : desk.next(6))

@@ -10,9 +10,12 @@
 #include <QTableView>
 #include <QVBoxLayout>
 
+#include <fmt/format.h>
+
 #include "core/base/hash.h"
 #include "core/desk/queue/pair_queue.h"
 #include "core/desk/store/gold.h"
+#include "ui/label/turns.h"
 #include "ui/shell/preferences.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/image_view.h"
@@ -187,9 +190,9 @@ void AdjudicationPanel::show(Shown shown) {
     const desk::Candidate &left = m_aOnLeft ? item.a : item.b, &right = m_aOnLeft ? item.b : item.a;
     const QString id = QString::number(item.comparison.id);
     if (left.kind == desk::CandidateKind::Image)
-        m_view->setImagePair(id, {{u"user"_s, qstr(item.prompt.content)}}, mediaFile(m_context, left.content), mediaFile(m_context, right.content));
+        m_view->setImagePair(id, turnsOf(item.prompt.content), mediaFile(m_context, left.content), mediaFile(m_context, right.content));
     else
-        m_view->setPair(id, qstr(item.prompt.content), qstr(left.content), qstr(right.content));
+        m_view->setPair(id, turnsOf(item.prompt.content), qstr(left.content), qstr(right.content));
     QStringList lines;
     for (size_t i = 0; i < m_shown->votes.size(); ++i)
         lines.append(u"voter %1: %2"_s.arg(i + 1).arg(wordsOf(m_shown->votes[i], m_aOnLeft)));

@@ -19,6 +19,7 @@
 #include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
+#include "ui/label/turns.h"
 #include "ui/shell/preferences.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_loader.h"
@@ -38,23 +39,6 @@ constexpr size_t kDecodeAhead = 4; ///< pairs
 constexpr size_t kRemembered = 500;
 constexpr size_t kLatencies = 10'000;
 constexpr int kRepeatGap = 10;
-
-/// A prompt is plain text or the JSON of several turns.
-QList<Turn> turnsOf(const std::string& content) {
-    if (!content.empty() && content.front() == '[') {
-        if (auto json = parseJson(content, "prompt"); json && json->is_array() && !json->empty()) {
-            QList<Turn> turns;
-            for (const Json& turn : *json) {
-                if (!turn.is_object() || !turn.contains("role") || !turn["role"].is_string() ||
-                    !turn.contains("content") || !turn["content"].is_string())
-                    return {{u"user"_s, qstr(content)}};
-                turns.append({qstr(turn["role"].get<std::string>()), qstr(turn["content"].get<std::string>())});
-            }
-            return turns;
-        }
-    }
-    return {{u"user"_s, qstr(content)}};
-}
 
 bool showsImages(const LabelItem& item) {
     return item.a.kind == desk::CandidateKind::Image || item.b.kind == desk::CandidateKind::Image;
