@@ -43,7 +43,15 @@ Result<std::vector<Item>> readItems(const learn::Job& job) {
         PL_TRY(item.content, field<std::string>(row, item.image ? "image" : "response", where));
         if (item.image && !isImageRef(item.content))
             return fail(Code::InvalidInput, fmt::format("{}: \"{}\" is no image of the run", where, item.content));
-        PL_TRY(item.by, fieldOr<std::vector<std::string>>(row, "by", {}, where));
+        if (const auto by = row.find("by"); by != row.end()) {
+            if (!by->is_array())
+                return fail(Code::InvalidInput, where + ": \"by\" is no list of roles");
+            for (const Json& role : *by) {
+                if (!role.is_string() || !job.spec().model(role.get<std::string>()))
+                    return fail(Code::InvalidInput, fmt::format("{}: {} is the role of no model of this run", where, dumpJson(role)));
+                item.by.push_back(role.get<std::string>());
+            }
+        }
         items.push_back(std::move(item));
         return {};
     }));

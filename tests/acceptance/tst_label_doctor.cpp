@@ -38,7 +38,7 @@ private Q_SLOTS:
             for (size_t i = 0; i < votes.size(); ++i) {
                 const Json& vote = votes[i];
                 QVERIFY(i == 0 || vote["right"].get<double>() >= votes[i - 1]["right"].get<double>());
-                const auto right = rules::prefer(*taste, vote["prompt"], vote["a"], vote["b"]);
+                const auto right = rules::prefer(*taste, vote.value("prompt", ""), vote.value("a", ""), vote.value("b", ""));
                 const bool wrong = right != (vote["winner"] == "a" ? rules::Preference::A : rules::Preference::B);
                 all += wrong;
                 if (i < tenth)
@@ -54,7 +54,7 @@ private Q_SLOTS:
                 const Json sent = cliJson({"label-doctor", p, "--report", "--send", "5", "--json"});
                 QCOMPARE(number(sent, "sent"), 5.0);
                 QCOMPARE(number(sent, "waiting"), 5.0);
-                QCOMPARE(cliJson({"label-doctor", p, "--report", "--json"})["votes"][0]["waiting"], Json(true));
+                QVERIFY(cliJson({"label-doctor", p, "--report", "--json"})["votes"][0].value("waiting", false));
                 // Two of its models disagree about what is left.
                 const Json score = cliJson({"score", p, "--model", "run:" + report["runs"][0].get<std::string>() + "@last", "--model",
                                             "run:" + report["runs"][1].get<std::string>() + "@last", "--json"});
