@@ -248,9 +248,9 @@ private Q_SLOTS:
         QualityPanel* quality = shown.page->quality();
         QTRY_VERIFY(quality->report().has_value());
         QTRY_VERIFY(quality->isEmptyShown());
-        QTRY_VERIFY(quality->findChild<EmptyState*>()->actionButton()->isVisible());
+        QTRY_VERIFY(quality->findChild<EmptyState*>(u"quality_empty"_s)->actionButton()->isVisible());
         QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
-        QTest::keyClick(quality->findChild<EmptyState*>()->actionButton(), Qt::Key_Space);
+        QTest::keyClick(quality->findChild<EmptyState*>(u"quality_empty"_s)->actionButton(), Qt::Key_Space);
         QTRY_VERIFY(shown.window->page(u"label"_s)->isVisible());
     }
 

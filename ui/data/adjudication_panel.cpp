@@ -72,7 +72,7 @@ AdjudicationPanel::AdjudicationPanel(Context& context, const Preferences* prefer
     setNoMargins(row, Size::GapS);
     auto* both = makeSplitter(Qt::Horizontal);
     row->addWidget(both);
-    m_list = new DetailTable(new TableModel({{u"Said"_s, false, true, 120, false, u"How many chose a, a tie, b"_s}, {u"Prompt"_s, false, false, 140, true}},
+    m_list = new DetailTable(new TableModel({{u"a : tie : b"_s, false, true, 110, false, u"How many chose each"_s}, {u"Prompt"_s, false, false, 140, true}},
                                             [this](int r, int c, int role) { return cell(r, c, role); }));
     m_list->setFilterPlaceholder(u"Filter disputed pairs"_s);
     both->addWidget(m_list);
@@ -138,7 +138,7 @@ void AdjudicationPanel::load() {
                 for (const desk::AnonymousVote& vote : *votes)
                     if (!vote.skipped)
                         ++n[static_cast<int>(vote.winner)];
-                lines.push_back({pair, fmt::format("a {}, tie {}, b {}", n[0], n[2], n[1]), item->prompt.content.substr(0, 400)});
+                lines.push_back({pair, fmt::format("{} : {} : {}", n[0], n[2], n[1]), item->prompt.content.substr(0, 400)});
             }
             return lines;
         },

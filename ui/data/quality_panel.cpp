@@ -81,11 +81,13 @@ QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m
     outer->addWidget(m_stack, 1);
     m_figures = new QStackedWidget;
     m_empty = new EmptyState(u"label"_s, u"Nobody has judged anything in this task yet."_s, u"Label now"_s);
+    m_empty->setObjectName(u"quality_empty"_s);
     m_empty->actionButton()->setToolTip(u"Enter, or Alt+1"_s);
     connect(m_empty, &EmptyState::actionTriggered, this, [this] { m_context.navigate(page::kLabel); });
     m_figures->addWidget(m_empty);
     auto* sheet = new QWidget;
     m_figures->addWidget(sheet);
+    m_figures->addWidget(new QWidget); // until the first figures are there
     m_stack->addWidget(m_figures);
     m_adjudication = new AdjudicationPanel(context, preferences);
     m_stack->addWidget(m_adjudication);
@@ -100,8 +102,8 @@ QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m
     const auto add = [&](int at, const QString& caption, const QString& tip) {
         auto* tile = new Tile(caption);
         tile->setToolTip(tip);
-        tiles->addWidget(tile, 0, at);
-        tiles->setColumnStretch(at, 1);
+        tiles->addWidget(tile, at / 4, at % 4); // seven in a row would cut their intervals off
+        tiles->setColumnStretch(at % 4, 1);
         return tile;
     };
     m_agreement = add(0, u"Agreement, alpha"_s, u"Krippendorff's alpha over a, b and tie: 1 is full agreement, 0 is chance"_s);
@@ -266,11 +268,7 @@ void QualityPanel::show(desk::QualityReport report) {
     m_longer->setEstimate(estimateOf(r.longer, u"all people"_s));
     m_gold->setEstimate(estimateOf(r.gold, u"gold pairs"_s));
     const bool nothing = r.votes + r.skips + r.flags == 0;
-    m_figures->setCurrentIndex(first || nothing ? 0 : 1);
-    if (first) // until the first figures are there
-        m_empty->hide();
-    else
-        m_empty->setVisible(nothing);
+    m_figures->setCurrentIndex(first ? 2 : nothing ? 0 : 1);
     QStringList strata;
     for (const auto& [name, votes] : r.strata)
         strata.append(u"%1 %2"_s.arg(qstr(name), formatCount(votes)));
