@@ -14,8 +14,12 @@ CREATE INDEX package_pairs_by_comparison ON package_pairs(comparison_id);
 CREATE INDEX package_returns_by_package ON package_returns(package_id);
 CREATE INDEX packages_by_person ON packages(annotator_id);
 CREATE INDEX presentations_by_comparison ON presentations(comparison_id);
+CREATE INDEX presentations_by_person ON presentations(annotator_id, task_id, id);
+CREATE INDEX presentations_of_gold ON presentations(task_id, comparison_id) WHERE stratum = 'gold';
 CREATE INDEX prompts_by_batch ON prompts(import_batch_id) WHERE import_batch_id IS NOT NULL;
 CREATE INDEX prompts_by_split ON prompts(split, id);
+CREATE INDEX scorers_by_model ON scorers(purpose, model_hash);
+CREATE INDEX scorers_by_run ON scorers(run_id);
 CREATE TABLE annotators (
     id         INTEGER PRIMARY KEY,
     uuid       TEXT NOT NULL UNIQUE,
@@ -25,6 +29,12 @@ CREATE TABLE annotators (
     created_ms INTEGER NOT NULL,
     UNIQUE (kind, name)
 ) STRICT;
+CREATE TABLE candidate_scores (
+    scorer_id    INTEGER NOT NULL REFERENCES scorers(id),
+    candidate_id INTEGER NOT NULL REFERENCES candidates(id),
+    score        REAL NOT NULL,
+    PRIMARY KEY (scorer_id, candidate_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE candidates (
     id              INTEGER PRIMARY KEY,
     uuid            TEXT NOT NULL UNIQUE,
@@ -155,6 +165,15 @@ CREATE TABLE exposures (
     time_ms      INTEGER NOT NULL,
     PRIMARY KEY (annotator_id, candidate_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE gold (
+    task_id       INTEGER NOT NULL REFERENCES tasks(id),
+    comparison_id INTEGER NOT NULL REFERENCES comparisons(id),
+    winner        TEXT NOT NULL CHECK (winner IN ('a', 'b', 'tie')),
+    source        TEXT NOT NULL CHECK (source IN ('hand', 'adjudicated', 'unanimous')),
+    annotator_id  INTEGER REFERENCES annotators(id), -- who decided it, and so never meets it
+    created_ms    INTEGER NOT NULL,
+    PRIMARY KEY (task_id, comparison_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE guidelines (
     task_id    INTEGER NOT NULL REFERENCES tasks(id),
     version    INTEGER NOT NULL CHECK (version >= 1),
@@ -232,6 +251,19 @@ CREATE TABLE judgements (
     CHECK (strength IS NULL OR winner IN ('a', 'b')),
     CHECK ((kind IN ('undo', 'redo', 'revert')) = (target_id IS NOT NULL)),
     CHECK ((kind = 'skip') = (skip_reason IS NOT NULL))
+) STRICT;
+CREATE TABLE label_checks (
+    id           INTEGER PRIMARY KEY,
+    uuid         TEXT NOT NULL UNIQUE,
+    task_id      INTEGER NOT NULL REFERENCES tasks(id),
+    dataset_sha  TEXT NOT NULL,
+    folds        INTEGER NOT NULL CHECK (folds >= 2),
+    request      TEXT NOT NULL,
+    runs         TEXT NOT NULL, -- names of the training runs, one a fold
+    score_run    TEXT NOT NULL DEFAULT '',
+    state        TEXT NOT NULL CHECK (state IN ('training', 'scoring', 'finished', 'failed')),
+    reason       TEXT NOT NULL DEFAULT '',
+    created_ms   INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE merged_presentations (
     presentation_id INTEGER PRIMARY KEY REFERENCES presentations(id),
@@ -338,6 +370,23 @@ CREATE TABLE runs (
     started_ms      INTEGER NOT NULL DEFAULT 0,
     ended_ms        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE scorers (
+    id         INTEGER PRIMARY KEY,
+    purpose    TEXT NOT NULL CHECK (purpose IN ('queue', 'doctor')),
+    model_hash TEXT NOT NULL,
+    model_name TEXT NOT NULL,
+    run_id     INTEGER NOT NULL REFERENCES runs(id), -- the newest job that brought scores of it
+    active     INTEGER NOT NULL CHECK (active IN (0, 1)),
+    created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE second_looks (
+    task_id        INTEGER NOT NULL REFERENCES tasks(id),
+    comparison_id  INTEGER NOT NULL REFERENCES comparisons(id),
+    after_event_id INTEGER NOT NULL,
+    reason         TEXT NOT NULL,
+    created_ms     INTEGER NOT NULL,
+    PRIMARY KEY (task_id, comparison_id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE sessions (
     id           INTEGER PRIMARY KEY,
     uuid         TEXT NOT NULL UNIQUE,

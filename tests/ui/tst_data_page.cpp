@@ -251,7 +251,7 @@ private Q_SLOTS:
         QTRY_VERIFY(quality->findChild<EmptyState*>(u"quality_empty"_s)->actionButton()->isVisible());
         QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
         QTest::keyClick(quality->findChild<EmptyState*>(u"quality_empty"_s)->actionButton(), Qt::Key_Space);
-        QTRY_VERIFY(shown.window->page(u"label"_s)->isVisible());
+        QTRY_VERIFY(shown.window->page(u"label"_s) && shown.window->page(u"label"_s)->isVisible());
     }
 
     /// Two people who differ on every pair; verdicts by keys alone.
