@@ -8,11 +8,12 @@
 #include <QLineEdit>
 #include <QPushButton>
 
+#include "core/desk/store/erase.h"
 #include "ui/data/adjudication_panel.h"
 #include "ui/data/detail_panel.h"
-#include "ui/data/quality_panel.h"
 #include "ui/data/paged_table.h"
 #include "ui/data/pictures.h"
+#include "ui/data/quality_panel.h"
 #include "ui/data/sources.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_view.h"
@@ -224,7 +225,9 @@ void DataPage::showVote(Id id) {
     struct Answer {
         std::optional<desk::HistoryRow> row;
         std::optional<desk::LabelItem> item;
+        QString guideline; ///< that the vote was given under
     };
+    m_vote = id;
     PagedModel* model = table(Votes)->model();
     const int at = model->rowOf(id);
     m_context.ask(
@@ -240,12 +243,15 @@ void DataPage::showVote(Id id) {
                 for (const desk::HistoryRow& row : *rows)
                     if (row.event == id)
                         out.row = row;
-            if (out.row)
+            if (out.row) {
                 if (auto item = p.pairItem(out.row->comparison))
                     out.item = std::move(*item);
+                if (auto text = p.guideline(out.row->task, out.row->guidelineVersion))
+                    out.guideline = qstr(*text);
+            }
             return out;
         },
-        [this](Answer answer) {
+        [this, id](Answer answer) {
             DetailPanel* d = detail(Votes);
             if (!answer.row)
                 return d->clear();
@@ -257,12 +263,21 @@ void DataPage::showVote(Id id) {
             d->fact(u"Counts"_s, row.isCurrent ? u"yes"_s : u"no: undone or replaced"_s);
             d->fact(u"Guideline"_s, u"v%1"_s.arg(row.guidelineVersion));
             d->fact(u"Event"_s, qstr(row.uuid), true);
+            if (m_guidelines)
+                d->text(u"Guideline v%1, which this vote was given under"_s.arg(row.guidelineVersion),
+                        answer.guideline.isEmpty() ? u"(empty)"_s : answer.guideline, 14);
             if (answer.item) {
                 d->text(u"Prompt"_s, qstr(answer.item->prompt.content), 5);
                 const bool said = row.kind == desk::EventKind::Vote;
                 showTwo(d, *answer.item, said ? std::optional(row.winner) : std::nullopt, false);
             }
-            d->end();
+            auto* guideline = new LinkButton(m_guidelines ? u"Hide the guideline"_s : u"Guideline v%1"_s.arg(row.guidelineVersion));
+            guideline->setToolTip(u"The text this vote was given under, whatever it says now (F4)"_s);
+            connect(guideline, &QPushButton::clicked, this, [this, id] {
+                m_guidelines = !m_guidelines;
+                showVote(id);
+            });
+            d->end({guideline});
         });
 }
 
@@ -270,6 +285,7 @@ void DataPage::showDataset(Id id) {
     struct Answer {
         std::optional<desk::DatasetInfo> info;
         Result<desk::DatasetDrift> drift = desk::DatasetDrift();
+        int erased = 0; ///< times something was erased from it
         QStringList runs;
         QString problem;
     };
@@ -288,6 +304,9 @@ void DataPage::showDataset(Id id) {
             if (!out.info)
                 return out;
             out.drift = p.datasetDrift(id);
+            if (const auto stones = desk::tombstones(p))
+                for (const desk::Tombstone& stone : *stones)
+                    out.erased += static_cast<int>(std::count(stone.datasets.begin(), stone.datasets.end(), out.info->name));
             desk::Page page;
             page.limit = 500;
             if (auto runs = p.runs(page))
@@ -321,6 +340,9 @@ void DataPage::showDataset(Id id) {
             d->fact(u"Flagged"_s, formatCount(n.flagged) + u" (left out)"_s);
             d->fact(u"Sealed test"_s, formatCount(n.sealedTest) + u" (kept out)"_s);
             d->fact(u"Used by"_s, answer.runs.isEmpty() ? u"no run yet"_s : answer.runs.join(u", "_s));
+            if (answer.erased)
+                d->note(u"Something was erased from it after it was frozen: it is no longer what its hash says, and runs on it cannot be repeated "
+                        u"exactly."_s);
             if (answer.drift && (answer.drift->newer || answer.drift->changed))
                 d->note(u"%1 newer votes and %2 changed ones are not in it."_s.arg(formatCount(answer.drift->newer),
                                                                                 formatCount(answer.drift->changed)));

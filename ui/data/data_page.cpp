@@ -12,6 +12,7 @@
 #include <QHBoxLayout>
 #include <QLineEdit>
 #include <QPlainTextEdit>
+#include <QShortcut>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTabBar>
@@ -25,6 +26,7 @@
 #include "ui/data/paged_table.h"
 #include "ui/data/quality_panel.h"
 #include "ui/data/sources.h"
+#include "ui/shell/annotator.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/tiles.h"
@@ -219,6 +221,20 @@ void DataPage::build(const Preferences* preferences) {
     m_root->addWidget(m_empty);
     m_root->setCurrentIndex(0);
 
+    auto* guideline = new QShortcut(QKeySequence(Qt::Key_F4), this);
+    guideline->setContext(Qt::WidgetWithChildrenShortcut);
+    connect(guideline, &QShortcut::activated, this, [this] {
+        if (tab() != Votes)
+            return;
+        m_guidelines = !m_guidelines;
+        showVote(m_vote);
+    });
+    if (annotatorMode(m_context)) { // of an annotator only the own votes
+        for (int i = 0; i < m_tabs->count(); ++i)
+            m_tabs->setTabVisible(i, i == Votes);
+        m_tabs->setCurrentIndex(Votes);
+        m_stack->setCurrentIndex(Votes);
+    }
     connect(m_tabs, &QTabBar::currentChanged, this, [this](int index) {
         m_stack->setCurrentIndex(index);
         if (m_started && m_sides[static_cast<size_t>(index)]->stale)
@@ -276,6 +292,8 @@ void DataPage::refreshEmpty() {
 }
 
 void DataPage::openArgument(const QString& argument) {
+    if (annotatorMode(m_context))
+        return;
     if (argument.startsWith(u"import:")) {
         const QString path = argument.mid(7);
         if (path.isEmpty())

@@ -89,6 +89,8 @@ private:
     ImageLoader m_loader;
     bool m_started = false;
     int m_shown = 0; ///< what the Prompts panel shows: an answer that comes after it was asked for something else is dropped
+    bool m_guidelines = false; ///< votes show the guideline they were given under
+    desk::Id m_vote = 0;       ///< on screen
 };
 
 } // namespace pl::ui

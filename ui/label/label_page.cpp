@@ -20,6 +20,7 @@
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
 #include "ui/label/turns.h"
+#include "ui/shell/annotator.h"
 #include "ui/shell/preferences.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_loader.h"
@@ -181,7 +182,11 @@ void LabelPage::build() {
     connect(m_states, &LabelStates::importRequested, this, [this] { m_context.navigate(page::kData, u"import:"_s); });
     connect(m_states, &LabelStates::folderRequested, this, [this] { m_context.navigate(page::kModels, u"add:"_s); });
     connect(m_states, &LabelStates::generateRequested, this, [this] { m_context.navigate(page::kGenerate); });
-    connect(m_states, &LabelStates::trainRequested, this, [this] { m_context.navigate(page::kTrain); });
+    connect(m_states, &LabelStates::trainRequested, this, [this] {
+        m_context.navigate(annotatorMode(m_context) ? page::kSettings : page::kTrain);
+    });
+    if (annotatorMode(m_context))
+        m_states->setAnnotator();
     connect(m_states, &LabelStates::repeatRequested, this, &LabelPage::repeat);
     connect(m_states, &LabelStates::testRequested, this, &LabelPage::openTestPairs);
     m_sheet = new KeySheet(this);

@@ -189,10 +189,10 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     done->addWidget(m_doneText);
     auto* doneButtons = new QHBoxLayout;
     setNoMargins(doneButtons, Size::GapS);
-    auto* train = new FilledButton(u"Train on these votes"_s);
+    m_train = new FilledButton(u"Train on these votes"_s);
     m_more = new QuietButton(QString());
     auto* again = new LinkButton(u"Label repeats"_s);
-    doneButtons->addWidget(train);
+    doneButtons->addWidget(m_train);
     doneButtons->addWidget(m_more);
     doneButtons->addWidget(again);
     doneButtons->addStretch(1);
@@ -207,7 +207,7 @@ LabelStates::LabelStates(QWidget* parent) : QStackedWidget(parent) {
     done->addLayout(sealedRow);
     done->addStretch(2);
     addWidget(m_done);
-    connect(train, &QPushButton::clicked, this, &LabelStates::trainRequested);
+    connect(m_train, &QPushButton::clicked, this, &LabelStates::trainRequested);
     connect(m_more, &QPushButton::clicked, this, &LabelStates::generateRequested);
     connect(again, &QPushButton::clicked, this, &LabelStates::repeatRequested);
     connect(m_test, &QPushButton::clicked, this, &LabelStates::testRequested);
@@ -222,6 +222,11 @@ void LabelStates::setImages(bool images) {
     m_doneText->setText(u"Left chosen far from 50 % means the side, not the %1, decides. Self-consistency counts hidden repeats with "
                         u"the same verdict."_s.arg(images ? u"image"_s : u"answer"_s));
     m_more->setText(images ? u"Draw more pairs"_s : u"Write more pairs"_s);
+}
+
+void LabelStates::setAnnotator() {
+    m_train->setText(u"Give the package back"_s);
+    m_more->hide();
 }
 
 void LabelStates::showLoading() {

@@ -65,6 +65,8 @@ public:
     void showDone(const SessionFigures& figures);
     /// What the project's model makes: the words follow.
     void setImages(bool images);
+    /// In the project of a package: the votes are given back, nothing is trained or written.
+    void setAnnotator();
     void setBusy(const QString& text);
     void setProblem(const QString& text);
 
@@ -79,7 +81,7 @@ Q_SIGNALS:
 
 private:
     QWidget *m_empty, *m_dry, *m_done, *m_loading;
-    FilledButton* m_write;
+    FilledButton *m_write, *m_train;
     QuietButton* m_more;
     InlineMessage* m_message;
     TextLabel *m_emptyText, *m_dryText, *m_doneText, *m_sealed;

@@ -21,6 +21,8 @@
 #include "core/desk/queue/queue_mix.h"
 #include "ui/label/vote_draft.h"
 #include "ui/settings/keys_card.h"
+#include "ui/settings/people_card.h"
+#include "ui/shell/annotator.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/basics.h"
 #include "ui/widgets/tiles.h"
@@ -97,8 +99,14 @@ SettingsPage::SettingsPage(Context& context, Preferences& preferences)
     m_message = new InlineMessage;
     head->addWidget(m_message, 1);
     column->addLayout(head);
+    const bool annotator = annotatorMode(m_context);
+    if (annotator)
+        column->addWidget(m_package = new PackageCard(m_context));
     column->addWidget(appearance());
     column->addWidget(m_taskCard = task());
+    m_taskCard->setVisible(!annotator); // it is the manager's
+    if (!annotator)
+        column->addWidget(m_people = new PeopleCard(m_context));
     m_keys = new KeysCard(m_preferences);
     connect(m_keys, &KeysCard::keysChanged, this, [this] {
         nameScales();
@@ -106,9 +114,14 @@ SettingsPage::SettingsPage(Context& context, Preferences& preferences)
     });
     column->addWidget(m_keys);
     nameScales();
-    column->addWidget(orders());
+    QWidget* ordersCard = orders();
+    column->addWidget(ordersCard);
+    ordersCard->setVisible(!annotator);
+    if (!annotator)
+        column->addWidget(new EraseCard(m_context));
     column->addWidget(folders());
     column->addWidget(m_pluginCard = plugins());
+    m_pluginCard->setVisible(!annotator);
     column->addStretch(1);
     m_scroll->setWidget(holder);
     loadTask();
@@ -125,16 +138,24 @@ void SettingsPage::activated() {
         m_theme->setCurrent(static_cast<int>(m_preferences.theme()));
     }
     loadOrder();
+    if (m_people)
+        m_people->refresh();
+    if (m_package)
+        m_package->refresh();
     m_theme->setFocus();
 }
 
 void SettingsPage::openArgument(const QString& argument) {
-    if (QWidget* card = argument == u"task" ? m_taskCard : argument == u"plugins" ? m_pluginCard
+    if (argument.startsWith(u"merge:") && m_people) {
+        m_people->merge({argument.mid(6)});
+        return openArgument(u"people"_s);
+    }
+    if (QWidget* card = argument == u"task" ? m_taskCard : argument == u"people" ? m_people : argument == u"plugins" ? m_pluginCard
                         : argument == u"keys"  ? m_keys
                                                : nullptr) {
         m_scroll->widget()->adjustSize();
         m_scroll->ensureWidgetVisible(card, 0, px(Size::GapL));
-        if (argument == u"task")
+        if (argument == u"task" && m_taskCard->isVisibleTo(this))
             m_question->setFocus();
     }
 }

@@ -16,10 +16,14 @@ class QVBoxLayout;
 
 namespace pl::ui {
 
+class EraseCard;
 class KeysCard;
+class PackageCard;
+class PeopleCard;
 class SegmentedControl;
 
-/// Settings: appearance, the task, keys, pairs kept ready, folders, plugins. Argument: "task", "keys" or "plugins" scrolls there.
+/// Settings: appearance, the task, people, keys, pairs kept ready, erasing, folders, plugins. Argument: "task", "people", "keys" or
+/// "plugins" scrolls there, "merge:FILE" merges a return. In an annotator's project the package, appearance and keys.
 PageFactory settingsPage(Preferences& preferences);
 
 class SettingsPage : public Page {
@@ -29,6 +33,8 @@ public:
     void activated() override;
     void openArgument(const QString& argument) override;
     QString messageText() const;
+    PeopleCard* people() const { return m_people; }
+    PackageCard* package() const { return m_package; }
 
 Q_SIGNALS:
     void taskSaved();
@@ -61,6 +67,8 @@ private:
     QWidget* m_mixRow;
     TextLabel *m_guidelineVersion, *m_scaleKeys;
     KeysCard* m_keys;
+    PeopleCard* m_people = nullptr;   ///< none in an annotator's project
+    PackageCard* m_package = nullptr; ///< only there
     QSpinBox* m_quota;
     QCheckBox* m_reveal;
     QPushButton* m_save;

@@ -17,6 +17,8 @@
 #include <QVBoxLayout>
 
 #include "core/desk/stats/summary.h"
+#include "core/desk/store/packages.h"
+#include "ui/shell/annotator.h"
 #include "ui/shell/chrome.h"
 #include "ui/shell/image_import_sheet.h"
 #include "ui/shell/start_page.h"
@@ -30,6 +32,10 @@ using namespace Qt::StringLiterals;
 namespace {
 constexpr int kWideRailFrom = 1500;
 constexpr int kPromptsInPalette = 2000;
+
+bool shows(const Workspace* workspace, const PageFactory& page) {
+    return !workspace || !annotatorMode(const_cast<Workspace*>(workspace)->context()) || isAnnotatorPage(page.id);
+}
 } // namespace
 
 MainWindow::MainWindow(std::vector<PageFactory> pages, Preferences& preferences, QWidget* parent)
@@ -267,6 +273,10 @@ void MainWindow::setWorkspace(std::unique_ptr<Workspace> workspace) {
     connect(m_workspace.get(), &Workspace::measured, m_status, &StatusLine::setBytes);
     for (const desk::RunInfo& info : c.supervisor.runs())
         m_runStrip->setRun(info, {});
+    for (const PageFactory& page : m_pages)
+        if (auto* button = m_rail->findChild<QWidget*>(u"rail_"_s + page.id))
+            button->setVisible(shows(m_workspace.get(), page));
+    m_runStrip->setVisible(!annotatorMode(c) && !m_focusMode);
     m_root->setCurrentWidget(m_main);
     m_current = -1;
     showPage(0);
@@ -340,6 +350,10 @@ bool MainWindow::showPage(int index) {
     if (!m_workspace || index < 0 || index >= static_cast<int>(m_pages.size()))
         return false;
     const auto at = static_cast<size_t>(index);
+    if (!shows(m_workspace.get(), m_pages[at])) {
+        m_status->setMessage(State::Info, u"%1 is not in the project of a package"_s.arg(m_pages[at].title));
+        return false;
+    }
     if (mustWaitForImport()) {
         m_rail->setCurrent(m_before);
         return false;
@@ -372,7 +386,7 @@ bool MainWindow::showPage(int index) {
 void MainWindow::setFocusMode(bool on) {
     m_focusMode = on;
     for (QWidget* each : std::initializer_list<QWidget*>{m_header, m_rail, m_runStrip, m_status})
-        each->setVisible(!on);
+        each->setVisible(!on && !(each == m_runStrip && m_workspace && annotatorMode(m_workspace->context())));
     if (isVisible())
         setWindowState(on ? windowState() | Qt::WindowFullScreen : windowState() & ~Qt::WindowFullScreen);
 }
@@ -384,8 +398,12 @@ void MainWindow::openPalette() {
         return;
     QList<SearchItem> items;
     int number = 0;
+    const bool annotator = annotatorMode(m_workspace->context());
     for (const PageFactory& page : m_pages) {
         const bool settings = page.id == page::kSettings;
+        number += !settings && !shows(m_workspace.get(), page);
+        if (!shows(m_workspace.get(), page))
+            continue;
         items.append({u"page:"_s + page.id, page.title, {}, page.icon,
                       settings ? u"Ctrl+,"_s : u"Alt+%1"_s.arg(++number), u"Page"_s, {}});
     }
@@ -399,7 +417,8 @@ void MainWindow::openPalette() {
     command("larger", u"Larger text"_s, u"zoom_in"_s, u"Ctrl++"_s);
     command("smaller", u"Smaller text"_s, u"zoom_out"_s, u"Ctrl+-"_s);
     command("open", u"Open another project"_s, u"folder"_s);
-    command("import", u"Import a file"_s, u"import"_s);
+    if (!annotator)
+        command("import", u"Import a file"_s, u"import"_s);
     command("backup", u"Back up the project now"_s, u"save"_s);
     auto runs = m_workspace->context().supervisor.runs();
     std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.createdMs > b.createdMs; });
@@ -415,6 +434,8 @@ void MainWindow::openPalette() {
         }
     }
     m_palette->open(items);
+    if (annotator)
+        return; // prompts are shown in their pairs alone
     // Prompts come as soon as the store has read them.
     m_workspace->context().ask(
         this,
@@ -526,6 +547,23 @@ void MainWindow::openDrop(const Drop& drop) {
         return;
     }
     const bool open = m_workspace && m_root->currentWidget() == m_main;
+    if (drop.path.endsWith(QLatin1StringView(desk::kPackageSuffix))) {
+        request.kind = WorkspaceRequest::Kind::Package;
+        request.model = drop.path;
+        request.dir = freshProjectDir(QFileInfo(drop.path).completeBaseName());
+        openProject(request);
+        return;
+    }
+    if (drop.path.endsWith(QLatin1StringView(desk::kReturnSuffix)) || (open && annotatorMode(m_workspace->context()))) {
+        const bool merges = open && !annotatorMode(m_workspace->context());
+        if (merges)
+            goTo(page::kSettings.toString(), u"merge:"_s + drop.path);
+        else if (open)
+            m_status->setMessage(State::Warning, u"Nothing is imported into the project of a package"_s);
+        else
+            m_start->setProblem(u"A return is merged into the project that dealt the package: open that first"_s);
+        return;
+    }
     if (drop.kind == Drop::Kind::ImageFile) {
         const QString why = u"One image says too little: drop the folder it lies in, whose paths name prompts and checkpoints"_s;
         if (open)

@@ -11,6 +11,8 @@
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "core/desk/runs/scoring.h"
+#include "core/desk/store/packages.h"
+#include "ui/shell/annotator.h"
 #include "ui/widgets/tiles.h"
 
 namespace pl::ui {
@@ -33,6 +35,8 @@ Result<desk::Project> Workspace::prepare(const WorkspaceRequest& request) {
     options.program = "pairlab";
     if (request.kind == WorkspaceRequest::Kind::Open)
         return desk::Project::open(dir, options);
+    if (request.kind == WorkspaceRequest::Kind::Package)
+        return desk::openPackage(sstr(request.model), dir, options);
     PL_TRY(desk::Project project, desk::Project::create(dir, options));
     if (request.kind == WorkspaceRequest::Kind::Starter)
         PL_CHECK(desk::addStarter(project, request.starter));
@@ -91,7 +95,9 @@ Result<std::unique_ptr<Workspace>> Workspace::start(desk::Project project, const
         if (auto other = project.task(chosen.get<int64_t>()); other && !other->archived)
             task = *other;
     PL_TRY(Json person, project.setting("ui.person", nullptr));
-    const std::string name = person.is_string() && !person.get<std::string>().empty() ? person.get<std::string>()
+    PL_TRY(const auto order, desk::workOrder(project));
+    const std::string name = order                 ? order->personName
+                             : person.is_string() && !person.get<std::string>().empty() ? person.get<std::string>()
                              : request.personName.isEmpty()                          ? std::string("me")
                                                                                      : sstr(request.personName);
     PL_TRY(desk::Id annotator, project.annotator(desk::AnnotatorKind::Human, name));
@@ -117,6 +123,7 @@ Result<std::unique_ptr<Workspace>> Workspace::start(desk::Project project, const
     c.annotatorName = qstr(name);
     c.task = std::move(task);
     c.session = session;
+    setAnnotatorMode(self->m_signals, order.has_value());
     connect(&self->m_signals, &Signals::settingsChanged, self, &Workspace::reloadTask);
     self->m_store->setObserver([self](desk::Change change) {
         QMetaObject::invokeMethod(self, [self, change] { self->onChange(change); }, Qt::QueuedConnection);

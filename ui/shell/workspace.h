@@ -19,11 +19,11 @@ namespace pl::ui {
 
 /// How a project comes to be.
 struct WorkspaceRequest {
-    enum class Kind { Open, Starter, Model, Empty };
+    enum class Kind { Open, Starter, Model, Empty, Package };
     Kind kind = Kind::Open;
     QString dir;
     desk::Starter starter = desk::Starter::Text; ///< Kind::Starter: texts or images
-    QString model;      ///< Kind::Model: a Hugging Face folder, copied as "start"
+    QString model;      ///< Kind::Model: a Hugging Face folder, copied as "start"; Kind::Package: the package's file
     QString personName; ///< who labels
     desk::SupervisorOptions supervisor;
     desk::ProjectOptions project;
