@@ -37,6 +37,8 @@ constexpr int kColumn = 820;
 constexpr int kUsualMix[] = {20, 10, 5, 60, 5};
 static_assert(std::size(kUsualMix) == desk::kMixed);
 
+constexpr int kMixColumns = 3; ///< shares beside each other
+
 /// Rows of a name and a control.
 class Rows {
 public:
@@ -246,19 +248,22 @@ QWidget* SettingsPage::task() {
              u"two agree or most do; what reward models are unsure of (after pairlab-cli score); and, without a word, your own older ones with "
              u"the sides drawn anew and gold pairs, whose verdict is known. A share that has nothing goes to the others."_s);
     m_mixRow = new QWidget;
-    auto* mix = new QHBoxLayout(m_mixRow);
-    setNoMargins(mix, Size::GapM);
+    auto* mix = new QGridLayout(m_mixRow);
+    mix->setContentsMargins(0, 0, 0, 0);
+    mix->setHorizontalSpacing(px(Size::GapS));
+    mix->setVerticalSpacing(px(Size::GapS));
     for (size_t i = 0; i < desk::kMixed; ++i) {
         const QString words = QString::fromLatin1(desk::stratumWords(static_cast<desk::Stratum>(i)));
         m_mix[i] = new QSpinBox;
         m_mix[i]->setRange(0, 100);
         m_mix[i]->setSuffix(u" %"_s);
         m_mix[i]->setAccessibleName(u"Share of %1"_s.arg(words));
-        mix->addWidget(m_mix[i]);
-        mix->addWidget(new TextLabel(words, TextStyle::Caption, Tone::Second));
+        const int row = static_cast<int>(i) / kMixColumns, column = 2 * (static_cast<int>(i) % kMixColumns);
+        mix->addWidget(m_mix[i], row, column);
+        mix->addWidget(new TextLabel(words, TextStyle::Caption, Tone::Second), row, column + 1);
         connect(m_mix[i], &QSpinBox::valueChanged, this, &SettingsPage::refreshDirty);
     }
-    mix->addStretch(1);
+    mix->setColumnStretch(2 * kMixColumns, 1);
     rows.add({}, m_mixRow);
     connect(m_nextRule, &SegmentedControl::currentChanged, this, [this](int at) {
         m_mixRow->setEnabled(at == 1);
