@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ctest: label=slow processors=2 timeout=900
+// ctest: label=slow processors=1 timeout=900
 // Two minutes of labelling in the window with a training run beside it: no vote lost, no stall of the window, flat memory.
 // tests/benchmark/soak makes it longer (PAIRLAB_SOAK_MINUTES).
 #include <QScopeGuard>

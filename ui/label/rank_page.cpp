@@ -7,10 +7,10 @@
 #include <QVBoxLayout>
 
 #include "core/base/hash.h"
-#include "core/base/json.h"
 #include "core/desk/domain/questions.h"
 #include "ui/label/keys.h"
 #include "ui/label/rank_view.h"
+#include "ui/label/turns.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/text_pane.h"
 
@@ -23,7 +23,6 @@ namespace {
 
 constexpr size_t kPrefetch = 3;
 constexpr int kPromptLines = 3;
-constexpr int kPromptPadding = 3; ///< grid steps above and below the text
 
 QString ordinal(int n) {
     const int tens = n / 10 % 10, ones = n % 10;
@@ -68,17 +67,13 @@ QString orderWords(const RankOrder& order) {
 
 /// What is asked, the turns of a conversation one below the other.
 QString promptText(const std::string& content) {
-    if (!content.empty() && content.front() == '[')
-        if (auto json = parseJson(content, "prompt"); json && json->is_array() && !json->empty()) {
-            QStringList turns;
-            for (const Json& turn : *json) {
-                if (!turn.is_object() || !turn.contains("role") || !turn["role"].is_string() || !turn.contains("content") || !turn["content"].is_string())
-                    return qstr(content);
-                turns.append(qstr(turn["role"].get<std::string>()) + u": "_s + qstr(turn["content"].get<std::string>()));
-            }
-            return turns.join(u"\n\n"_s);
-        }
-    return qstr(content);
+    const QList<Turn> turns = turnsOf(content);
+    if (turns.size() == 1)
+        return turns[0].text;
+    QStringList lines;
+    for (const Turn& turn : turns)
+        lines.append(turn.role + u": "_s + turn.text);
+    return lines.join(u"\n\n"_s);
 }
 
 } // namespace
@@ -117,8 +112,16 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
     column->addWidget(m_banner);
     m_prompt = new TextPane;
     m_prompt->setFocusPolicy(Qt::NoFocus);
-    m_prompt->setFixedHeight(kPromptLines * lineHeight(TextStyle::Reading) + 2 * kPromptPadding * px(Size::Grid));
-    column->addWidget(m_prompt);
+    m_prompt->setFixedHeight(kPromptLines * lineHeight(TextStyle::Reading) + 2 * px(Size::Grid));
+    m_promptBox = new QFrame;
+    setLook(m_promptBox, "sunken");
+    auto* prompt = new QVBoxLayout(m_promptBox);
+    setGaps(prompt, Size::GapS, Size::Grid);
+    auto* promptWord = new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second);
+    promptWord->setContentsMargins(px(Size::GapS), 0, 0, 0);
+    prompt->addWidget(promptWord);
+    prompt->addWidget(m_prompt);
+    column->addWidget(m_promptBox);
     m_view = new RankView;
     connect(m_view, &RankView::painted, this, [this](const QString& id, qint64 ns) {
         if (id == QString::number(m_serial))
@@ -138,6 +141,7 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
         setFocus();
     });
     column->addWidget(m_strip);
+    connect(m_strip, &KeyStrip::allKeysRequested, this, [this] { handleKey(Qt::Key_Question, Qt::NoModifier); });
     m_stack->addWidget(m_setPage);
     m_empty = new EmptyState(u"label"_s, u"There are no sets to rank: a set is one prompt with three answers or more."_s,
                              u"Make sets of four from the answers"_s, u"Back to pairs"_s);
@@ -268,7 +272,7 @@ void RankPage::setMode(Mode mode) {
     }
     m_stack->setCurrentWidget(set ? m_setPage : static_cast<QWidget*>(m_empty));
     m_view->setVisible(mode == Mode::Set);
-    m_prompt->setVisible(mode == Mode::Set);
+    m_promptBox->setVisible(mode == Mode::Set);
     refresh();
 }
 
@@ -316,6 +320,10 @@ bool RankPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
         return Q_EMIT left(), true;
     if (m_mode != Mode::Set)
         return false;
+    if (key == Qt::Key_Question) { // what the strip has no room for
+        m_context.say(State::Info, u"Page Up and Page Down scroll every answer, a click places one, Ctrl+Shift+Z does again what was undone"_s);
+        return true;
+    }
     if (held == Qt::NoModifier && (key == Qt::Key_PageUp || key == Qt::Key_PageDown))
         return m_view->scrollPages(key == Qt::Key_PageDown ? 1 : -1), true;
     const bool letter = key >= Qt::Key_A && key < Qt::Key_A + m_order.places() && (held == Qt::NoModifier || held == Qt::ShiftModifier);

@@ -67,6 +67,7 @@ private:
     QStackedWidget* m_stack;
     QWidget* m_setPage;
     TextLabel *m_question, *m_left, *m_words;
+    QFrame* m_promptBox;
     TextPane* m_prompt;
     Banner* m_banner;
     RankView* m_view;

@@ -529,7 +529,11 @@ private:
 
     void askCeiling() {
         m_ctx.ask(
-            this, [](desk::Project& project) { return desk::summarize(project); },
+            this,
+            [](desk::Project& project) -> Result<desk::VoteSummary> { // lengths of answers, which take long to read, play no part
+                PL_TRY(const auto people, project.annotators());
+                return desk::summarize(project.currentVotes(), people, {});
+            },
             [this](Result<desk::VoteSummary> summary) {
                 std::optional<double> agreement;
                 if (summary && !rules::tooFew(summary->agreement.n))
