@@ -204,7 +204,8 @@ Id ItemHistory::current() const {
 
 Id resolveItem(Project::Impl& impl, const VoteKey& key) {
     ItemHistory history;
-    auto rows = impl.query("SELECT origin, id, kind, target_id, time_ms, uuid, flag FROM judgements WHERE comparison_id = ? "
+    // By the pair: by the index of persons everything this person did would be read.
+    auto rows = impl.query("SELECT origin, id, kind, target_id, time_ms, uuid, flag FROM judgements INDEXED BY judgements_by_comparison WHERE comparison_id = ? "
                            "AND annotator_id = ? AND task_id = ? AND occasion = ? ORDER BY id");
     rows.bind(key.comparison, key.annotator, key.task, key.occasion);
     while (rows.step()) {

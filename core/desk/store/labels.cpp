@@ -153,7 +153,7 @@ Result<Id> Project::Impl::appendEvent(const EventDraft& draft, std::string* uuid
     in.timeMs = now();
     {
         // Later than what is known of the item, whatever the clocks of other machines said: of several origins the newest counts.
-        auto known = query("SELECT coalesce(max(time_ms), 0) FROM judgements WHERE comparison_id = ? AND annotator_id = ? "
+        auto known = query("SELECT coalesce(max(time_ms), 0) FROM judgements INDEXED BY judgements_by_comparison WHERE comparison_id = ? AND annotator_id = ? "
                            "AND task_id = ? AND occasion = ?");
         known.bind(draft.comparison, draft.annotator, draft.task, draft.occasion).step();
         in.timeMs = std::max(in.timeMs, known.integer(0) + 1);
