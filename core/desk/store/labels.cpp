@@ -75,7 +75,7 @@ Result<Id> Project::Impl::presentIn(const Presentation& shown) {
     PL_TRY(const Task task, taskIn(shown.task));
     int64_t occasion = 0;
     if (shown.repeat) {
-        auto row = query("SELECT coalesce(max(occasion), 0) + 1 FROM presentations "
+        auto row = query("SELECT coalesce(max(occasion), 0) + 1 FROM presentations INDEXED BY presentations_by_comparison "
                          "WHERE comparison_id = ? AND annotator_id = ? AND task_id = ?");
         row.bind(shown.comparison, shown.annotator, shown.task).step();
         occasion = row.integer(0);
