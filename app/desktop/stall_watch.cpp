@@ -22,6 +22,17 @@ qint64 waitedNs() {
     return text && std::sscanf(text->c_str(), "%lld %lld", &ran, &waited) == 2 ? waited : 0;
 }
 
+/// Nanoseconds the host gave to others while a processor of this machine wanted to run, of all of them together; counted in hundredths of
+/// a second.
+qint64 stolenNs() {
+    const auto text = os::readFile("/proc/stat");
+    long long user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
+    return text && std::sscanf(text->c_str(), "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system, &idle, &iowait, &irq, &softirq,
+                               &steal) == 8
+               ? steal * 10'000'000
+               : 0;
+}
+
 long long residentKb() {
     const auto text = os::readFile("/proc/self/statm");
     long long all = 0, resident = 0;
@@ -43,6 +54,7 @@ void StallWatch::start() {
         return;
     m_began = m_last = m_printed = monotonicNs();
     m_waited = waitedNs();
+    m_stolen = stolenNs();
     m_timer->start();
 }
 
@@ -51,11 +63,12 @@ StallWatch::~StallWatch() { print(); }
 void StallWatch::stop() { m_timer->stop(); }
 
 void StallWatch::beat() {
-    const qint64 now = monotonicNs(), waited = waitedNs();
+    const qint64 now = monotonicNs(), waited = waitedNs(), stolen = stolenNs();
     const qint64 missing = now - m_last - kBeatMs * qint64{1'000'000};
-    const qint64 kept = missing - (waited - m_waited);
+    const qint64 kept = missing - (waited - m_waited) - (stolen - m_stolen);
     m_last = now;
     m_waited = waited;
+    m_stolen = stolen;
     m_worst = std::max(m_worst, kept);
     m_worstWithWaiting = std::max(m_worstWithWaiting, missing);
     if (kept >= kStallNs) {

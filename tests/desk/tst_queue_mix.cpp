@@ -4,33 +4,12 @@
 
 #include "core/base/hash.h"
 #include "core/desk/queue/queue_mix.h"
-#include "tests/desk/desk_fixture.h"
+#include "tests/desk/queue_fixture.h"
 
 using namespace fixture;
 
 class TestQueueMix : public QObject {
     Q_OBJECT
-
-    static Project::NextOptions options(Desk& desk, Id person, size_t limit = 1) {
-        Project::NextOptions o;
-        o.task = desk.task;
-        o.annotator = person;
-        o.rule = QueueRule::Mixed;
-        o.limit = limit;
-        return o;
-    }
-    static void setMix(Desk& desk, const Json& mix) {
-        Task task = must(desk.project->task(desk.task));
-        task.queueMix = mix;
-        must(desk.project->updateTask(task));
-    }
-    static void judge(Desk& desk, const LabelItem& item, Winner winner) {
-        JudgementInput input;
-        input.winner = winner;
-        if (winner == Winner::Tie)
-            input.tieKind = TieKind::Unspecified;
-        must(desk.project->presentAndJudge(item.presentation, input));
-    }
 
 private Q_SLOTS:
     void moreOpinionsAreWantedUntilMostAgree() {
@@ -80,9 +59,9 @@ private Q_SLOTS:
 
     void withoutAMixPairsComeInOrder() {
         Desk desk(6);
-        auto plain = options(desk, desk.ada, 6);
+        auto plain = mixedOptions(desk, desk.ada, 6);
         plain.rule = QueueRule::Fifo;
-        const auto fifo = must(desk.project->next(plain)), mixed = must(desk.project->next(options(desk, desk.ada, 6)));
+        const auto fifo = must(desk.project->next(plain)), mixed = must(desk.project->next(mixedOptions(desk, desk.ada, 6)));
         QCOMPARE(mixed.size(), fifo.size());
         for (size_t i = 0; i < fifo.size(); ++i) {
             QCOMPARE(mixed[i].comparison.id, fifo[i].comparison.id);
@@ -96,13 +75,13 @@ private Q_SLOTS:
         const Id bea = must(desk.project->annotator(AnnotatorKind::Human, "Bea"));
         const Id rule = must(desk.project->annotator(AnnotatorKind::Rule, "concise"));
         for (int i = 0; i < 120; ++i) // Bea first: everything is fresh, then her own repeats
-            judge(desk, must(desk.project->next(options(desk, bea)))[0], Winner::A);
+            judge(desk, must(desk.project->next(mixedOptions(desk, bea)))[0], Winner::A);
         for (int i = 0; i < 20; ++i) // a rule's vote is nobody's opinion
-            judge(desk, must(desk.project->next(options(desk, rule)))[0], Winner::A);
+            judge(desk, must(desk.project->next(mixedOptions(desk, rule)))[0], Winner::A);
         std::map<std::string, int> seen;
         std::set<Id> fresh;
         for (int i = 0; i < 200; ++i) {
-            const auto items = must(desk.project->next(options(desk, desk.ada)));
+            const auto items = must(desk.project->next(mixedOptions(desk, desk.ada)));
             QCOMPARE(items.size(), size_t{1});
             const auto& shown = items[0].presentation;
             ++seen[shown.stratum];
@@ -126,7 +105,7 @@ private Q_SLOTS:
                 QVERIFY(i > 50);
             }
             // The same question twice has the same answer: nothing was drawn from a clock.
-            QCOMPARE(must(desk.project->next(options(desk, desk.ada)))[0].comparison.id, items[0].comparison.id);
+            QCOMPARE(must(desk.project->next(mixedOptions(desk, desk.ada)))[0].comparison.id, items[0].comparison.id);
             judge(desk, items[0], i % 3 ? Winner::A : Winner::B);
         }
         QVERIFY2(std::abs(seen["second"] - 42) < 22, qPrintable(QString::number(seen["second"]))); // 20 to 22 % of 200, 3.5 sd
@@ -148,26 +127,26 @@ private Q_SLOTS:
         for (const char* name : {"Bea", "Cem", "Dan"})
             people.push_back(must(desk.project->annotator(AnnotatorKind::Human, name)));
         std::set<Id> split;
-        for (const auto& item : must(desk.project->next(options(desk, people[0], 100))))
+        for (const auto& item : must(desk.project->next(mixedOptions(desk, people[0], 100))))
             judge(desk, item, Winner::A);
-        for (const auto& item : must(desk.project->next(options(desk, people[1], 100)))) {
+        for (const auto& item : must(desk.project->next(mixedOptions(desk, people[1], 100)))) {
             const bool differ = item.comparison.id % 3 == 0;
             if (differ)
                 split.insert(item.comparison.id);
             judge(desk, item, differ ? Winner::B : Winner::A);
         }
         QVERIFY(!split.empty());
-        const auto third = must(desk.project->next(options(desk, people[2], 100)));
+        const auto third = must(desk.project->next(mixedOptions(desk, people[2], 100)));
         QCOMPARE(third.size(), split.size());
         for (const auto& item : third) {
             QVERIFY(split.count(item.comparison.id));
             judge(desk, item, Winner::B);
         }
-        QVERIFY(must(desk.project->next(options(desk, people[3], 100))).empty()); // two of three agree
+        QVERIFY(must(desk.project->next(mixedOptions(desk, people[3], 100))).empty()); // two of three agree
 
         // A vote taken back opens the pair again, for those who have not judged it.
         must(desk.project->undo(desk.task, people[2]));
-        QCOMPARE(must(desk.project->next(options(desk, people[3], 100))).size(), size_t{1});
+        QCOMPARE(must(desk.project->next(mixedOptions(desk, people[3], 100))).size(), size_t{1});
     }
 
     void oneBatchHoldsEveryPairOnce() {
@@ -175,10 +154,10 @@ private Q_SLOTS:
         setMix(desk, {{"random", 50}, {"second", 30}, {"repeat", 20}});
         const Id bea = must(desk.project->annotator(AnnotatorKind::Human, "Bea"));
         for (int i = 0; i < 40; ++i)
-            judge(desk, must(desk.project->next(options(desk, bea)))[0], Winner::A);
+            judge(desk, must(desk.project->next(mixedOptions(desk, bea)))[0], Winner::A);
         for (int i = 0; i < 60; ++i)
-            judge(desk, must(desk.project->next(options(desk, desk.ada)))[0], Winner::A);
-        const auto items = must(desk.project->next(options(desk, desk.ada, 200)));
+            judge(desk, must(desk.project->next(mixedOptions(desk, desk.ada)))[0], Winner::A);
+        const auto items = must(desk.project->next(mixedOptions(desk, desk.ada, 200)));
         std::set<Id> once;
         for (const auto& item : items)
             QVERIFY(once.insert(item.comparison.id).second);

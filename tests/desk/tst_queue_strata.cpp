@@ -12,7 +12,7 @@
 #include "core/desk/store/adjudication.h"
 #include "core/desk/store/gold.h"
 #include "core/desk/store/scores.h"
-#include "tests/desk/desk_fixture.h"
+#include "tests/desk/queue_fixture.h"
 
 using namespace fixture;
 
@@ -39,26 +39,6 @@ class TestQueueStrata : public QObject {
             must(desk.project->addCandidates({a, b}));
         }
         must(desk.project->makePairs({}));
-    }
-    static Project::NextOptions options(Desk& desk, Id person, size_t limit = 1) {
-        Project::NextOptions o;
-        o.task = desk.task;
-        o.annotator = person;
-        o.rule = QueueRule::Mixed;
-        o.limit = limit;
-        return o;
-    }
-    static void setMix(Desk& desk, const Json& mix) {
-        Task task = must(desk.project->task(desk.task));
-        task.queueMix = mix;
-        must(desk.project->updateTask(task));
-    }
-    static void judge(Desk& desk, const LabelItem& item, Winner winner) {
-        JudgementInput input;
-        input.winner = winner;
-        if (winner == Winner::Tie)
-            input.tieKind = TieKind::Unspecified;
-        must(desk.project->presentAndJudge(item.presentation, input));
     }
     static Id scoreRun(Desk& desk, const Json& parameters = Json::object()) {
         RunRow run;
@@ -165,7 +145,7 @@ private Q_SLOTS:
         fill(desk, 300);
         setMix(desk, {{"uncertain", 50}, {"random", 50}});
         // Without scores everything is drawn at random.
-        for (const auto& item : must(desk.project->next(options(desk, desk.ada, 50))))
+        for (const auto& item : must(desk.project->next(mixedOptions(desk, desk.ada, 50))))
             QCOMPARE(item.presentation.stratum, std::string("random"));
         score(desk, scoreRun(desk), 1, "judge", [](size_t i) { return i % 2 ? 0.01 * static_cast<double>(i) : -0.01 * static_cast<double>(i); });
         QCOMPARE(must(queueScorers(*desk.project)).pairs, int64_t{300});
@@ -175,7 +155,7 @@ private Q_SLOTS:
         std::map<std::string, std::vector<size_t>> ranks;
         std::set<Id> random, uncertain;
         for (int i = 0; i < 120; ++i) {
-            const auto item = must(desk.project->next(options(desk, desk.ada)))[0];
+            const auto item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
             QVERIFY(item.presentation.propensity > 0 && item.presentation.propensity < 1);
             QCOMPARE(item.presentation.rule == QueueRule::Random, item.presentation.stratum == "random");
             ranks[item.presentation.stratum].push_back(rank.at(item.comparison.id));
@@ -199,12 +179,12 @@ private Q_SLOTS:
         // When the random draw's own pairs are used up and nothing is uncertain, the others come, and measure no model.
         std::map<std::string, int> left;
         for (int i = 0; i < 181; ++i) {
-            const auto items = must(desk.project->next(options(desk, desk.ada)));
+            const auto items = must(desk.project->next(mixedOptions(desk, desk.ada)));
             QCOMPARE(items.size(), size_t{1});
             ++left[items[0].presentation.stratum];
             judge(desk, items[0], Winner::B);
         }
-        QVERIFY(must(desk.project->next(options(desk, desk.ada))).empty());
+        QVERIFY(must(desk.project->next(mixedOptions(desk, desk.ada))).empty());
         QVERIFY(!left.count("rest")); // everything was scored
     }
 
@@ -221,7 +201,7 @@ private Q_SLOTS:
         for (const auto& pair : pairs(desk))
             rank.emplace(pair.id, rank.size());
         for (int i = 0; i < 4; ++i) {
-            const auto item = must(desk.project->next(options(desk, desk.ada)))[0];
+            const auto item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
             QCOMPARE(item.presentation.stratum, std::string("uncertain"));
             judge(desk, item, Winner::A);
         }
@@ -268,7 +248,7 @@ private Q_SLOTS:
             must(setGold(*desk.project, desk.task, all[i].id, Winner::A, GoldSource::Hand, i < 3 ? desk.ada : 0));
         std::map<Id, int> met;
         for (int i = 0; i < 100; ++i) {
-            const auto item = must(desk.project->next(options(desk, desk.ada)))[0];
+            const auto item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
             QCOMPARE(item.presentation.stratum == "gold", item.comparison.id <= all[9].id);
             if (item.presentation.stratum == "gold")
                 ++met[item.comparison.id];
@@ -283,7 +263,7 @@ private Q_SLOTS:
         // Bea meets all ten.
         int beas = 0;
         for (int i = 0; i < 60; ++i) {
-            const auto items = must(desk.project->next(options(desk, bea)));
+            const auto items = must(desk.project->next(mixedOptions(desk, bea)));
             if (items.empty())
                 break;
             beas += items[0].presentation.stratum == "gold";
@@ -315,7 +295,7 @@ private Q_SLOTS:
         setMix(desk, {{"random", 1}});
         std::vector<std::string> shown;
         for (int i = 0; i < 30; ++i) {
-            const auto item = must(desk.project->next(options(desk, desk.ada)))[0];
+            const auto item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
             shown.push_back(item.prompt.content.substr(0, 80));
             judge(desk, item, Winner::A);
         }
@@ -326,7 +306,7 @@ private Q_SLOTS:
         const Id bea = must(desk.project->annotator(AnnotatorKind::Human, "Bea"));
         setMix(desk, {{"second", 1}});
         std::set<std::string> batch;
-        for (const auto& item : must(desk.project->next(options(desk, bea, 6))))
+        for (const auto& item : must(desk.project->next(mixedOptions(desk, bea, 6))))
             batch.insert(item.prompt.content.substr(0, 80));
         QCOMPARE(batch.size(), size_t{6});
     }
@@ -338,13 +318,13 @@ private Q_SLOTS:
             if (mixed)
                 setMix(desk, {{"random", 70}, {"repeat", 30}});
             for (int i = 0; i < 60; ++i)
-                judge(desk, must(desk.project->next(options(desk, desk.ada)))[0], Winner::A);
+                judge(desk, must(desk.project->next(mixedOptions(desk, desk.ada)))[0], Winner::A);
             // Three pairs were fetched; two were passed over, the third is on the screen when the program goes.
-            const auto ready = must(desk.project->next(options(desk, desk.ada, 4)));
+            const auto ready = must(desk.project->next(mixedOptions(desk, desk.ada, 4)));
             for (int i = 0; i < 3; ++i)
                 must(desk.project->present(ready[static_cast<size_t>(i)].presentation));
             desk.reopen();
-            const auto again = must(desk.project->next(options(desk, desk.ada, 2)));
+            const auto again = must(desk.project->next(mixedOptions(desk, desk.ada, 2)));
             QCOMPARE(again[0].comparison.id, ready[2].comparison.id);
             const Presentation &was = ready[2].presentation, &is = again[0].presentation;
             QCOMPARE(is.stratum, was.stratum);
@@ -356,10 +336,10 @@ private Q_SLOTS:
             QVERIFY(again[1].comparison.id != again[0].comparison.id);
             // With its vote it is done; those passed over are still open.
             judge(desk, again[0], Winner::B);
-            const auto then = must(desk.project->next(options(desk, desk.ada)));
+            const auto then = must(desk.project->next(mixedOptions(desk, desk.ada)));
             QVERIFY(then[0].comparison.id != again[0].comparison.id);
             // A page that has something ready is not told again.
-            auto more = options(desk, desk.ada, 1);
+            auto more = mixedOptions(desk, desk.ada, 1);
             must(desk.project->present(then[0].presentation));
             more.skip = {then[0].comparison.id};
             QVERIFY(must(desk.project->next(more))[0].comparison.id != then[0].comparison.id);
@@ -373,7 +353,7 @@ private Q_SLOTS:
             if (mixed)
                 setMix(desk, {{"random", 1}});
             for (int i = 0; i < 10; ++i)
-                judge(desk, must(desk.project->next(options(desk, desk.ada)))[0], Winner::A);
+                judge(desk, must(desk.project->next(mixedOptions(desk, desk.ada)))[0], Winner::A);
             std::vector<Id> doubted;
             for (const CurrentVote& vote : desk.project->currentVotes())
                 if (vote.winner == Winner::A && doubted.size() < 3)
@@ -386,7 +366,7 @@ private Q_SLOTS:
             std::set<Id> looked;
             int others = 0;
             while (looked.size() < 3) {
-                const auto item = must(desk.project->next(options(desk, desk.ada)))[0];
+                const auto item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
                 const bool look = item.presentation.stratum == "look";
                 QCOMPARE(look, std::count(doubted.begin(), doubted.end(), item.comparison.id) > 0);
                 QVERIFY(!item.presentation.repeat);
@@ -416,7 +396,7 @@ private Q_SLOTS:
         for (const char* name : {"Bea", "Cem"})
             people.push_back(must(desk.project->annotator(AnnotatorKind::Human, name)));
         for (size_t p = 0; p < people.size(); ++p) {
-            auto o = options(desk, people[p], 12);
+            auto o = mixedOptions(desk, people[p], 12);
             o.rule = QueueRule::Fifo;
             size_t i = 0;
             for (const auto& item : must(desk.project->next(o))) {

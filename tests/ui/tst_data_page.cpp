@@ -290,6 +290,8 @@ private Q_SLOTS:
             return shown.ask([id, task = shown.context().task.id](desk::Project& p) { return must(desk::verdictOn(p, task, id)); });
         };
         press(Qt::Key_Return); // nothing is chosen
+        press(Qt::Key_Question);
+        QVERIFY2(panel->stateText().contains(u"Page Up"_s), qPrintable(panel->stateText()));
         press(Qt::Key_K);      // B better
         press(Qt::Key_Return); // not without a cause
         QVERIFY2(panel->stateText().contains(u"Not given"_s), qPrintable(panel->stateText()));

@@ -102,6 +102,7 @@ AdjudicationPanel::AdjudicationPanel(Context& context, const Preferences* prefer
         take(m_strip->hints().value(index).code, Qt::NoModifier);
         setFocus();
     });
+    connect(m_strip, &KeyStrip::allKeysRequested, this, &AdjudicationPanel::sayKeys);
     connect(m_list, &DetailTable::currentRowChanged, this, [this](int at) {
         if (!m_filling && at >= 0 && at < static_cast<int>(m_lines.size()))
             open(m_lines[static_cast<size_t>(at)].pair);
@@ -252,10 +253,20 @@ void AdjudicationPanel::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_PageUp: return m_view->scrollPages(-1);
     case Qt::Key_Down: return m_view->scrollLines(2);
     case Qt::Key_Up: return m_view->scrollLines(-2);
+    case Qt::Key_Question: return sayKeys();
     default: break;
     }
     if (event->isAutoRepeat() || !take(event->key(), event->modifiers()))
         QWidget::keyPressEvent(event);
+}
+
+void AdjudicationPanel::sayKeys() {
+    QStringList all;
+    for (const KeyHint& hint : m_strip->hints())
+        all.append(hint.key + u' ' + hint.label);
+    all.append(u"Page Up, Page Down and the arrows scroll"_s);
+    say(all.join(u", "_s));
+    setFocus();
 }
 
 bool AdjudicationPanel::take(int key, Qt::KeyboardModifiers modifiers) {

@@ -56,6 +56,8 @@ private:
     void give();
     void undo();
     void refresh();
+    /// Every key of now in words: what the strip has no room for.
+    void sayKeys();
     void say(const QString& text, Tone tone = Tone::Second);
     QVariant cell(int row, int column, int role) const;
 
