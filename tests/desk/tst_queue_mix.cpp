@@ -12,6 +12,17 @@ class TestQueueMix : public QObject {
     Q_OBJECT
 
 private Q_SLOTS:
+    void aPropensityIsThatOfTheStratumTimesThatWithinIt() {
+        Desk desk(10);
+        const Id ben = must(desk.project->annotator(AnnotatorKind::Human, "Ben"));
+        for (const LabelItem& item : must(desk.project->next(mixedOptions(desk, ben, 4))))
+            judge(desk, item, Winner::A);
+        setMix(desk, {{"random", 60}, {"second", 40}, {"votes", 2}});
+        const LabelItem item = must(desk.project->next(mixedOptions(desk, desk.ada)))[0];
+        const double expected = item.presentation.stratum == "second" ? 0.4 / 4 : 0.6 / 6;
+        QVERIFY2(std::abs(item.presentation.propensity - expected) < 1e-9, qPrintable(QString::number(item.presentation.propensity)));
+    }
+
     void moreOpinionsAreWantedUntilMostAgree() {
         QVERIFY(!(Tally{0, 0, 0}.wantsMore(2)));
         QVERIFY((Tally{1, 0, 0}.wantsMore(2)));
