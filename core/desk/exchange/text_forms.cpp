@@ -35,7 +35,7 @@ constexpr PartInfo kParts[] = {
     {Part::Reasons, "reasons", "reason chips are dropped"},
     {Part::Flags, "flags", "flagged pairs are left out"},
     {Part::Edits, "edits", "that an answer is an edited version is not said"},
-    {Part::Spans, "spans", "spans and regions are dropped"},
+    {Part::Spans, "spans", "spans, regions and struck words are dropped"},
     {Part::Skips, "skips", "skips are left out"},
     {Part::Task, "task", "task, question and guideline are not said"},
     {Part::Presentation, "presentation", "sides, queue rule, times and hidden repeats are not said"},

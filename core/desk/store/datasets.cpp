@@ -380,7 +380,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             if (verdict.annotator)
                 for (const CurrentVote* vote : votes)
                     if (vote->annotator == verdict.annotator) {
-                        auto details = impl.query("SELECT attributes, rationale, spans, ranking, reasons FROM judgement_details "
+                        auto details = impl.query("SELECT attributes, rationale, spans, ranking, reasons, regions FROM judgement_details "
                                                   "WHERE event_id = ?");
                         if (!details.bind(vote->event).step())
                             continue;
@@ -394,6 +394,8 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                             line["ranking"] = details.json(3);
                         if (!details.null(4))
                             line["reasons"] = details.json(4);
+                        if (!details.null(5))
+                            line["regions"] = bySide(details.json(5), aWins);
                     }
             written(fileOf(split), id, std::move(line), {a, b});
         }

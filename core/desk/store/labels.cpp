@@ -6,6 +6,7 @@
 #include "core/desk/domain/ranking.h"
 #include "core/desk/domain/text_marks.h"
 #include "core/desk/store/event_rows.h"
+#include "core/desk/store/region_checks.h"
 
 namespace pl::desk {
 
@@ -298,6 +299,11 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
     if (input.spans.is_object() && input.spans.contains("unit")) {
         PL_TRY(const LabelItem item, itemIn(draft.comparison));
         PL_CHECK(marksOf(input.spans, item.a.content, item.b.content));
+    }
+    if (!input.regions.is_null()) {
+        PL_TRY(const LabelItem item, itemIn(draft.comparison));
+        PL_TRY(const auto members, membersIn(draft.comparison));
+        PL_CHECK(regionsIn(*this, input.regions, item, members.size()));
     }
     if (input.edited) {
         PL_TRY(const Comparison pair, comparisonIn(draft.comparison));

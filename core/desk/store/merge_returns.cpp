@@ -7,6 +7,7 @@
 #include "core/desk/store/event_rows.h"
 #include "core/desk/store/package_file.h"
 #include "core/desk/store/packages.h"
+#include "core/desk/store/region_checks.h"
 
 namespace pl::desk {
 
@@ -474,6 +475,12 @@ private:
         if (!erased && e.details.is_object() && e.details.contains("spans") && e.details["spans"].contains("unit")) {
             PL_TRY(const LabelItem item, m_impl.itemIn(pair));
             if (const auto marks = marksOf(e.details["spans"], item.a.content, item.b.content); !marks)
+                return tampered(e.where, marks.error().message);
+        }
+        if (!erased && e.details.is_object() && e.details.contains("regions")) {
+            PL_TRY(const LabelItem item, m_impl.itemIn(pair));
+            PL_TRY(const auto members, m_impl.membersIn(pair));
+            if (const auto marks = regionsIn(m_impl, e.details["regions"], item, members.size()); !marks)
                 return tampered(e.where, marks.error().message);
         }
         // Of what was erased no word comes back; what it hashed to stays, so that the chain still verifies.

@@ -77,7 +77,7 @@ public:
             if (m_scrub.oldName.empty() || json.value("annotator", Json()) != m_scrub.oldName)
                 return false;
             json["annotator"] = m_scrub.newName;
-            for (const char* words : {"rationale", "reasons", "spans"})
+            for (const char* words : {"rationale", "reasons", "spans", "regions"})
                 json.erase(words);
             if (json.contains("attributes"))
                 dropWords(json["attributes"]);
