@@ -494,7 +494,7 @@ private:
             totals.rows += 1;
             totals.tokens += static_cast<double>(r.tokens.completionLength());
         }
-        double worst = 0;
+        torch::Tensor worst;
         for (const auto& micro : parts(m_group.rollouts, rows)) {
             if (m_loop->leaving())
                 return {};
@@ -535,13 +535,13 @@ private:
                 sums.emplace_back("kl", (token.kl * now.mask).sum());
             if (difference.defined()) {
                 sums.emplace_back("sampling/sampling_logp_difference/mean", difference.sum());
-                const double max = difference.max().item<double>();
-                worst = std::isnan(max) ? max : std::max(worst, max);
+                const auto here = difference.max();
+                worst = worst.defined() ? torch::maximum(worst, here) : here;
             }
             m_loop->add(sums, static_cast<double>(batch.completionTokens));
         }
-        if (first && !m_p.recomputes && !rows.empty())
-            reportWorst(worst);
+        if (worst.defined())
+            reportWorst(worst.item<double>());
         return {};
     }
 

@@ -140,7 +140,6 @@ Status run(learn::Job& job) {
         const auto batch = plan.batch(loop->step());
         // Shares of the whole step's weight, so that the split into micro-batches does not change the loss.
         const double weight = totalWeight(train, batch);
-        double low = std::numeric_limits<double>::infinity(), high = -low;
         for (const auto& micro : learn::pairParts(train, batch, parameters.layout, options.microBatchTokens)) {
             if (loop->leaving())
                 break;
@@ -156,12 +155,8 @@ Status run(learn::Job& job) {
                        {"margin", ((s.chosen - s.rejected) * s.clear).sum()}},
                       clearPairs(train, micro));
             loop->add({{"mean_reward", (s.chosen + s.rejected).sum() / 2}, {"center_loss", s.center.sum()}}, pairs);
-            low = std::min(low, torch::minimum(s.chosen, s.rejected).min().item<double>());
-            high = std::max(high, torch::maximum(s.chosen, s.rejected).max().item<double>());
-        }
-        if (!loop->leaving()) {
-            loop->add("min_reward", low, 1);
-            loop->add("max_reward", high, 1);
+            loop->addExtreme("min_reward", torch::minimum(s.chosen, s.rejected).min(), false);
+            loop->addExtreme("max_reward", torch::maximum(s.chosen, s.rejected).max(), true);
         }
         PL_CHECK(loop->update());
         PL_CHECK(observe());

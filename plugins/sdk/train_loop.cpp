@@ -98,6 +98,10 @@ Result<LoopOptions> loopOptions(const Json& p, size_t examples) {
     if (out.saveEvery == 0)
         out.saveEvery = tenth;
     out.logEvery = std::max<int64_t>(1, out.logEvery);
+    PL_TRY(const std::string sync, fieldOr<std::string>(p, "host_sync", "auto", what));
+    if (sync != "auto" && sync != "each_step" && sync != "when_logged")
+        return fail(Code::InvalidInput, fmt::format("host_sync is '{}'", sync), "Use auto, each_step or when_logged.");
+    out.hostSync = sync == "auto" ? HostSync::Auto : sync == "each_step" ? HostSync::EachStep : HostSync::WhenLogged;
     PL_TRY(out.sampleEvery, fieldOr<int64_t>(p, "sample_every", 0, what));
     if (out.sampleEvery == 0)
         out.sampleEvery = out.evalEvery;
@@ -110,8 +114,12 @@ TrainLoop::TrainLoop(learn::Job& job, learn::Trainable model, const LoopOptions&
     , m_options(options)
     , m_examples(examples)
     , m_optimizer(trainedOf(m_model), options.optimizer) {
-    if (options.ema > 0)
+    for (const auto& [name, parameter] : trainedOf(m_model))
+        m_late = m_late || options.hostSync == HostSync::WhenLogged || (options.hostSync == HostSync::Auto && !parameter.device().is_cpu());
+    if (options.ema > 0) {
+        m_late = false; // an average takes no step back
         m_ema = std::make_unique<learn::Ema>(trainedOf(m_model), options.ema);
+    }
 }
 
 Result<std::unique_ptr<TrainLoop>> TrainLoop::start(learn::Job& job, learn::Trainable model, const LoopOptions& options,
@@ -150,9 +158,7 @@ bool TrainLoop::next() {
     if (m_state.step >= m_options.steps || m_job.mustLeave())
         return false;
     ++m_state.step;
-    m_open.clear();
-    m_openLoss = 0;
-    m_openTokens = 0;
+    m_open = {};
     m_stepStartNs = monotonicNs();
     m_optimizer.zeroGrad();
     return true;
@@ -164,27 +170,88 @@ bool TrainLoop::leaving() {
 }
 
 void TrainLoop::add(const MetricSums& sums, double weight) {
-    if (sums.empty())
-        return;
     torch::NoGradGuard noGrad;
-    std::vector<torch::Tensor> parts;
-    for (const auto& [name, value] : sums)
-        parts.push_back(value.detach().reshape({}).to(torch::kFloat64));
-    const auto values = torch::stack(parts).cpu();
-    for (size_t i = 0; i < sums.size(); ++i)
-        m_open.add(sums[i].first, values[static_cast<int64_t>(i)].item<double>(), weight);
+    for (const auto& [name, value] : sums) {
+        m_open.names.emplace_back(name, weight);
+        m_open.sums.push_back(value.detach().reshape({}).to(torch::kFloat64));
+    }
 }
 
 void TrainLoop::add(const std::string& name, double sum, double weight) {
-    m_open.add(name, sum, weight);
+    m_open.known.add(name, sum, weight);
+}
+
+void TrainLoop::addExtreme(const std::string& name, const torch::Tensor& value, bool greatest) {
+    torch::NoGradGuard noGrad;
+    auto& [best, side] = m_open.extremes[name];
+    const auto own = value.detach().reshape({}).to(torch::kFloat64);
+    best = !best.defined() ? own : greatest ? torch::maximum(best, own) : torch::minimum(best, own);
+    side = greatest;
 }
 
 void TrainLoop::addLoss(const torch::Tensor& share) {
-    m_openLoss += share.item<double>();
+    m_open.losses.push_back(share.detach().reshape({}).to(torch::kFloat64));
 }
 
 void TrainLoop::addTokens(int64_t tokens) {
-    m_openTokens += tokens;
+    m_open.tokens += tokens;
+}
+
+std::vector<TrainLoop::Read> TrainLoop::read(const std::vector<Unread>& steps) {
+    torch::NoGradGuard noGrad;
+    std::vector<torch::Tensor> parts;
+    for (const auto& step : steps) {
+        parts.insert(parts.end(), step.sums.begin(), step.sums.end());
+        for (const auto& [name, extreme] : step.extremes)
+            parts.push_back(extreme.first);
+        parts.insert(parts.end(), step.losses.begin(), step.losses.end());
+        if (!step.norm)
+            parts.push_back(step.normThere.to(torch::kFloat64));
+    }
+    const auto host = parts.empty() ? torch::Tensor() : torch::stack(parts).cpu();
+    const double* at = parts.empty() ? nullptr : host.const_data_ptr<double>();
+    std::vector<Read> out;
+    for (const auto& step : steps) {
+        Read one{step.known, 0, 0};
+        for (const auto& [name, weight] : step.names)
+            one.metrics.add(name, *at++, weight);
+        for (const auto& extreme : step.extremes)
+            one.metrics.add(extreme.first, *at++, 1);
+        for (size_t i = 0; i < step.losses.size(); ++i)
+            one.loss += *at++;
+        one.norm = step.norm ? *step.norm : *at++;
+        out.push_back(std::move(one));
+    }
+    return out;
+}
+
+Status TrainLoop::account(const Unread& step, Read read) {
+    read.metrics.add("loss", read.loss);
+    read.metrics.add("grad_norm", read.norm);
+    m_state.window.merge(read.metrics);
+    m_state.tokens += step.tokens;
+    if (std::isfinite(read.norm) && std::isfinite(read.loss))
+        return {};
+    m_state.step = step.step; // nothing was applied since
+    PL_CHECK(log(step.learningRate));
+    m_job.alert("error", "diverged",
+                fmt::format("The loss of step {} is {} and its gradient norm {}; training stopped before applying it.", step.step, read.loss,
+                            read.norm),
+                step.step);
+    return fail(Code::Diverged, fmt::format("training diverged at step {}: loss {}, gradient norm {}", step.step, read.loss, read.norm),
+                "Lower learning_rate, or lengthen warmup.");
+}
+
+Status TrainLoop::settle() {
+    const auto steps = std::exchange(m_unread, {});
+    auto numbers = read(steps);
+    for (size_t i = 0; i < steps.size(); ++i)
+        PL_CHECK(account(steps[i], std::move(numbers[i])));
+    return {};
+}
+
+bool TrainLoop::logDue() const {
+    return m_state.step == 1 || m_state.step % m_options.logEvery == 0 || m_state.step == m_options.steps;
 }
 
 Status TrainLoop::update() {
@@ -193,35 +260,44 @@ Status TrainLoop::update() {
         learn::takeFlops(); // done again, and counted, when the run is continued
         return {};
     }
-    const int64_t update = m_state.step - 1;
-    const double rate = rateOf(m_options, update);
-    const double norm = m_optimizer.clipGradients(m_options.maxGradNorm);
-    m_open.add("loss", m_openLoss);
-    m_open.add("grad_norm", norm);
-    m_state.window.merge(m_open);
-    m_state.tokens += m_openTokens;
-    const bool finite = std::isfinite(norm) && std::isfinite(m_openLoss);
-    if (finite) {
-        m_optimizer.step(rate);
-        if (m_ema)
-            m_ema->update(m_state.step);
+    auto step = std::exchange(m_open, {});
+    step.step = m_state.step;
+    step.learningRate = rateOf(m_options, m_state.step - 1);
+    const double tokens = static_cast<double>(step.tokens);
+    std::optional<Read> now;
+    if (m_late) {
+        torch::NoGradGuard noGrad;
+        step.normThere = m_optimizer.clipGradientsOnDevice(m_options.maxGradNorm);
+        auto sum = step.normThere.to(torch::kFloat64);
+        for (const auto& loss : step.losses)
+            sum = sum + loss;
+        const auto bad = torch::isfinite(sum).logical_not().to(torch::kFloat32);
+        m_bad = m_bad.defined() ? torch::maximum(m_bad, bad) : bad;
+        m_optimizer.step(step.learningRate, m_bad);
+    } else {
+        step.norm = m_optimizer.clipGradients(m_options.maxGradNorm);
+        now = std::move(read({step}).front());
+        if (std::isfinite(now->norm) && std::isfinite(now->loss)) {
+            m_optimizer.step(step.learningRate);
+            if (m_ema)
+                m_ema->update(m_state.step);
+        }
     }
+    const double rate = step.learningRate;
+    Status taken;
+    if (now)
+        taken = account(step, std::move(*now));
+    else
+        m_unread.push_back(std::move(step));
+    const bool due = logDue();
+    if (taken && (due || evaluationDue()))
+        taken = settle();
     const double seconds = static_cast<double>(monotonicNs() - m_stepStartNs) * 1e-9;
     m_windowSeconds += seconds;
-    m_windowTokens += static_cast<double>(m_openTokens);
+    m_windowTokens += tokens;
     m_secondsPerStep = m_secondsPerStep == 0 ? seconds : 0.9 * m_secondsPerStep + 0.1 * seconds;
-    if (m_state.step == 1 || m_state.step % m_options.logEvery == 0 || m_state.step == m_options.steps || !finite)
-        PL_CHECK(log(rate));
-    if (!finite) {
-        m_job.alert("error", "diverged",
-                    fmt::format("The loss of step {} is {} and its gradient norm {}; training stopped before applying it.",
-                                m_state.step, m_openLoss, norm),
-                    m_state.step);
-        return fail(Code::Diverged, fmt::format("training diverged at step {}: loss {}, gradient norm {}", m_state.step,
-                                                m_openLoss, norm),
-                    "Lower learning_rate, or lengthen warmup.");
-    }
-    return {};
+    PL_CHECK(taken);
+    return due ? log(rate) : Status();
 }
 
 Status TrainLoop::log(double learningRate) {
@@ -271,6 +347,7 @@ Status TrainLoop::evaluated(const std::map<std::string, double>& values, const s
 }
 
 Status TrainLoop::report(std::map<std::string, double> values) {
+    PL_CHECK(settle());
     settleFlops();
     values["total_flos"] = m_state.flops;
     return m_job.events().metrics(m_state.step, epoch(), m_state.tokens, values);
@@ -279,6 +356,7 @@ Status TrainLoop::report(std::map<std::string, double> values) {
 Status TrainLoop::save(const std::string& reason) {
     if (m_savedStep == m_state.step || m_state.step == 0)
         return {};
+    PL_CHECK(settle());
     settleFlops();
     const bool best = m_state.best && m_state.best->step == m_state.step;
     PL_TRY(const auto path, learn::saveCheckpoint(m_job.bundle().dir(), m_model, m_optimizer, m_state, best, m_ema.get()));
@@ -304,6 +382,7 @@ Status TrainLoop::endStep() {
 }
 
 Status TrainLoop::finish() {
+    PL_CHECK(settle());
     const bool complete = m_state.step >= m_options.steps;
     const std::string reason = m_job.stopReason();
     PL_CHECK(save(complete ? "end" : reason));

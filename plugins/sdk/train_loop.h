@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,13 @@
 #include "core/learn/training/optimizer.h"
 
 namespace pl::sdk {
+
+/// When the host waits for the device and reads a step's loss, gradient norm and metrics. The numbers are the same.
+enum class HostSync {
+    Auto,      ///< each step on processors, where it costs nothing; when logged elsewhere
+    EachStep,  ///< before the optimiser steps
+    WhenLogged ///< at log lines, evaluations and checkpoints. What is not finite is not applied, nor anything after it; it is noticed then
+};
 
 /// The parameters every trainer has (their names in manifest.json are the same in snake_case).
 struct LoopOptions {
@@ -27,6 +36,7 @@ struct LoopOptions {
     int64_t evalEvery = 0, saveEvery = 0, logEvery = 1, sampleEvery = 0; ///< steps; 0: never
     learn::AdamWOptions optimizer;
     double ema = 0;            ///< decay of an average of the weights, which is then what checkpoints hold; 0: none
+    HostSync hostSync = HostSync::Auto;
     std::string unit = "tokens"; ///< what addTokens counts; the metrics are num_<unit> and <unit>_per_second
 };
 /// Reads them; steps 0 means `epochs` over `examples`; eval_every and save_every 0 mean a tenth of the run. A trainer of
@@ -73,6 +83,8 @@ public:
     /// Adds to the open step. A metric's value over the log window is (sum of sums) / (sum of weights).
     void add(const MetricSums& sums, double weight);
     void add(const std::string& name, double sum, double weight);
+    /// The least or the greatest value of a step: its metric is their mean over the log window. `value` [].
+    void addExtreme(const std::string& name, const torch::Tensor& value, bool greatest);
     /// This micro-batch's share of the step's loss; the shares add up to it.
     void addLoss(const torch::Tensor& share);
     /// Real tokens (or whatever LoopOptions::unit says) that went through the model. The work behind them (total_flos) counts itself: learn::takeFlops.
@@ -82,7 +94,7 @@ public:
     /// keeps its own.
     [[nodiscard]] learn::Averaged averaged() { return learn::Averaged(m_ema.get()); }
 
-    /// Clips, steps the optimizer, logs when due. Diverged when loss or gradient are not finite.
+    /// Clips, steps the optimizer, logs when due. Diverged when loss or gradient are not finite, naming the step (HostSync).
     Status update();
 
     bool evaluationDue() const;
@@ -101,6 +113,28 @@ public:
 
 private:
     TrainLoop(learn::Job& job, learn::Trainable model, const LoopOptions& options, size_t examples);
+    /// Numbers of a step of which some are still on the device.
+    struct Unread {
+        int64_t step = 0, tokens = 0;
+        double learningRate = 0;
+        learn::MetricWindow known;
+        std::vector<std::pair<std::string, double>> names; ///< of `sums`, with the weights
+        std::vector<torch::Tensor> sums, losses;           ///< [] fp64
+        std::map<std::string, std::pair<torch::Tensor, bool>> extremes; ///< [] fp64; the greatest?
+        std::optional<double> norm;
+        torch::Tensor normThere; ///< in place of `norm`
+    };
+    /// A step's numbers in the host's hands.
+    struct Read {
+        learn::MetricWindow metrics;
+        double loss = 0, norm = 0;
+    };
+    static std::vector<Read> read(const std::vector<Unread>& steps);
+    bool logDue() const;
+    /// Takes the step into the window; when loss or norm is not finite, logs it and fails.
+    Status account(const Unread& step, Read read);
+    /// Reads and accounts for all steps that wait.
+    Status settle();
     Status save(const std::string& reason);
     Status log(double learningRate);
     double epoch() const;
@@ -114,9 +148,10 @@ private:
     learn::AdamW m_optimizer;
     std::unique_ptr<learn::Ema> m_ema;
     learn::TrainState m_state;
-    learn::MetricWindow m_open; ///< of the open step; joins m_state.window in update()
-    double m_openLoss = 0;
-    int64_t m_openTokens = 0;
+    Unread m_open;                ///< the open step
+    std::vector<Unread> m_unread; ///< steps taken whose numbers wait on the device
+    bool m_late = false;          ///< HostSync::WhenLogged
+    torch::Tensor m_bad;          ///< m_late: [] float on the device, 1 from the first step on that was not finite
     bool m_abandoned = false;
     bool m_resumed = false;
     int64_t m_savedStep = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: timeout=300
-// Whole runs packed and padded, with layers kept and computed again: the same figures, and the switches do switch.
+// Whole runs packed and padded, with layers kept and computed again, read after each step and late: the same figures, and the switches do
+// switch.
 
 #include <torch/torch.h>
 
@@ -124,6 +125,51 @@ private Q_SLOTS:
         std::erase_if(x, counted);
         std::erase_if(y, counted);
         QVERIFY(sameBits(x, y));
+    }
+
+    void metricsReadLateAreTheSame_data() {
+        QTest::addColumn<QString>("plugin");
+        for (const char* plugin : {"sft", "dpo", "reward_model", "grpo"})
+            QTest::newRow(plugin) << plugin;
+    }
+    /// Six steps, logged every second, a checkpoint at the third, whose window is half full.
+    void metricsReadLateAreTheSame() {
+        QFETCH(QString, plugin);
+        const std::string id = plugin.toStdString();
+        const auto with = [&](const char* sync) {
+            return train(id, id + "-" + sync, {{"host_sync", sync}, {"steps", 6}, {"log_every", 2}, {"save_every", 3}, {"eval_every", 6}});
+        };
+        const auto now = with("each_step"), late = with("when_logged");
+        same(late, now, 2e-5);
+        QVERIFY(sameBits(allMetrics(with("auto")), allMetrics(now))); // on a processor
+        for (const char* checkpoint : {"step-000003", "step-000006"}) {
+            const auto a = must(readJsonFile(now + "/checkpoints/" + checkpoint + "/trainer/state.json")),
+                       b = must(readJsonFile(late + "/checkpoints/" + checkpoint + "/trainer/state.json"));
+            QCOMPARE(b["tokens"], a["tokens"]);
+            QCOMPARE(b["window"].size(), a["window"].size());
+        }
+    }
+
+    /// The decay multiplies the weights by -9 a step until they overflow. Read late, the step is named all the same, and no checkpoint
+    /// holds what came of it.
+    void divergenceReadLateNamesItsStep() {
+        std::string first;
+        for (const char* sync : {"each_step", "when_logged"}) {
+            const auto dir = path(std::string("diverges-") + sync);
+            makeBundle(dir, "sft", {modelSpec("policy", path("model"))},
+                       {{"steps", 400}, {"learning_rate", 1}, {"weight_decay", 10}, {"schedule", "constant"}, {"warmup", 0}, {"batch_size", 4},
+                        {"log_every", 90}, {"eval_every", 100000}, {"save_every", 90}, {"sample_every", 100000}, {"host_sync", sync}},
+                       {{"train.jsonl", completions(24)}});
+            const auto out = runPlugin(dir);
+            QCOMPARE(out.status, static_cast<int>(PL_ERR_DIVERGED));
+            const auto step = QString::fromStdString(out.message).section("at step ", 1).section(':', 0, 0);
+            QVERIFY2(step.toInt() > 5 && step.toInt() < 90, out.message.c_str());
+            if (first.empty())
+                first = step.toStdString();
+            QCOMPARE(step.toStdString(), first);
+            QCOMPARE(metric(dir, "loss").rbegin()->first, step.toInt());
+            QVERIFY(!os::exists(dir + "/checkpoints/step-000090"));
+        }
     }
 
     void thePolicyBeginsAsItsReference() {

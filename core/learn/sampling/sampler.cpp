@@ -287,7 +287,7 @@ private:
             lengths.data_ptr<int64_t>()[i] = static_cast<int64_t>(prompt.size());
         }
         const auto device = m_model->device();
-        return m_model->prefill({ids.to(device), lengths.to(device)}, m_cache);
+        return m_model->prefill({ids.to(device), lengths}, m_cache);
     }
 
     Decoder& m_model;

@@ -141,8 +141,8 @@ RowBatch rowBatch(const std::vector<const TokenizedRow*>& rows, const torch::Dev
         lengths.data_ptr<int64_t>()[i] = row.length();
         starts.data_ptr<int64_t>()[i] = row.start;
     }
-    out.tokens = {ids.to(device), lengths.to(device)};
-    out.starts = starts.to(device);
+    out.tokens = {ids.to(device), lengths}; // lengths and starts are read on the host: on a GPU each reading would wait for it
+    out.starts = starts;
     return out;
 }
 

@@ -19,20 +19,22 @@ AdamW::AdamW(NamedParameters parameters, const AdamWOptions& options) : m_option
 }
 
 void AdamW::zeroGrad() {
-    std::vector<torch::Tensor> gradients;
-    for (auto& entry : m_entries)
-        if (entry.parameter.grad().defined())
-            gradients.push_back(entry.parameter.grad());
+    const auto gradients = this->gradients();
     if (!gradients.empty())
         at::_foreach_zero_(gradients);
 }
 
+std::vector<torch::Tensor> AdamW::gradients() const {
+    std::vector<torch::Tensor> out;
+    for (const auto& entry : m_entries)
+        if (entry.parameter.grad().defined())
+            out.push_back(entry.parameter.grad());
+    return out;
+}
+
 double AdamW::clipGradients(double maxNorm) {
     torch::NoGradGuard noGrad;
-    std::vector<torch::Tensor> gradients;
-    for (auto& entry : m_entries)
-        if (entry.parameter.grad().defined())
-            gradients.push_back(entry.parameter.grad());
+    const auto gradients = this->gradients();
     if (gradients.empty())
         return 0;
     const double norm = torch::stack(at::_foreach_norm(gradients, 2)).norm().item<double>();
@@ -43,7 +45,18 @@ double AdamW::clipGradients(double maxNorm) {
     return norm;
 }
 
-void AdamW::step(double learningRate) {
+torch::Tensor AdamW::clipGradientsOnDevice(double maxNorm) {
+    torch::NoGradGuard noGrad;
+    const auto gradients = this->gradients();
+    if (gradients.empty())
+        return torch::zeros({}, m_entries.empty() ? torch::TensorOptions() : m_entries.front().parameter.options().requires_grad(false));
+    const auto norm = torch::stack(at::_foreach_norm(gradients, 2)).norm();
+    if (maxNorm > 0)
+        at::_foreach_mul_(gradients, (maxNorm / (norm + 1e-6)).clamp_max(1.0));
+    return norm;
+}
+
+void AdamW::step(double learningRate, const torch::Tensor& skip) {
     torch::NoGradGuard noGrad;
     ++m_steps;
     for (const bool decayed : {true, false}) {
@@ -62,7 +75,8 @@ void AdamW::step(double learningRate) {
                                        torch::dtype(torch::kFloat32).device(parameters[0].device()));
         steps.assign(parameters.size(), count);
         at::_fused_adamw_(parameters, gradients, averages, squares, {}, steps, learningRate, m_options.beta1,
-                          m_options.beta2, decayed ? m_options.weightDecay : 0.0, m_options.eps, false, false);
+                          m_options.beta2, decayed ? m_options.weightDecay : 0.0, m_options.eps, false, false, {},
+                          skip.defined() ? std::optional<torch::Tensor>(skip) : std::nullopt);
         for (const auto& parameter : parameters) // the fused call does not say so: whoever keeps a copy of it (HalfCopy) has to know
             parameter.unsafeGetTensorImpl()->bump_version();
     }

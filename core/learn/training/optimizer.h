@@ -29,7 +29,11 @@ public:
     /// L2 norm over all gradients before clipping; gradients are scaled down to maxNorm when it is larger (maxNorm <= 0:
     /// never). NaN and infinity are returned, gradients left alone.
     double clipGradients(double maxNorm);
-    void step(double learningRate);
+    /// The same without waiting for the device: the norm [] float stays there. Gradients that are not finite become NaN, so the step has
+    /// to be skipped. The coefficient is computed in fp32, as torch.nn.utils.clip_grad_norm_ does.
+    torch::Tensor clipGradientsOnDevice(double maxNorm);
+    /// `skip` [] float on the parameters' device, or undefined: 1 leaves parameters and moments as they are (the step counts all the same).
+    void step(double learningRate, const torch::Tensor& skip = {});
     int64_t steps() const { return m_steps; }
 
     /// "exp_avg.<name>", "exp_avg_sq.<name>", "step".
@@ -38,6 +42,8 @@ public:
     Status load(const TensorMap& state, const std::string& what);
 
 private:
+    std::vector<torch::Tensor> gradients() const;
+
     struct Entry {
         std::string name;
         torch::Tensor parameter, average, square;
