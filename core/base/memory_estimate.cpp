@@ -16,13 +16,18 @@ constexpr double kFits = 0.75, kTight = 0.95;
 
 double d(int64_t n) { return static_cast<double>(n); }
 
+/// Floats that are kept of what comes after attention: both residuals, the normed input of the MLP and its middle.
+double readPerLayer(const ModelConfig& m, bool half) {
+    const double middle = m.mlp == Mlp::Plain ? 2 : m.activation == Activation::Silu ? 3 : 4; // silu(gate) is not kept
+    return (half ? 2.5 : 3) * d(m.hiddenSize) + (middle - (half ? 0.5 : 0)) * d(m.intermediateSize);
+}
+
 /// Floats one layer keeps of one position for the backward pass.
 double keptPerLayer(const ModelConfig& m, bool packed, bool half) {
     const double queries = d(m.heads * m.headDim), keys = d(m.kvHeads * m.headDim);
-    const double middle = m.mlp == Mlp::Plain ? 2 : m.activation == Activation::Silu ? 3 : 4; // silu(gate) is not kept
-    double kept = 4 * d(m.hiddenSize) + middle * d(m.intermediateSize);
-    if (half) // the two normed inputs and the MLP's middle by half, and what attention gives once more, as the next layer reads it
-        kept += 0.5 * queries - d(m.hiddenSize) - 0.5 * d(m.intermediateSize);
+    double kept = d(m.hiddenSize) + readPerLayer(m, half);
+    if (half) // the normed inputs and the MLP's middle by half, and what attention gives once more, as the next layer reads it
+        kept += 0.5 * queries - 0.5 * d(m.hiddenSize);
     if (packed)
         return kept + 2 * queries + 2 * keys + d(m.heads) + (m.qkNorm ? queries + keys : 0);
     // Keys and values are repeated for every query head where heads share them; then both forms are alive.
@@ -78,6 +83,8 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
     out.activations = kFloat * positions *
                       ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 3 * layer : (d(model.layers) + 1) * layer) +
                        2 * d(model.hiddenSize));
+    if (plan.method == TrainMethod::RewardModel && !plan.recompute) // of the last layer's MLP next to nothing is read
+        out.activations -= kFloat * positions * readPerLayer(model, plan.half);
     if (plan.method == TrainMethod::Grpo) {
         const double cache = kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest);
         out.activations = std::max(out.activations, cache); // answers are written and trained on by turns

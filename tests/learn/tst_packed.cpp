@@ -302,8 +302,37 @@ private Q_SLOTS:
         QVERIFY(some);
     }
 
+    void whatIsReadAloneIsWhatTheWholePassGives_data() { everyCase(); }
+    /// Rows out of order and one of them twice, as answers share the last token of their prompt.
+    void whatIsReadAloneIsWhatTheWholePassGives() {
+        QFETCH(QString, name);
+        auto model = openFolder(kFamilies + name.toStdString()).model;
+        const auto padded = batchOf(mixed(), kPadded), packed = batchOf(mixed(), kPacked);
+        const auto rows = torch::tensor({40, 3, 17, 3, 66}, torch::kInt64);
+        const auto weights = torch::arange(5, torch::kFloat32).unsqueeze(1) - 1.5;
+        for (const bool again : {false, true}) {
+            model->recomputeLayers(again);
+            for (const bool inRows : {false, true}) {
+                Gradients expected, gradients;
+                const auto run = [&](bool alone, Gradients& out) {
+                    const auto whole = [&] { return inRows ? model->hidden(padded.tokens).flatten(0, 1) : model->hidden(packed.packed->tokens); };
+                    const auto h = !alone  ? whole().index_select(0, rows)
+                                   : inRows ? model->hidden(padded.tokens, rows)
+                                            : model->hidden(packed.packed->tokens, rows);
+                    (h * weights).sum().backward();
+                    out = gradientsOf(parametersOf(model));
+                    return h.detach();
+                };
+                const auto a = run(false, expected), b = run(true, gradients);
+                QVERIFY2(difference(a, b) < 1e-5, qPrintable(QString::number(difference(a, b))));
+                near(gradients, expected, 1e-5);
+            }
+        }
+    }
+
     /// tiny(): a position costs its matrices, and two products of 16 for every position it sees.
     void workIsThatOfTheTokensThere() {
+        constexpr double last = 2 * 16 * (16 + 3 * 24); // after the attention of the last layer: of what is read alone
         constexpr double matrices = 2 * 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24), seen = 2 * 2 * (2 * 16), head = 2 * 16 * 50;
         Decoder model(tiny());
         model->initialise(3);
@@ -312,7 +341,7 @@ private Q_SLOTS:
             for (auto& id : one.ids)
                 id %= 50;
         // 6 and 1 .. 6; 3 and 2 that see those 6 too; 6 that see 1 .. 6
-        const double forward = (6 + 3 + 2 + 6) * matrices + (21 + (3 * 6 + 6) + (2 * 6 + 3) + 21) * seen + (4 + 3 + 5) * head;
+        const double forward = (6 + 3 + 2 + 6) * matrices - ((6 + 3 + 2 + 6) - (4 + 3 + 5)) * last + (21 + (3 * 6 + 6) + (2 * 6 + 3) + 21) * seen + (4 + 3 + 5) * head;
         takeFlops();
         const auto logps = completionLogps(model, batchOf(rows, kPacked));
         QCOMPARE(takeFlops(), forward);

@@ -23,9 +23,10 @@ private:
     struct Sizes {
         double positions = 0, longest = 0, completions = 0;
         double packed = 0, seen = 0; ///< tokens with each prompt once, and the positions they look at
-        /// Forward, without a head.
-        double body(const learn::ModelConfig& config, bool padded) const {
-            return padded ? config.forwardFlops(positions, longest, 0) : config.forwardFlops(packed, 2 * seen / packed - 1, 0);
+        /// Forward, without a head; `read` positions go through the whole last layer.
+        double body(const learn::ModelConfig& config, bool padded, double read) const {
+            return (padded ? config.forwardFlops(positions, longest, 0) : config.forwardFlops(packed, 2 * seen / packed - 1, 0)) -
+                   learn::lastLayerFlops(config, (padded ? positions : packed) - read);
         }
     };
     /// Both sides of every pair in one batch: padded to the longest, or end to end, with their last tokens or without.
@@ -72,7 +73,7 @@ private Q_SLOTS:
     void theRewardModelGoesForwardAndBackOnce() {
         for (const char* packing : {"on", "off"}) {
             const auto dir = train("reward_model", std::string("rm-") + packing, {{"packing", packing}});
-            const double step = 3 * (sizesOf(dir, true).body(m_config, packing == std::string("off")) +
+            const double step = 3 * (sizesOf(dir, true).body(m_config, packing == std::string("off"), 24) +
                                      24 * 2 * static_cast<double>(m_config.hiddenSize));
             QCOMPARE(metric(dir, "total_flos").at(1), step);
             QCOMPARE(metric(dir, "total_flos").at(2), 2 * step);
@@ -85,7 +86,7 @@ private Q_SLOTS:
             const auto cached = train("dpo", "cached" + suffix, {{"reference", "cached"}, {"packing", packing}});
             const auto live = train("dpo", "live" + suffix, {{"reference", "live"}, {"packing", packing}});
             const auto size = sizesOf(cached, false);
-            const double forward = size.body(m_config, !suffix.empty()) + m_config.forwardFlops(0, 0, size.completions);
+            const double forward = size.body(m_config, !suffix.empty(), size.completions) + m_config.forwardFlops(0, 0, size.completions);
             // Once before the first step, or beside every step.
             QCOMPARE(metric(cached, "total_flos").at(2), (1 + 2 * 3) * forward);
             QCOMPARE(metric(live, "total_flos").at(2), 2 * (3 + 1) * forward);

@@ -279,6 +279,7 @@ struct DecoderImpl::Layers::Pass {
     Tensor positions;                 ///< decode: [batch] int64, of the token of each row
     int64_t reach = 0;                ///< positions that the longest row looks at
     std::shared_ptr<const Segments> packed;
+    Tensor rows;                      ///< [n] int64 into batch * time: what is read of the last layer; undefined: everything
     std::map<int64_t, Tensor> masks;  ///< by window
 
     const Tensor& masked(int64_t window, const Tensor& like) {
@@ -350,7 +351,12 @@ Tensor DecoderImpl::Layers::attended(size_t i, const Tensor& n, Pass& pass) cons
 Tensor DecoderImpl::Layers::through(size_t i, const Tensor& in, Pass& pass) const {
     const auto& layer = layers[i];
     const auto& c = config;
-    const auto x = in + layer.o(input(attended(i, layer.inputNorm(in, c.normEps), pass)));
+    auto a = attended(i, layer.inputNorm(in, c.normEps), pass), before = in;
+    if (pass.rows.defined() && i + 1 == layers.size()) {
+        a = a.flatten(0, 1).index_select(0, pass.rows);
+        before = in.flatten(0, 1).index_select(0, pass.rows);
+    }
+    const auto x = before + layer.o(input(a));
     const auto y = input(layer.postNorm(x, c.normEps));
     if (c.mlp == Mlp::Plain)
         return x + layer.down(input(activate(layer.up(y), c.activation)));
@@ -389,7 +395,7 @@ public:
 
 } // namespace
 
-Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed) {
+Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed, const Tensor& only) {
     auto& m = *m_layers;
     const auto& c = m_config;
     const auto shared = std::make_shared<Layers::Pass>();
@@ -398,6 +404,7 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
     pass.time = ids.size(1);
     pass.cache = cache;
     pass.decode = decode;
+    pass.rows = only;
     if (packed)
         pass.packed = packed->segments;
     if (decode)
@@ -422,6 +429,7 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
                                 : c.forwardFlops(static_cast<double>(pass.batch * pass.time),
                                                  decode ? -1.0 : static_cast<double>(pass.time), 0);
     const bool again = m_recompute && torch::GradMode::is_enabled() && !cache;
+    const double unread = only.defined() ? lastLayerFlops(c, static_cast<double>(pass.batch * pass.time - only.numel())) : 0;
     const auto anchor = again ? torch::zeros({}, x.options().requires_grad(true)) : Tensor();
     for (size_t i = 0; i < m.layers.size(); ++i) {
         if (!again || !(x.requires_grad() || m.layers[i].trained())) {
@@ -430,15 +438,21 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
         }
         const auto layer = c10::make_intrusive<Again>();
         layer->layer = [layers = m_layers, shared, i](const Tensor& in) { return layers->through(i, in, *shared); };
-        layer->flops = flops / static_cast<double>(m.layers.size());
+        layer->flops = flops / static_cast<double>(m.layers.size()) - (i + 1 == m.layers.size() ? unread : 0);
         x = Recomputed::apply(x, anchor, layer);
     }
-    return counted(m.finalNorm(x, c.normEps), flops, !m.embedding.requires_grad());
+    return counted(m.finalNorm(x, c.normEps), flops - unread, !m.embedding.requires_grad());
 }
 
 Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids, nullptr, false); }
 
 Tensor DecoderImpl::hidden(const PackedTokens& tokens) { return forward(tokens.ids.unsqueeze(0), nullptr, false, &tokens).squeeze(0); }
+
+Tensor DecoderImpl::hidden(const TokenBatch& batch, const Tensor& rows) { return forward(batch.ids, nullptr, false, nullptr, rows); }
+
+Tensor DecoderImpl::hidden(const PackedTokens& tokens, const Tensor& rows) {
+    return forward(tokens.ids.unsqueeze(0), nullptr, false, &tokens, rows);
+}
 
 const Tensor& DecoderImpl::headWeight() const {
     if (m_layers->lmHead.weight.defined())
@@ -464,11 +478,10 @@ Tensor DecoderImpl::head(const Tensor& hiddenRows) {
 
 namespace {
 
-/// Hidden states [batch, hidden] at lengths - 1.
-Tensor lastRows(const Tensor& hidden, const Tensor& lengths) {
-    const auto rows = torch::arange(hidden.size(0), lengths.options().device(hidden.device())) * hidden.size(1) +
-                      lengths.to(hidden.device()) - 1;
-    return hidden.reshape({-1, hidden.size(2)}).index_select(0, rows);
+/// Positions lengths - 1 of all rows, counted over batch * time.
+Tensor lastRows(const TokenBatch& batch) {
+    const auto device = batch.ids.device();
+    return torch::arange(batch.ids.size(0), batch.ids.options()) * batch.ids.size(1) + batch.lengths.to(device) - 1;
 }
 
 } // namespace
@@ -480,13 +493,13 @@ Tensor DecoderImpl::scoresOf(const Tensor& lastRows) {
 
 Tensor DecoderImpl::scores(const TokenBatch& batch) {
     TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
-    return scoresOf(lastRows(hidden(batch), batch.lengths));
+    return scoresOf(hidden(batch, lastRows(batch)));
 }
 
 Tensor DecoderImpl::scores(const PackedBatch& batch) {
     TORCH_CHECK(m_config.rewardHead, "this model has no reward head");
     TORCH_CHECK(batch.last.defined(), "the batch was packed without its rows' last tokens");
-    return scoresOf(hidden(batch.tokens).index_select(0, batch.last));
+    return scoresOf(hidden(batch.tokens, batch.last));
 }
 
 KvCache DecoderImpl::makeCache(int64_t rows, int64_t capacity) {
@@ -508,10 +521,10 @@ Tensor DecoderImpl::prefill(const TokenBatch& batch, KvCache& cache) {
     const int64_t count = batch.ids.size(0), time = batch.ids.size(1);
     TORCH_CHECK(cache.used() + count <= cache.keys[0].size(0) && time <= cache.capacity, "the key/value cache has no room for ",
                 count, " more rows of ", time, " slots");
-    const auto hidden = forward(batch.ids, &cache, false);
+    const auto hidden = forward(batch.ids, &cache, false, nullptr, lastRows(batch));
     const auto lengths = batch.lengths.to(torch::kCPU).contiguous();
     cache.lengths.insert(cache.lengths.end(), lengths.const_data_ptr<int64_t>(), lengths.const_data_ptr<int64_t>() + count);
-    return lastRows(hidden, batch.lengths);
+    return hidden;
 }
 
 Tensor DecoderImpl::decodeStep(const Tensor& ids, KvCache& cache) {
@@ -568,13 +581,12 @@ CompletionLogps completionLogps(Decoder& model, const TokenBatch& batch, const T
     const auto options = torch::TensorOptions().dtype(torch::kInt64);
     const auto device = batch.ids.device();
     const auto from = torch::tensor(source, options).to(device), to = torch::tensor(target, options).to(device);
-    const auto hidden = model->hidden(batch);
-    return scattered(model, hidden.reshape({rows * time, -1}).index_select(0, from), batch.ids.reshape({-1}).index_select(0, from + 1), to,
+    return scattered(model, model->hidden(batch, from), batch.ids.reshape({-1}).index_select(0, from + 1), to,
                      rows, width, withEntropy, temperature);
 }
 
 CompletionLogps completionLogps(Decoder& model, const PackedBatch& batch, bool withEntropy, double temperature) {
-    return scattered(model, model->hidden(batch.tokens).index_select(0, batch.sources), batch.targets, batch.slots, batch.rows, batch.width,
+    return scattered(model, model->hidden(batch.tokens, batch.sources), batch.targets, batch.slots, batch.rows, batch.width,
                      withEntropy, temperature);
 }
 

@@ -34,6 +34,10 @@ public:
     torch::Tensor hidden(const TokenBatch& batch);
     /// The same of sequences without padding, [tokens, hidden].
     torch::Tensor hidden(const PackedTokens& tokens);
+    /// Of some positions alone, [n, hidden]: `rows` [n] int64 on the device count over batch * time, or over the packed tokens. What the last
+    /// layer makes of the others after its attention nobody reads, so it is left out.
+    torch::Tensor hidden(const TokenBatch& batch, const torch::Tensor& rows);
+    torch::Tensor hidden(const PackedTokens& tokens, const torch::Tensor& rows);
     /// Logits [n, vocab] in fp32 of selected hidden rows [n, hidden].
     torch::Tensor head(const torch::Tensor& hiddenRows);
     /// Reward head: one fp32 score [batch], pooled at position lengths-1 (by stored length, never by id).
@@ -70,7 +74,8 @@ public:
     torch::Tensor headHalf();
 
 private:
-    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed = nullptr);
+    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed = nullptr,
+                          const torch::Tensor& rows = {});
     torch::Tensor scoresOf(const torch::Tensor& lastRows);
     ModelConfig m_config;
     struct Layers;

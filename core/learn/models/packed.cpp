@@ -30,4 +30,10 @@ double forwardFlops(const ModelConfig& config, const PackedTokens& tokens, doubl
     return config.forwardFlops(static_cast<double>(tokens.ids.numel()), 2 * reach - 1, headTokens);
 }
 
+double lastLayerFlops(const ModelConfig& config, double rows) {
+    const auto hidden = static_cast<double>(config.hiddenSize);
+    return rows * 2 * hidden * (static_cast<double>(config.heads * config.headDim) +
+                                (config.mlp == Mlp::Gated ? 3 : 2) * static_cast<double>(config.intermediateSize));
+}
+
 } // namespace pl::learn

@@ -46,5 +46,7 @@ struct PackedBatch {
 
 /// ModelConfig::forwardFlops of a pass over packed tokens; windows shorten what is looked at.
 double forwardFlops(const ModelConfig& config, const PackedTokens& tokens, double headTokens);
+/// What `rows` positions cost in the last layer after its attention (output map and MLP): saved for those that are not read.
+double lastLayerFlops(const ModelConfig& config, double rows);
 
 } // namespace pl::learn

@@ -19,9 +19,8 @@ AdamW::AdamW(NamedParameters parameters, const AdamWOptions& options) : m_option
 }
 
 void AdamW::zeroGrad() {
-    const auto gradients = this->gradients();
-    if (!gradients.empty())
-        at::_foreach_zero_(gradients);
+    for (auto& entry : m_entries)
+        entry.parameter.mutable_grad() = torch::Tensor();
 }
 
 std::vector<torch::Tensor> AdamW::gradients() const {

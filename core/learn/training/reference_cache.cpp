@@ -53,6 +53,7 @@ Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<To
         out.flops += batch.packed ? forwardFlops(config, batch.packed->tokens, head)
                                   : config.forwardFlops(static_cast<double>(batch.tokens.ids.numel()),
                                                         static_cast<double>(batch.tokens.ids.size(1)), head);
+        out.flops -= lastLayerFlops(config, static_cast<double>(batch.computed) - head);
         const auto sums = completionLogps(reference, batch).sums().to(torch::kFloat32).cpu().contiguous();
         for (size_t k = 0; k < micro.size(); ++k) {
             out.chosen.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[k];
