@@ -18,7 +18,7 @@ namespace {
 struct Arguments {
     std::string project, out, task, split, kind, why, who, what;
     std::vector<std::string> people, files;
-    int64_t pairs = 100, shared = 0;
+    int64_t pairs = 100, shared = 0, sets = 0, sharedSets = 0;
     uint64_t seed = 1;
     bool judged = false, dryRun = false, yes = false, json = false;
 };
@@ -35,12 +35,20 @@ std::string listed(const std::vector<std::string>& names) {
     return text.empty() ? "none" : text;
 }
 
+/// "12 pairs", "12 pairs and 3 sets", "3 sets".
+std::string work(int64_t pairs, int64_t sets) {
+    const std::string both = fmt::format("{} pairs", pairs), ranked = fmt::format("{} sets", sets);
+    return sets == 0 ? both : pairs == 0 ? ranked : both + " and " + ranked;
+}
+
 Result<int> make(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
     desk::DealOptions options;
     options.people = a.people;
     options.pairs = a.pairs;
     options.shared = a.shared;
+    options.sets = a.sets;
+    options.sharedSets = a.sharedSets;
     options.seed = a.seed;
     options.judged = a.judged;
     options.out = a.out;
@@ -63,9 +71,9 @@ Result<int> make(const Arguments& a) {
     Json rows = Json::array();
     for (const desk::DealtPackage& each : dealt) {
         rows.push_back({{"package", each.uuid}, {"person", each.person}, {"person_uuid", each.personUuid}, {"file", each.file},
-                        {"pairs", each.pairs}, {"shared", each.shared}});
+                        {"pairs", each.pairs}, {"shared", each.shared}, {"sets", each.sets}, {"shared_sets", each.sharedSets}});
         if (!a.json)
-            say("{}: {} pairs, {} of them everybody's: {}", each.person, each.pairs, each.shared, each.file);
+            say("{}: {}, {} of them everybody's: {}", each.person, work(each.pairs, each.sets), work(each.shared, each.sharedSets), each.file);
     }
     if (a.json)
         printJson({{"packages", rows}});
@@ -79,21 +87,22 @@ Result<int> open(const Arguments& a) {
     PL_TRY(const auto order, desk::workOrder(project));
     PL_CHECK(project.close());
     if (a.json)
-        printJson({{"project", os::absolutePath(a.project)}, {"package", order->package}, {"person", order->personName}, {"pairs", order->pairs}});
+        printJson({{"project", os::absolutePath(a.project)}, {"package", order->package}, {"person", order->personName}, {"pairs", order->pairs}, {"sets", order->sets}});
     else
-        say("{}: {} pairs for {}. Label them with `pairlab {}`, then `pairlab-cli package return {} --out FILE`.", a.project, order->pairs,
-            order->personName, a.project, a.project);
+        say("{}: {} for {}. Label them with `pairlab {}`, then `pairlab-cli package return {} --out FILE`.", a.project,
+            work(order->pairs, order->sets), order->personName, a.project, a.project);
     return 0;
 }
 
 Result<int> giveBack(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
-    PL_TRY(const desk::ReturnedWork work, desk::writeReturn(project, a.out));
+    PL_TRY(const desk::ReturnedWork done, desk::writeReturn(project, a.out));
     PL_CHECK(project.close());
     if (a.json)
-        printJson({{"file", work.file}, {"events", work.events}, {"presentations", work.presentations}, {"judged", work.judged}, {"pairs", work.pairs}});
+        printJson({{"file", done.file}, {"events", done.events}, {"presentations", done.presentations}, {"judged", done.judged}, {"pairs", done.pairs},
+                   {"ranked", done.ranked}, {"sets", done.sets}});
     else
-        say("{}: {} of {} pairs judged, {} events.", work.file, work.judged, work.pairs, work.events);
+        say("{}: {} of {} judged, {} events.", done.file, work(done.judged, done.ranked), work(done.pairs, done.sets), done.events);
     return 0;
 }
 
@@ -125,7 +134,8 @@ Result<int> list(const Arguments& a) {
     for (const desk::PackageRow& row : rows) {
         all.push_back(row.toJson());
         if (!a.json)
-            say("{}  {:<20} {}: {} of {} judged ({} shared), {}", row.uuid.substr(0, 8), row.person, row.task, row.judged, row.pairs, row.shared,
+            say("{}  {:<20} {}: {} of {} judged ({} shared), {}", row.uuid.substr(0, 8), row.person, row.task, work(row.judged, row.ranked),
+                work(row.pairs, row.sets), row.shared + row.sharedSets,
                 row.returns ? fmt::format("{} returned, last {}", row.returns, formatTime(row.returnedMs)) : std::string("nothing returned"));
     }
     if (a.json)
@@ -218,19 +228,23 @@ void addPeopleCommands(Commands& commands) {
         sub->add_flag("--json", a->json, "JSON");
         return sub;
     };
-    auto* packages = commands.app.add_subcommand("package", "Deal pairs out to people, open a package, give back, merge. Exit codes: 10 a "
+    auto* packages = commands.app.add_subcommand("package", "Deal pairs and sets out to people, open a package, give back, merge. Exit codes: 10 a "
                                                             "return of another project, package or person; 11 damaged or tampered with");
     packages->require_subcommand(1);
     auto m = std::make_shared<Arguments>();
-    auto* sub = withProject(commands.add("make", "A file for each person, of pairs nobody has judged or was dealt", [m] { return make(*m); }, packages), m);
+    auto* sub = withProject(commands.add("make", "A file for each person, of pairs and sets nobody has judged or was dealt", [m] { return make(*m); }, packages), m);
     sub->add_option("--person", m->people, "Name; again for each")->required();
-    sub->add_option("--pairs", m->pairs, "Of each person")->capture_default_str();
-    sub->add_option("--shared", m->shared, "Of them the same for everybody")->capture_default_str();
+    sub->add_option("--pairs", m->pairs, "Of each person")->check(wholeNumber(0, kMostAsked))->capture_default_str();
+    sub->add_option("--shared", m->shared, "Of them the same for everybody")->check(wholeNumber(0, kMostAsked))->capture_default_str();
+    sub->add_option("--sets", m->sets, "Sets of three answers or more of each person, to be ranked (`sets` makes them)")
+        ->check(wholeNumber(0, kMostAsked))
+        ->capture_default_str();
+    sub->add_option("--shared-sets", m->sharedSets, "Of them the same for everybody")->check(wholeNumber(0, kMostAsked))->capture_default_str();
     sub->add_option("--seed", m->seed, "Of the draw")->capture_default_str();
     sub->add_option("--task", m->task, "Its name; else the first one");
     sub->add_option("--split", m->split, "Of prompts in this split")->check(CLI::IsMember({"train", "dev", "test"}));
-    sub->add_option("--kind", m->kind, "Pairs of text or image only");
-    sub->add_flag("--judged", m->judged, "Also pairs that others have judged or were dealt");
+    sub->add_option("--kind", m->kind, "Only of text, or of image");
+    sub->add_flag("--judged", m->judged, "Also what others have judged or were dealt");
     sub->add_option("--out", m->out, "Folder for the files")->required();
 
     auto o = std::make_shared<Arguments>();

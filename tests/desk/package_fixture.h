@@ -9,7 +9,9 @@
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/store/impl.h"
 #include "core/desk/store/packages.h"
+#include "core/desk/store/rankings.h"
 #include "tests/desk/desk_fixture.h"
 
 /// Projects that deal packages out and get them back.
@@ -28,8 +30,31 @@ inline std::string allBytes(const std::string& folder) {
     return all;
 }
 
-inline std::vector<DealtPackage> deal(Project& project, std::vector<std::string> people, int64_t pairs, int64_t shared, const std::string& out) {
+/// A set to rank of each size, each of a prompt of its own.
+inline void addSets(Project& project, const std::vector<int>& sizes) {
+    for (size_t i = 0; i < sizes.size(); ++i) {
+        NewPrompt prompt;
+        prompt.content = "Order " + std::to_string(i);
+        prompt.split = Split::Train;
+        const Id id = must(project.addPrompts({prompt}))[0];
+        std::vector<NewCandidate> answers(static_cast<size_t>(sizes[i]));
+        for (size_t k = 0; k < answers.size(); ++k) {
+            answers[k].prompt = id;
+            answers[k].content = "Member " + std::to_string(k) + " of " + std::to_string(i);
+            answers[k].modelName = "start";
+        }
+        must(project.addCandidates(answers));
+    }
+    MakeRankingsOptions o;
+    o.size = 9;
+    must(makeRankings(project, o));
+}
+
+inline std::vector<DealtPackage> deal(Project& project, std::vector<std::string> people, int64_t pairs, int64_t shared, const std::string& out,
+                                      int64_t sets = 0, int64_t sharedSets = 0) {
     DealOptions o;
+    o.sets = sets;
+    o.sharedSets = sharedSets;
     o.people = std::move(people);
     o.pairs = pairs;
     o.shared = shared;
@@ -58,6 +83,22 @@ struct AtWork {
         o.rule = QueueRule::Mixed;
         return must(project->next(o));
     }
+    std::vector<RankItem> sets(size_t n = 50) {
+        Project::NextOptions o;
+        o.task = task;
+        o.annotator = person;
+        o.session = session;
+        o.limit = n;
+        return must(nextRankings(*project, o));
+    }
+    Ack rank(const RankItem& item, const Ranking& ranking, const std::string& rationale = {}) {
+        JudgementInput in;
+        static_cast<Judgement&>(in) = judgementOf(ranking);
+        in.rationale = rationale;
+        in.view = "rank";
+        in.activeMs = 4000;
+        return must(project->presentAndJudge(item.presentation, in));
+    }
     Ack vote(const LabelItem& item, Winner winner, const std::string& rationale = {}, const std::string& edited = {}) {
         JudgementInput in;
         in.winner = winner;
@@ -69,6 +110,20 @@ struct AtWork {
     }
     std::string giveBack(const std::string& file) { return must(writeReturn(*project, file)).file; }
 };
+
+/// An order of n answers that differs for every `turn`: ties, and an end that was left open, among them.
+inline Ranking orderOf(size_t n, int turn) {
+    Ranking ranking;
+    for (size_t i = 0; i < n; ++i)
+        ranking.ranks.push_back(1 + static_cast<int>((i * static_cast<size_t>(1 + turn % 2) + static_cast<size_t>(turn)) % n));
+    if (turn % 3 == 1)
+        ranking.ranks[1] = ranking.ranks[0];
+    if (turn % 3 == 2) {
+        ranking.ranks[0] = ranking.ranks[1] = static_cast<int>(n);
+        ranking.unordered = {static_cast<int>(n)};
+    }
+    return ranking;
+}
 
 /// Everything judged in a project in words that do not depend on row numbers: events, presentations, sessions, edited answers, what counts.
 inline std::string canonical(const std::string& dir) {
@@ -120,6 +175,56 @@ inline void reseal(const std::string& path, const std::function<void(std::vector
         bytes += dumpJson(line) + "\n";
     bytes += dumpJson({{"lines", lines.size()}, {"sha256", sha256Hex(bytes)}}) + "\n";
     must(os::writeFileAtomic(path, bytes));
+}
+
+/// Gives an event of a return the digest of what it now says, as only the author of the whole chain could.
+inline void sign(const Json& header, Json& event, const std::string& task, const Json& details = {}) {
+    DigestInput in;
+    const auto text = [&](const char* key) { return event.value(key, std::string()); };
+    in.uuid = text("uuid");
+    in.kind = text("kind");
+    in.task = task;
+    in.comparison = text("pair");
+    in.annotator = header["person"].get<std::string>();
+    in.target = text("target");
+    in.supersedes = text("supersedes");
+    in.provenance = "human";
+    in.winner = text("winner");
+    in.tieKind = text("tie_kind");
+    in.strength = event["strength"].get<int64_t>();
+    in.badA = event["bad_a"].get<bool>();
+    in.badB = event["bad_b"].get<bool>();
+    in.view = text("view");
+    in.origin = header["origin"].get<std::string>();
+    in.appVersion = text("app_version");
+    in.previous = text("previous");
+    in.guidelineVersion = event["guideline_version"].get<int64_t>();
+    in.occasion = event["occasion"].get<int64_t>();
+    in.firstPaintMs = event["first_paint_ms"].get<int64_t>();
+    in.activeMs = event["active_ms"].get<int64_t>();
+    in.timeMs = event["time_ms"].get<int64_t>();
+    in.monoNs = event["mono_ns"].get<int64_t>();
+    in.chainSeq = event["number"].get<int64_t>();
+    event["presentation"] = nullptr;
+    event.erase("edited");
+    event.erase("details");
+    if (!details.is_null()) {
+        event["details"] = details;
+        in.detailsSha = sha256Hex(dumpJson(details));
+    }
+    if (event.contains("skip"))
+        in.skipSha = sha256Hex(text("skip"));
+    event["digest"] = digestOf(in);
+}
+
+/// The pairs and sets of a package by their prompts, in the order of the file.
+inline std::vector<std::string> promptsOf(const std::string& file) {
+    std::vector<std::string> pairs;
+    std::istringstream lines(must(os::readFile(file)));
+    for (std::string line; std::getline(lines, line);)
+        if (const Json json = Json::parse(line); json.contains("prompt"))
+            pairs.push_back(json["prompt"].get<std::string>());
+    return pairs;
 }
 
 } // namespace fixture

@@ -11,16 +11,6 @@ using namespace fixture;
 
 namespace {
 
-/// The pairs of a package by their texts, in the order of the file.
-std::vector<std::string> pairsOf(const std::string& file) {
-    std::vector<std::string> pairs;
-    std::istringstream lines(must(os::readFile(file)));
-    for (std::string line; std::getline(lines, line);)
-        if (const Json json = Json::parse(line); json.contains("prompt"))
-            pairs.push_back(json["prompt"].get<std::string>());
-    return pairs;
-}
-
 void copyProject(const std::string& from, const std::string& to) {
     must(os::removeTree(to));
     must(os::copyTree(from, to));
@@ -41,7 +31,7 @@ private Q_SLOTS:
         for (const auto& each : dealt) {
             QCOMPARE(each.pairs, int64_t{10});
             QCOMPARE(each.shared, int64_t{4});
-            const auto pairs = pairsOf(each.file);
+            const auto pairs = promptsOf(each.file);
             sets.emplace_back(pairs.begin(), pairs.end());
             QCOMPARE(sets.back().size(), size_t{10});
         }
@@ -51,10 +41,10 @@ private Q_SLOTS:
                 ++seen[pair];
         QCOMPARE(std::count_if(seen.begin(), seen.end(), [](const auto& s) { return s.second == 3; }), 4);
         QCOMPARE(std::count_if(seen.begin(), seen.end(), [](const auto& s) { return s.second == 1; }), 18);
-        QVERIFY(pairsOf(dealt[0].file) != pairsOf(dealt[1].file));
+        QVERIFY(promptsOf(dealt[0].file) != promptsOf(dealt[1].file));
         // Nothing is dealt twice; the same seed on the same project would have dealt the same.
         const auto again = deal(*desk.project, {"Ada"}, 10, 0, out);
-        for (const auto& pair : pairsOf(again[0].file))
+        for (const auto& pair : promptsOf(again[0].file))
             QVERIFY(!seen.count(pair));
         QCOMPARE(must(packages(*desk.project)).size(), size_t{4});
 
@@ -124,6 +114,39 @@ private Q_SLOTS:
             OK(desk.project->addCandidates(answers));
         }
         OK(desk.project->makePairs({}));
+        for (const bool image : {false, true}) { // sets to rank, of texts and of images
+            NewPrompt prompt;
+            prompt.content = image ? "Order the pictures" : "Order the texts";
+            prompt.split = Split::Dev;
+            prompt.verifierKind = "exact";
+            prompt.verifierAnswer = "secretgold";
+            prompt.tags = {"secrettag"};
+            prompt.source = "secretsource";
+            const Id id = must(desk.project->addPrompts({prompt}))[0];
+            std::vector<NewCandidate> answers(5);
+            for (int k = 0; k < 5; ++k) {
+                NewCandidate& c = answers[size_t(k)];
+                c.prompt = id;
+                c.content = "Member " + std::to_string(k);
+                if (image) {
+                    const std::string file = desk.temp.path().toStdString() + "/member.png";
+                    OK(writePng(file, *decodePng(pngBytes(9000 + k), "x"), {{"parameters", "secretpng seed 987654321987"}}));
+                    c.kind = CandidateKind::Image;
+                    c.content = must(desk.project->addMedia(file));
+                }
+                c.modelName = "secretmodel";
+                c.modelHash = "secrethash";
+                c.run = run.id;
+                c.checkpoint = "secretcheckpoint";
+                c.params = {{"secretparam", 0.7}};
+                c.seed = 987654321987;
+                c.logp = -1.2345678;
+            }
+            OK(desk.project->addCandidates(answers));
+        }
+        MakeRankingsOptions five;
+        five.size = 5;
+        QCOMPARE(must(makeRankings(*desk.project, five)).sets, int64_t{2});
         const Id other = must(desk.project->annotator(AnnotatorKind::Human, "secretperson"));
         Project::NextOptions o;
         o.task = desk.task;
@@ -135,9 +158,16 @@ private Q_SLOTS:
             in.rationale = "secretwhy";
             OK(desk.project->presentAndJudge(item.presentation, in));
         }
+        for (const auto& item : must(nextRankings(*desk.project, o))) {
+            JudgementInput in;
+            static_cast<Judgement&>(in) = judgementOf(orderOf(5, 0));
+            in.rationale = "secretwhy";
+            OK(desk.project->presentAndJudge(item.presentation, in));
+        }
         DealOptions options_;
         options_.people = {"Ada"};
         options_.pairs = 8;
+        options_.sets = 2;
         options_.judged = true;
         options_.out = desk.temp.path().toStdString() + "/out";
         const auto dealt = must(dealPackages(*desk.project, options_));
@@ -153,6 +183,21 @@ private Q_SLOTS:
             ada.vote(item, Winner::B, "mine");
         }
         QCOMPARE(images, 2);
+        const auto sets = ada.sets();
+        QCOMPARE(sets.size(), size_t{2});
+        int pictures = 0;
+        for (const auto& item : sets) {
+            QCOMPARE(item.members.size(), size_t{5});
+            QVERIFY(item.presentation.blind && !item.presentation.exposed);
+            for (const auto& member : item.members) {
+                QVERIFY(member.modelName.empty());
+                pictures += member.kind == CandidateKind::Image;
+                if (member.kind == CandidateKind::Image)
+                    OK(checkImageOf(ada, member.content));
+            }
+            ada.rank(item, orderOf(5, 2), "mine");
+        }
+        QCOMPARE(pictures, 5);
         QCOMPARE(must(ada.project->task(ada.task)).guideline, task.guideline);
         QCOMPARE(must(ada.project->task(ada.task)).uuid, task.uuid);
         QVERIFY(must(ada.project->check()).ok());
@@ -169,14 +214,15 @@ private Q_SLOTS:
         lookFor(allBytes(dir), "the closed project");
         QVERIFY(allBytes(dir).find("Answer 1 to 3") != std::string::npos);
         // Pixels came through, and the votes on images find their pairs.
-        QCOMPARE(must(mergeReturn(*desk.project, returned)).fresh, int64_t{8});
+        QCOMPARE(must(mergeReturn(*desk.project, returned)).fresh, int64_t{10});
         QVERIFY(must(desk.project->check()).ok());
     }
 
     void returnsMergeInAnyOrderToTheSame() {
         Desk desk(40);
         const std::string base = desk.temp.path().toStdString();
-        const auto dealt = deal(*desk.project, {"Ada", "Bo"}, 8, 3, base + "/out");
+        addSets(*desk.project, {3, 4, 5, 6, 7, 8, 9});
+        const auto dealt = deal(*desk.project, {"Ada", "Bo"}, 8, 3, base + "/out", 4, 2);
         OK(desk.vote(desk.next()[0], Winner::Tie)); // what the manager judged meanwhile
         OK(desk.project->close());
         desk.project.reset();
@@ -184,6 +230,7 @@ private Q_SLOTS:
         // Ada works on two computers, Bo on one; Ada's first computer returns twice.
         std::vector<std::string> files;
         std::map<std::string, std::pair<std::string, std::string>> expected; // Ada's pair -> (time + uuid, winner)
+        std::map<std::string, std::pair<std::string, Json>> orders;          // Ada's set -> (time + uuid, ranking)
         {
             AtWork first(dealt[0].file, base + "/ada1"), second(dealt[0].file, base + "/ada2"), bo(dealt[1].file, base + "/bo");
             const auto at = [&](const Ack& ack, const Project& p, Winner w, const std::string& sha) {
@@ -193,6 +240,15 @@ private Q_SLOTS:
                 if (best.first < key)
                     best = {key, winnerName(w)};
             };
+            const auto ranked = [&](AtWork& who, const RankItem& item, int turn) {
+                const Ranking order = orderOf(item.members.size(), turn);
+                const Ack ack = who.rank(item, order, "order " + std::to_string(turn));
+                orders[item.comparison.sha] = std::max(orders[item.comparison.sha], {std::to_string(g_clock) + ack.uuid, order.toJson()});
+            };
+            const auto sets = first.sets();
+            QCOMPARE(sets.size(), size_t{4});
+            ranked(first, sets[0], 0);
+            ranked(first, sets[1], 1);
             const auto items = first.next(8);
             for (size_t i = 0; i < 3; ++i)
                 at(first.vote(items[i], Winner::A, "first " + std::to_string(i)), *first.project, Winner::A, items[i].comparison.sha);
@@ -200,6 +256,9 @@ private Q_SLOTS:
             const auto others = second.next(8);
             for (size_t i = 0; i < 5; ++i)
                 at(second.vote(others[i], Winner::B, {}, i == 1 ? "An edited answer" : ""), *second.project, Winner::B, others[i].comparison.sha);
+            const auto others2 = second.sets();
+            ranked(second, others2[1], 2);
+            ranked(second, others2[2], 3);
             // Undone where it was given: the other computer's vote (if any) counts again.
             OK(second.project->undo(second.task, second.person));
             OK(second.project->redo(second.task, second.person));
@@ -207,6 +266,11 @@ private Q_SLOTS:
             files.push_back(second.giveBack(base + "/ada2.pairback"));
             for (size_t i = 3; i < 6; ++i)
                 at(first.vote(items[i], Winner::Tie), *first.project, Winner::Tie, items[i].comparison.sha);
+            ranked(first, sets[2], 4);
+            JudgementInput skip;
+            skip.kind = EventKind::Skip;
+            skip.skipReason = "cannot tell";
+            must(first.project->presentAndJudge(sets[3].presentation, skip));
             const Ack last = first.vote(items[6], Winner::A);
             (void)last;
             OK(first.project->undo(first.task, first.person));
@@ -214,11 +278,14 @@ private Q_SLOTS:
             files.push_back(first.giveBack(base + "/ada1-late.pairback"));
             for (const auto& item : bo.next(8))
                 bo.vote(item, Winner::B, "bo");
+            int turn = 5;
+            for (const auto& set : bo.sets())
+                bo.rank(set, orderOf(set.members.size(), turn++));
             files.push_back(bo.giveBack(base + "/bo.pairback"));
         }
         std::vector<size_t> order{0, 1, 2, 3};
         std::string first;
-        int orders = 0;
+        int tried = 0;
         do {
             const std::string dir = base + "/merged";
             copyProject(desk.dir(), dir);
@@ -226,9 +293,9 @@ private Q_SLOTS:
                 Project project = must(Project::open(dir, options()));
                 for (const size_t i : order) {
                     OK(mergeReturn(project, files[i]));
-                    if (orders % 3 == 0) // grouped otherwise: what is merged is merged again
+                    if (tried % 3 == 0) // grouped otherwise: what is merged is merged again
                         OK(mergeReturn(project, files[order[0]]));
-                    if (orders % 5 == 0) {
+                    if (tried % 5 == 0) {
                         const auto dry = mergeReturn(project, files[i], true);
                         OK(dry);
                         QCOMPARE(dry->fresh, int64_t{0});
@@ -243,22 +310,35 @@ private Q_SLOTS:
             if (first.empty())
                 first = now;
             QVERIFY2(now == first, "the order of merging shows");
-            ++orders;
+            ++tried;
         } while (std::next_permutation(order.begin(), order.end()));
-        QCOMPARE(orders, 24);
+        QCOMPARE(tried, 24);
 
         // And it is the right one: every event once, what counts by hand.
         Project project = must(Project::open(base + "/merged", options()));
-        QCOMPARE(project.counters().events, int64_t{1 + (3 + 3 + 2) + (5 + 2 + 1) + 8});
+        QCOMPARE(project.counters().events, int64_t{1 + (3 + 3 + 2 + 4) + (5 + 2 + 1 + 2) + (8 + 4)});
         std::map<std::string, std::string> counts;
         for (const auto& vote : project.currentVotes())
             if (vote.annotator == desk.ada && vote.shown && vote.comparison)
                 counts[must(project.pairItem(vote.comparison)).comparison.sha] = winnerName(vote.winner);
         for (const auto& [sha, best] : expected)
             QCOMPARE(counts[sha], best.second);
+        QCOMPARE(orders.size(), size_t{3});
+        std::map<std::string, Json> kept;
+        for (const auto& vote : project.currentVotes())
+            if (vote.annotator == desk.ada && must(project.members(vote.comparison)).size() > 2 && vote.kind == EventKind::Vote)
+                kept[must(project.pairItem(vote.comparison)).comparison.sha] =
+                    must(project.currentJudgement(desk.task, desk.ada, vote.comparison))->ranking;
+        QCOMPARE(kept.size(), orders.size());
+        for (const auto& [sha, best] : orders)
+            QVERIFY2(kept[sha] == best.second, (kept[sha].dump() + " is not " + best.second.dump()).c_str());
         const auto rows = must(packages(project));
         QCOMPARE(rows[0].person, std::string("Bo"));
         QCOMPARE(rows[0].judged, int64_t{8});
+        QCOMPARE(rows[0].ranked, int64_t{4});
+        QCOMPARE(rows[0].sets, int64_t{4});
+        QCOMPARE(rows[1].sharedSets, int64_t{2});
+        QCOMPARE(rows[1].ranked, int64_t{4});
         QCOMPARE(rows[1].returns, int64_t{3});
     }
 
@@ -411,7 +491,7 @@ private Q_SLOTS:
                 // Rewritten with a digest of its own, as only the whole chain's author could.
                 const auto redo = [&](const char* key, const char* value) {
                     event[key] = value;
-                    DigestOf(lines[0], event, desk);
+                    sign(lines[0], event, must(desk.project->task(desk.task)).uuid);
                 };
                 if (how == "winner")
                     event["winner"] = "b";
@@ -461,6 +541,44 @@ private Q_SLOTS:
         QCOMPARE(must(mergeReturn(*desk.project, file)).fresh, int64_t{3});
     }
 
+    /// An event has its uuid alone: neither another person's nor an earlier one of the same file is taken for it, whoever wrote its digest.
+    void aUuidThatIsTakenIsRefused_data() {
+        QTest::addColumn<bool>("same");
+        QTest::newRow("another person's") << false;
+        QTest::newRow("one of the same file") << true;
+    }
+    void aUuidThatIsTakenIsRefused() {
+        QFETCH(bool, same);
+        Desk desk(12);
+        const std::string base = desk.temp.path().toStdString(), task = must(desk.project->task(desk.task)).uuid;
+        const auto dealt = deal(*desk.project, {"Ada", "Bo"}, 4, 0, base + "/out");
+        AtWork ada(dealt[0].file, base + "/ada"), bo(dealt[1].file, base + "/bo");
+        const std::string theirs = ada.vote(ada.next()[0], Winner::A).uuid;
+        OK(mergeReturn(*desk.project, ada.giveBack(base)));
+        for (const auto& item : bo.next(2))
+            bo.vote(item, Winner::B);
+        const std::string file = bo.giveBack(base + "/bo.pairback");
+        reseal(file, [&](std::vector<Json>& lines) {
+            std::string first, previous;
+            for (Json& line : lines)
+                if (line.contains("event")) {
+                    Json& event = line["event"];
+                    if (same == !previous.empty())
+                        event["uuid"] = same ? first : theirs;
+                    first = event["uuid"];
+                    event["previous"] = previous;
+                    sign(lines[0], event, task);
+                    previous = event["digest"];
+                }
+        });
+        const auto refused = mergeReturn(*desk.project, file);
+        QVERIFY(!refused && refused.error().code == Code::Corrupt);
+        const std::string& message = refused.error().message;
+        QVERIFY2(message.find(same ? "(event 2 of Bo" : "(event 1 of Bo") != std::string::npos, message.c_str());
+        QVERIFY2(message.find("its uuid is that of another event") != std::string::npos, message.c_str());
+        QCOMPARE(desk.project->counters().events, int64_t{1});
+    }
+
     /// A package continued from a copy has two futures: the second one to come is refused by the event where they part.
     void twoFuturesOfOneProjectAreRefused() {
         Desk desk(12);
@@ -508,44 +626,7 @@ private:
         PL_TRY(const Image image, readPng(ada.project->mediaPath(sha)));
         return image.width == 3 && image.height == 2 ? Status() : fail(Code::Internal, "another size");
     }
-    /// Gives an event of a return the digest of what it now says.
-    static void DigestOf(const Json& header, Json& event, Desk& desk);
 };
-
-#include "core/desk/store/impl.h"
-
-void TestPackages::DigestOf(const Json& header, Json& event, Desk& desk) {
-    DigestInput in;
-    const auto text = [&](const char* key) { return event.value(key, std::string()); };
-    in.uuid = text("uuid");
-    in.kind = text("kind");
-    in.task = must(desk.project->task(desk.task)).uuid;
-    in.comparison = text("pair");
-    in.annotator = header["person"].get<std::string>();
-    in.target = text("target");
-    in.supersedes = text("supersedes");
-    in.provenance = "human";
-    in.winner = text("winner");
-    in.tieKind = text("tie_kind");
-    in.strength = event["strength"].get<int64_t>();
-    in.badA = event["bad_a"].get<bool>();
-    in.badB = event["bad_b"].get<bool>();
-    in.view = text("view");
-    in.origin = header["origin"].get<std::string>();
-    in.appVersion = text("app_version");
-    in.previous = text("previous");
-    in.guidelineVersion = event["guideline_version"].get<int64_t>();
-    in.occasion = event["occasion"].get<int64_t>();
-    in.firstPaintMs = event["first_paint_ms"].get<int64_t>();
-    in.activeMs = event["active_ms"].get<int64_t>();
-    in.timeMs = event["time_ms"].get<int64_t>();
-    in.monoNs = event["mono_ns"].get<int64_t>();
-    in.chainSeq = event["number"].get<int64_t>();
-    event["presentation"] = nullptr;
-    event.erase("edited");
-    event.erase("details");
-    event["digest"] = digestOf(in);
-}
 
 QTEST_GUILESS_MAIN(TestPackages)
 #include "tst_packages.moc"

@@ -2,12 +2,14 @@
 // ctest: timeout=180
 // Packages dealt out, labelled and merged through the window; erasing; the guideline an old vote was given under.
 #include "core/desk/store/packages.h"
+#include "core/desk/store/rankings.h"
 #include "tests/ui/find.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
 #include "ui/data/detail_panel.h"
 #include "ui/data/paged_table.h"
 #include "ui/label/label_page.h"
+#include "ui/label/rank_page.h"
 #include "ui/runs/runs_page.h"
 #include "ui/settings/people_card.h"
 #include "ui/settings/settings_page.h"
@@ -58,7 +60,23 @@ private Q_SLOTS:
 
     void aPackageGoesOutIsLabelledByKeysAndComesBack() {
         Desk manager;
-        makeProject(manager.dir(), 30);
+        makeProject(manager.dir(), 30, desk::Scale::SevenPoint, [](desk::Project& p) {
+            for (int i = 0; i < 5; ++i) {
+                desk::NewPrompt prompt;
+                prompt.content = "Order these, " + std::to_string(i);
+                const desk::Id id = must(p.addPrompts({prompt}))[0];
+                std::vector<desk::NewCandidate> answers(3);
+                for (int k = 0; k < 3; ++k) {
+                    answers[size_t(k)].prompt = id;
+                    answers[size_t(k)].content = "Answer " + std::to_string(k) + " to be ranked.";
+                    answers[size_t(k)].modelName = "secretmodel";
+                }
+                must(p.addCandidates(answers));
+            }
+            desk::MakeRankingsOptions three;
+            three.size = 3;
+            must(desk::makeRankings(p, three));
+        });
         manager.show(pages(manager.preferences));
         QVERIFY(!annotatorMode(manager.context()));
         SettingsPage* page = settings(manager);
@@ -71,6 +89,8 @@ private Q_SLOTS:
         QVERIFY(card->findChild<QPushButton*>(u"deal_out"_s)->isEnabled());
         named<QSpinBox>(*card, u"Pairs of each person"_s)->setValue(6);
         named<QSpinBox>(*card, u"Pairs that everybody gets"_s)->setValue(2);
+        named<QSpinBox>(*card, u"Sets of each person"_s)->setValue(2);
+        named<QSpinBox>(*card, u"Sets that everybody gets"_s)->setValue(1);
         const QString out = manager.temp.filePath(u"out"_s);
         card->dealTo(out);
         QTRY_COMPARE(card->packagesShown(), 2);
@@ -110,6 +130,31 @@ private Q_SLOTS:
                 QTest::keyClick(label, i % 2 ? Qt::Key_S : Qt::Key_L);
                 QTRY_COMPARE(saved.count(), i + 1);
             }
+            // The sets come by themselves when every pair has its vote.
+            auto* rank = [&] {
+                RankPage* found = nullptr;
+                [&] { QTRY_VERIFY((found = label->findChild<RankPage*>()) && found->isVisible()); }();
+                return found;
+            }();
+            QVERIFY(rank);
+            rank->setGuardMs(0);
+            QSignalSpy ordered(rank, &RankPage::saved);
+            for (int i = 0; i < 2; ++i) {
+                QVERIFY(QTest::qWaitFor([&] { return rank->takesVotes(); }, 5000));
+                if (i == 0)
+                    picture(bo, u"annotator-set"_s);
+                QVERIFY(!shows(*rank, u"secretmodel"_s));
+                QTest::keyClick(rank, Qt::Key_B);
+                QTest::keyClick(rank, Qt::Key_A);
+                QTRY_COMPARE(ordered.count(), i + 1);
+            }
+            QTRY_COMPARE(rank->mode(), RankPage::Mode::Done);
+            QVERIFY(!shows(*rank, u"Make more sets from the answers"_s));
+            picture(bo, u"annotator-sets-done"_s);
+            QTest::mouseClick(button(*rank, u"Give the package back"_s), Qt::LeftButton);
+            QTRY_COMPARE(bo.window->currentPage(), u"settings"_s);
+            bo.window->goTo(u"label"_s);
+            QTest::keyClick(rank, Qt::Key_Escape);
             QTRY_COMPARE(label->mode(), LabelPage::Mode::Done);
             picture(bo, u"annotator-done"_s);
             QVERIFY(!shows(*label, u"Train on these votes"_s) && !shows(*label, u"Write more pairs"_s));
@@ -123,7 +168,7 @@ private Q_SLOTS:
             for (int i = 0; i < tabs->count(); ++i)
                 shown += tabs->isTabVisible(i);
             QCOMPARE(shown, 1);
-            QTRY_COMPARE(int(data->table(DataPage::Votes)->model()->total()), 6);
+            QTRY_COMPARE(int(data->table(DataPage::Votes)->model()->total()), 8);
             bo.window->goTo(u"data"_s, u"prompts"_s); // nor by an argument
             QCOMPARE(data->tab(), DataPage::Votes);
 
@@ -132,16 +177,16 @@ private Q_SLOTS:
             QVERIFY(package && !mine->people());
             QTRY_VERIFY(!package->findChildren<QLabel*>().isEmpty());
             package->giveBack(returned);
-            QTRY_VERIFY2(package->messageText().contains(u"6 of 6"), qPrintable(package->messageText()));
+            QTRY_VERIFY2(package->messageText().contains(u"6 of 6 pairs and 2 of 2 sets"), qPrintable(package->messageText()));
             picture(bo, u"package"_s);
         }
         // Dropped on the manager's window it is merged, and again it counts nothing twice.
         manager.window->activateWindow();
         manager.window->open(returned);
-        QTRY_VERIFY2(card->messageText().contains(u"6 new judgements of Bo"), qPrintable(card->messageText()));
+        QTRY_VERIFY2(card->messageText().contains(u"8 new judgements of Bo"), qPrintable(card->messageText()));
         card->merge({returned});
         QTRY_VERIFY2(card->messageText().contains(u"Nothing new"), qPrintable(card->messageText()));
-        QCOMPARE(manager.ask([](desk::Project& p) { return p.counters().current; }), int64_t{6});
+        QCOMPARE(manager.ask([](desk::Project& p) { return p.counters().current; }), int64_t{8});
         scrollTo(page, card);
         picture(manager, u"manager"_s);
         card->merge({file}); // a package is no return

@@ -11,6 +11,7 @@
 #include "ui/label/keys.h"
 #include "ui/label/rank_view.h"
 #include "ui/label/turns.h"
+#include "ui/shell/annotator.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/text_pane.h"
 
@@ -143,9 +144,17 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
     column->addWidget(m_strip);
     connect(m_strip, &KeyStrip::allKeysRequested, this, [this] { handleKey(Qt::Key_Question, Qt::NoModifier); });
     m_stack->addWidget(m_setPage);
-    m_empty = new EmptyState(u"label"_s, u"There are no sets to rank: a set is one prompt with three answers or more."_s,
-                             u"Make sets of four from the answers"_s, u"Back to pairs"_s);
-    connect(m_empty, &EmptyState::actionTriggered, this, &RankPage::makeSets);
+    const bool annotator = annotatorMode(m_context);
+    m_empty = new EmptyState(u"label"_s,
+                             annotator ? u"There are no sets to rank in this package."_s
+                                       : u"There are no sets to rank: a set is one prompt with three answers or more."_s,
+                             annotator ? u"Give the package back"_s : u"Make sets of four from the answers"_s, u"Back to pairs"_s);
+    connect(m_empty, &EmptyState::actionTriggered, this, [this, annotator] {
+        if (annotator) // what was not dealt could not be merged
+            m_context.navigate(page::kSettings);
+        else
+            makeSets();
+    });
     connect(m_empty, &EmptyState::linkTriggered, this, &RankPage::left);
     m_stack->addWidget(m_empty);
     setMode(Mode::Loading);
@@ -268,7 +277,8 @@ void RankPage::setMode(Mode mode) {
     const bool set = mode == Mode::Set || mode == Mode::Loading;
     if (mode == Mode::Done) {
         m_empty->setSentence(u"Every set has your order."_s);
-        m_empty->setAction(u"Make more sets from the answers"_s);
+        if (!annotatorMode(m_context))
+            m_empty->setAction(u"Make more sets from the answers"_s);
     }
     m_stack->setCurrentWidget(set ? m_setPage : static_cast<QWidget*>(m_empty));
     m_view->setVisible(mode == Mode::Set);

@@ -9,6 +9,7 @@
 #include <QTableView>
 #include <QVBoxLayout>
 
+#include "core/desk/store/rankings.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/detail_table.h"
 
@@ -17,7 +18,7 @@ using namespace Qt::StringLiterals;
 
 namespace {
 
-enum Column { Person, Judged, Shared, Dealt, Returned };
+enum Column { Person, Judged, Ranked, Shared, Dealt, Returned };
 
 QString dayText(int64_t ms) {
     return QDateTime::fromMSecsSinceEpoch(ms).toString(u"yyyy-MM-dd HH:mm"_s);
@@ -42,16 +43,40 @@ QString listed(const std::vector<std::string>& names) {
     return all.isEmpty() ? u"none"_s : all.join(u", "_s);
 }
 
+/// "12 pairs", "12 pairs and 3 sets", "3 sets".
+QString work(qint64 pairs, qint64 sets) {
+    const QString both = u"%1 %2"_s.arg(pairs).arg(pairs == 1 ? u"pair"_s : u"pairs"_s);
+    const QString ranked = u"%1 %2"_s.arg(sets).arg(sets == 1 ? u"set"_s : u"sets"_s);
+    return sets == 0 ? both : pairs == 0 ? ranked : u"%1 and %2"_s.arg(both, ranked);
+}
+
+/// "5 of 12 pairs and 1 of 3 sets".
+QString done(qint64 judged, qint64 pairs, qint64 ranked, qint64 sets) {
+    const QString both = u"%1 of %2"_s.arg(judged).arg(work(pairs, 0)), order = u"%1 of %2"_s.arg(ranked).arg(work(0, sets));
+    return sets == 0 ? both : pairs == 0 ? order : u"%1 and %2"_s.arg(both, order);
+}
+
+QSpinBox* numberBox(int low, int value, const QString& suffix, const QString& name, const QString& tip) {
+    auto* box = new QSpinBox;
+    box->setRange(low, 1'000'000);
+    box->setValue(value);
+    box->setSuffix(suffix);
+    box->setAccessibleName(name);
+    box->setToolTip(tip);
+    return box;
+}
+
 } // namespace
 
 // --- the manager -----------------------------------------------------------------------------------------------------
 
 PeopleCard::PeopleCard(Context& context) : Card(u"People and packages"_s), m_context(context) {
-    body()->addWidget(caption(u"Pairs nobody has judged are dealt out as a file for each person, without names of models, scores or the votes "
+    body()->addWidget(caption(u"Pairs and sets nobody has judged are dealt out as a file for each person, without names of models, scores or the votes "
                               u"of others. What comes back is merged in any order, as often as you like."_s));
-    m_table = new DetailTable(new TableModel({{u"Person"_s, false, false, 140, true},
-                                              {u"Judged"_s, true, true, 110, false, u"Of the pairs in the package"_s},
-                                              {u"Shared"_s, true, true, 70, false, u"Pairs that everybody of the same deal got"_s, true},
+    m_table = new DetailTable(new TableModel({{u"Person"_s, false, false, 120, true},
+                                              {u"Pairs judged"_s, true, true, 110, false, u"Of the pairs in the package"_s},
+                                              {u"Sets ranked"_s, true, true, 100, false, u"Of the sets of three answers or more in the package"_s, true},
+                                              {u"Shared"_s, true, true, 70, false, u"Pairs and sets that everybody of the same deal got"_s, true},
                                               {u"Dealt"_s, false, false, 150, false, {}, true},
                                               {u"Came back"_s, false, false, 180, false, u"How many returns were merged, and when the last"_s}},
                                              [this](int row, int column, int role) { return cell(row, column, role); }));
@@ -64,20 +89,13 @@ PeopleCard::PeopleCard(Context& context) : Card(u"People and packages"_s), m_con
     m_names = new QLineEdit;
     m_names->setPlaceholderText(u"Names, with commas: Ada, Bo"_s);
     m_names->setAccessibleName(u"Who is to label"_s);
-    m_pairs = new QSpinBox;
-    m_pairs->setRange(1, 1'000'000);
-    m_pairs->setValue(100);
-    m_pairs->setSuffix(u" pairs each"_s);
-    m_pairs->setAccessibleName(u"Pairs of each person"_s);
-    m_shared = new QSpinBox;
-    m_shared->setRange(0, 1'000'000);
-    m_shared->setValue(20);
-    m_shared->setSuffix(u" shared"_s);
-    m_shared->setAccessibleName(u"Pairs that everybody gets"_s);
-    m_shared->setToolTip(u"The same pairs for everybody: what agreement is computed from"_s);
-    form->addWidget(m_names, 1);
-    form->addWidget(m_pairs);
-    form->addWidget(m_shared);
+    m_pairs = numberBox(0, 100, u" pairs each"_s, u"Pairs of each person"_s, u"How many pairs each person gets"_s);
+    m_shared = numberBox(0, 20, u" shared"_s, u"Pairs that everybody gets"_s, u"The same pairs for everybody: what agreement is computed from"_s);
+    m_sets = numberBox(0, 0, u" sets each"_s, u"Sets of each person"_s, u"Sets of three answers or more, to be put into an order"_s);
+    m_sharedSets = numberBox(0, 0, u" shared"_s, u"Sets that everybody gets"_s, u"The same sets for everybody"_s);
+    body()->addWidget(m_names);
+    for (QSpinBox* box : {m_pairs, m_shared, m_sets, m_sharedSets})
+        form->addWidget(box);
     body()->addLayout(form);
     auto* buttons = line();
     m_deal = new QuietButton(u"export"_s, u"&Deal out…"_s);
@@ -116,8 +134,9 @@ QVariant PeopleCard::cell(int row, int column, int role) const {
         return u"Package %1, task %2"_s.arg(qstr(p.uuid), qstr(p.task)).toHtmlEscaped();
     if (role == Qt::UserRole) {
         switch (column) {
-        case Judged: return p.pairs ? double(p.judged) / double(p.pairs) : 0.0;
-        case Shared: return qlonglong(p.shared);
+        case Judged: return double(p.judged) / double(std::max<int64_t>(1, p.pairs));
+        case Ranked: return double(p.ranked) / double(std::max<int64_t>(1, p.sets));
+        case Shared: return qlonglong(p.shared + p.sharedSets);
         case Dealt: return qlonglong(p.createdMs);
         case Returned: return qlonglong(p.returnedMs);
         default: return qstr(p.person);
@@ -127,8 +146,9 @@ QVariant PeopleCard::cell(int row, int column, int role) const {
         return {};
     switch (column) {
     case Person: return qstr(p.person);
-    case Judged: return u"%1 of %2"_s.arg(p.judged).arg(p.pairs);
-    case Shared: return QString::number(p.shared);
+    case Judged: return p.pairs ? u"%1 of %2"_s.arg(p.judged).arg(p.pairs) : u"–"_s;
+    case Ranked: return p.sets ? u"%1 of %2"_s.arg(p.ranked).arg(p.sets) : u"–"_s;
+    case Shared: return QString::number(p.shared + p.sharedSets);
     case Dealt: return dayText(p.createdMs);
     case Returned: return p.returns ? u"%1, last %2"_s.arg(p.returns).arg(dayText(p.returnedMs)) : u"not yet"_s;
     default: return {};
@@ -158,6 +178,8 @@ void PeopleCard::dealTo(const QString& folder) {
             options.people.push_back(sstr(name.trimmed()));
     options.pairs = m_pairs->value();
     options.shared = m_shared->value();
+    options.sets = m_sets->value();
+    options.sharedSets = m_sharedSets->value();
     options.out = sstr(folder);
     m_message->setMessage(State::Running, u"Dealing out"_s);
     m_context.ask(
@@ -229,7 +251,7 @@ PackageCard::PackageCard(Context& context) : Card(u"Package"_s), m_context(conte
 void PackageCard::refresh() {
     struct Answer {
         std::optional<desk::WorkOrder> order;
-        int64_t left = 0;
+        int64_t left = 0, unranked = 0;
     };
     m_context.ask(
         this,
@@ -237,13 +259,17 @@ void PackageCard::refresh() {
             Answer answer;
             PL_TRY(answer.order, desk::workOrder(p));
             PL_TRY(answer.left, p.remaining(task, person));
+            desk::Project::NextOptions all;
+            all.task = task;
+            all.annotator = person;
+            PL_TRY(answer.unranked, desk::remainingRankings(p, all));
             return answer;
         },
         [this](Result<Answer> answer) {
             if (answer && answer->order)
-                m_state->setText(u"%1 of %2 pairs are judged by %3."_s.arg(answer->order->pairs - answer->left)
-                                     .arg(answer->order->pairs)
-                                     .arg(qstr(answer->order->personName)));
+                m_state->setText(u"%1 are judged by %2."_s.arg(
+                    done(answer->order->pairs - answer->left, answer->order->pairs, answer->order->sets - answer->unranked, answer->order->sets),
+                    qstr(answer->order->personName)));
             else if (!answer)
                 m_message->setMessage(State::Failed, errorText(answer.error()));
             Q_EMIT finished();
@@ -253,11 +279,11 @@ void PackageCard::refresh() {
 void PackageCard::giveBack(const QString& file) {
     m_context.ask(
         this, [file](desk::Project& p) { return desk::writeReturn(p, sstr(file)); },
-        [this](Result<desk::ReturnedWork> work) {
-            if (work)
-                m_message->setMessage(State::Done, u"%1 of %2 pairs are in %3"_s.arg(work->judged).arg(work->pairs).arg(qstr(work->file)));
+        [this](Result<desk::ReturnedWork> back) {
+            if (back)
+                m_message->setMessage(State::Done, u"%1 are in %2"_s.arg(done(back->judged, back->pairs, back->ranked, back->sets), qstr(back->file)));
             else
-                m_message->setMessage(State::Failed, errorText(work.error()));
+                m_message->setMessage(State::Failed, errorText(back.error()));
             refresh();
         });
 }

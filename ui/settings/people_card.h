@@ -34,7 +34,7 @@ private:
     QVariant cell(int row, int column, int role) const;
     Context& m_context;
     QLineEdit* m_names;
-    QSpinBox *m_pairs, *m_shared;
+    QSpinBox *m_pairs, *m_shared, *m_sets, *m_sharedSets;
     QPushButton *m_deal, *m_merge;
     DetailTable* m_table;
     InlineMessage* m_message;

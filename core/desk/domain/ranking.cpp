@@ -9,6 +9,8 @@ Result<Ranking> Ranking::of(const Json& payload, size_t members) {
     const auto wrong = [](const std::string& what) { return fail(Code::InvalidInput, "a ranking " + what, "It is {\"v\": 1, \"ranks\": [1, 2, ...]}, one a member."); };
     if (!payload.is_object() || !payload.contains("ranks") || !payload["ranks"].is_array())
         return wrong("has no list of ranks");
+    if (payload.contains("v") && payload["v"] != 1)
+        return wrong("is of a version that this program does not know");
     if (payload["ranks"].size() != members)
         return wrong(fmt::format("of {} members has {} ranks", members, payload["ranks"].size()));
     const auto number = [](const Json& value) -> std::optional<int> {

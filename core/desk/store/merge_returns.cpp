@@ -2,6 +2,7 @@
 // What annotators did, on its way into the project that dealt the packages.
 #include <algorithm>
 
+#include "core/desk/domain/ranking.h"
 #include "core/desk/domain/text_marks.h"
 #include "core/desk/store/edits.h"
 #include "core/desk/store/event_rows.h"
@@ -93,13 +94,16 @@ private:
             return fail(Code::Corrupt, fmt::format("{} claims to come from \"{}\"", m_path, m_origin.substr(0, 40)));
         {
             auto pairs = m_impl.query("SELECT x.sha, x.id, EXISTS (SELECT 1 FROM tombstones t JOIN prompts p ON p.uuid = t.uuid "
-                                      "WHERE p.id IN (x.prompt_id, x.prompt_b_id)) FROM package_pairs q "
+                                      "WHERE p.id IN (x.prompt_id, x.prompt_b_id)), "
+                                      "(SELECT count(*) FROM comparison_members k WHERE k.comparison_id = x.id) FROM package_pairs q "
                                       "JOIN comparisons x ON x.id = q.comparison_id WHERE q.package_id = ?");
             pairs.bind(m_package);
             while (pairs.step()) {
                 m_pairs[pairs.text(0)] = pairs.integer(1);
                 if (pairs.boolean(2))
                     m_erasedPairs.insert(pairs.integer(1));
+                if (pairs.integer(3))
+                    m_sets[pairs.integer(1)] = static_cast<size_t>(pairs.integer(3)) + 2;
             }
         }
         auto person = m_impl.query("SELECT 1 FROM tombstones WHERE uuid = ?");
@@ -198,7 +202,8 @@ private:
         PL_TRY(const auto blind, number(json, "blind", 0, 1, where));
         PL_TRY(const auto exposed, number(json, "exposed", 0, 1, where));
         PL_TRY(const auto shown, number(json, "shown_ms", 0, kMostNumber, where));
-        if (!(propensity > 0 && propensity <= 1) || rule.size() > 100 || stratum.size() > 100)
+        const bool named = queueRuleOf(rule) && std::all_of(stratum.begin(), stratum.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
+        if (!(propensity > 0 && propensity <= 1) || !named || stratum.size() > 100)
             return fail(Code::Corrupt, where + ": a presentation is malformed");
         const Json words = Json::array({left, seed, rule, propensity, stratum, blind, exposed});
         if (m_presentations.count(own))
@@ -364,6 +369,27 @@ private:
         return {};
     }
 
+    /// An order says all of its vote, in the one form that this program writes; a vote on a set has one.
+    Status order(const Incoming& e, Id pair) {
+        const auto set = m_sets.find(pair);
+        const bool vote = e.in.kind == "vote";
+        if (!e.details.is_object() || !e.details.contains("ranking"))
+            return vote && set != m_sets.end()
+                       ? tampered(e.where, fmt::format("a vote on a set of {} answers has no ranking", set->second))
+                       : Status();
+        if (!vote)
+            return tampered(e.where, "only a vote has a ranking");
+        const auto ranking = Ranking::of(e.details["ranking"], set == m_sets.end() ? 2 : set->second);
+        if (!ranking)
+            return tampered(e.where, ranking.error().message);
+        const Judgement said = judgementOf(*ranking);
+        if (said.ranking != e.details["ranking"])
+            return tampered(e.where, "its ranking has parts that a ranking does not have");
+        if (e.in.winner != winnerName(said.winner) || e.in.tieKind != tieKindName(said.tieKind) || e.in.strength)
+            return tampered(e.where, "its winner is not that of its ranking");
+        return {};
+    }
+
     Result<Incoming> read(const Json& json, const std::string& where) {
         Incoming e;
         DigestInput& in = e.in;
@@ -443,6 +469,7 @@ private:
             return {}; // as samePast() found
         PL_CHECK(validate(e));
         PL_TRY(const Id pair, pairOf(json, e.where));
+        PL_CHECK(order(e, pair));
         PL_TRY(const Id session, sessionOf(json, e.where));
         Id presentation = 0;
         if (e.presentation) {
@@ -530,6 +557,7 @@ private:
     Id m_package = 0, m_task = 0, m_person = 0;
     bool m_personErased = false;
     std::map<std::string, Id> m_pairs, m_sessions, m_ids;
+    std::map<Id, size_t> m_sets; ///< of more than two answers -> how many
     std::set<Id> m_erasedPairs;
     std::vector<std::string> m_known;
     std::map<int64_t, Shown> m_presentations;

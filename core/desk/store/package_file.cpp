@@ -45,7 +45,8 @@ Result<PackageContent> readPackage(const std::string& path, const std::string& f
     PL_TRY(content.header, parseJson(lines.front(), fmt::format("line 1 of {}", path)));
     if (!content.header.is_object() || content.header.value("format", Json()) != format)
         return fail(Code::InvalidInput, fmt::format("{} is not a {}", path, format), "Choose the file that the program wrote.");
-    if (content.header.value("v", Json()) != 1)
+    const Json version = content.header.value("v", Json());
+    if (!version.is_number_integer() || version < 1 || version > kNewestPackage)
         return fail(Code::NewerFormat, fmt::format("{} is of a newer version of PairLab", path), "Install the newer PairLab.");
     PL_TRY(const Json last, parseJson(lines.back(), fmt::format("the last line of {}", path)));
     const size_t end = static_cast<size_t>(lines.back().data() - bytes.data());

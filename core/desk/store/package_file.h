@@ -9,11 +9,12 @@
 #include "core/base/result.h"
 
 /// The files of packages and returns: a JSON object a line; the first says what the file is, the last {"lines": N, "sha256": hex} closes it over
-/// every byte before. Private to store/.
+/// every byte before. A package with sets to rank is of version 2, which programs that know pairs alone refuse by its number. Private to store/.
 namespace pl::desk {
 
 inline constexpr const char* kPackageFormat = "pairlab-package";
 inline constexpr const char* kReturnFormat = "pairlab-return";
+inline constexpr int kNewestPackage = 2;
 
 class PackageWriter {
 public:

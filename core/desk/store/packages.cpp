@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/image_file.h"
+#include "core/desk/domain/ranking.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/package_file.h"
 
@@ -24,6 +25,14 @@ std::string fileWord(const std::string& name) {
     return headOf(word, 40);
 }
 
+/// How a message counts them.
+std::string counted(int64_t n, const char* one) {
+    return fmt::format("{} {}{}", n, one, n == 1 ? "" : "s");
+}
+
+/// Of a row of package_pairs, q.
+constexpr const char* kIsSet = "EXISTS (SELECT 1 FROM comparison_members k WHERE k.comparison_id = q.comparison_id)";
+
 /// Of the task's mix only what one person alone can be asked: fresh pairs and hidden repeats.
 Json mixFor(const Json& mix) {
     const double repeat = mix.is_object() && mix.contains("repeat") && mix["repeat"].is_number() ? mix["repeat"].get<double>() : 0;
@@ -42,7 +51,7 @@ public:
         PL_CHECK(os::makeDirs(m_options.out));
         std::vector<DealtPackage> dealt;
         for (size_t i = 0; i < m_people.size(); ++i) {
-            auto package = write(m_people[i], m_pairs[i]);
+            auto package = write(m_people[i], m_drawn[i]);
             if (!package) {
                 for (const DealtPackage& done : dealt)
                     (void)os::removeTree(done.file);
@@ -58,6 +67,17 @@ private:
     struct Person {
         Id id = 0;
         std::string name, uuid;
+    };
+    struct Drawn {
+        Id id = 0;
+        uint64_t hash = 0; ///< of its contents
+        bool shared = false, set = false;
+    };
+    /// What may be dealt, in the order of the draw.
+    struct Pool {
+        const char* word; ///< "pair"
+        int64_t quota = 0, shared = 0;
+        std::vector<std::pair<uint64_t, Drawn>> order;
     };
 
     Result<Task> task() {
@@ -88,12 +108,17 @@ private:
     }
 
     Status draw() {
-        const int64_t shared = m_options.shared, own = m_options.pairs - shared;
-        if (m_options.pairs < 1 || shared < 0 || own < 0)
-            return fail(Code::InvalidInput, fmt::format("{} pairs of which {} are shared cannot be dealt", m_options.pairs, shared),
-                        "The quota is at least 1 and at least the overlap.");
-        m_impl.loadPairs();
-        std::map<Id, std::set<Id>> taken; // pair -> people who judged it or were dealt it
+        const auto quota = [](int64_t all, int64_t shared, const char* word) -> Status {
+            if (all >= 0 && shared >= 0 && shared <= all)
+                return {};
+            return fail(Code::InvalidInput, fmt::format("{} of which {} are shared cannot be dealt", counted(all, word), shared),
+                        "The overlap is at most the quota.");
+        };
+        PL_CHECK(quota(m_options.pairs, m_options.shared, "pair"));
+        PL_CHECK(quota(m_options.sets, m_options.sharedSets, "set"));
+        if (m_options.pairs + m_options.sets == 0)
+            return fail(Code::InvalidInput, "a package of nothing cannot be dealt", "Ask for a pair or a set at least.");
+        std::map<Id, std::set<Id>> taken; // pair or set -> people who judged it or were dealt it
         {
             auto rows = m_impl.query("SELECT comparison_id, annotator_id FROM current WHERE task_id = ? UNION "
                                      "SELECT q.comparison_id, p.annotator_id FROM package_pairs q JOIN packages p "
@@ -102,60 +127,81 @@ private:
             while (rows.step())
                 taken[rows.integer(0)].insert(rows.integer(1));
         }
-        std::vector<std::pair<uint64_t, Id>> order;
-        for (const auto& [id, pair] : m_impl.pairs)
-            if ((pair.task == 0 || pair.task == m_task.id) && offers(m_options.split, pair.split) &&
-                (!m_options.kind || pair.kind == *m_options.kind) && (m_options.judged || !taken.count(id)))
-                order.emplace_back(mix64(mix64(m_options.seed) ^ pair.hash), id);
-        std::sort(order.begin(), order.end());
+        m_drawn.resize(m_people.size());
+        Pool pairs{"pair", m_options.pairs, m_options.shared, {}}, sets{"set", m_options.sets, m_options.sharedSets, {}};
+        if (pairs.quota) {
+            m_impl.loadPairs();
+            for (const auto& [id, pair] : m_impl.pairs)
+                enter(pairs, {id, pair.hash, false, false}, pair, taken);
+        }
+        if (sets.quota) {
+            auto rows = m_impl.query("SELECT x.id, x.sha, p.split, x.task_id, a.kind FROM comparisons x JOIN prompts p ON p.id = x.prompt_id "
+                                     "JOIN candidates a ON a.id = x.a_id WHERE x.withdrawn = 0 "
+                                     "AND x.id IN (SELECT comparison_id FROM comparison_members)");
+            while (rows.step()) {
+                const PairInfo info{hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))), rows.null(3) ? 0 : rows.integer(3),
+                                    stored(candidateKindOf(rows.text(4)))};
+                enter(sets, {rows.integer(0), info.hash, false, true}, info, taken);
+            }
+        }
+        for (Pool* pool : {&pairs, &sets})
+            PL_CHECK(drawFrom(*pool, taken));
+        return {};
+    }
+
+    void enter(Pool& pool, Drawn each, const PairInfo& info, const std::map<Id, std::set<Id>>& taken) {
+        if ((info.task == 0 || info.task == m_task.id) && offers(m_options.split, info.split) &&
+            (!m_options.kind || info.kind == *m_options.kind) && (m_options.judged || !taken.count(each.id)))
+            pool.order.emplace_back(mix64(mix64(m_options.seed) ^ info.hash), each);
+    }
+
+    /// Adds the quota of each person to what was drawn.
+    Status drawFrom(Pool& pool, const std::map<Id, std::set<Id>>& taken) {
+        std::sort(pool.order.begin(), pool.order.end(),
+                  [](const auto& x, const auto& y) { return std::pair(x.first, x.second.id) < std::pair(y.first, y.second.id); });
         std::set<Id> used;
-        std::vector<Id> common;
+        std::vector<Drawn> common;
         const auto free = [&](Id pair, const Person& person) {
             const auto at = taken.find(pair);
             return !used.count(pair) && (at == taken.end() || !at->second.count(person.id));
         };
         const auto tooFew = [&](int64_t found, int64_t wanted, const std::string& whom) {
             return fail(Code::InvalidInput,
-                        fmt::format("{} of {} pairs were found for {}: {} are open in task \"{}\"", found, wanted, whom, order.size(),
-                                    m_task.name),
-                        m_options.judged ? "Ask for fewer, or make more pairs."
-                                         : "Ask for fewer, share more, make more pairs, or deal judged ones again.");
+                        fmt::format("{} of {} were found for {}: {} are open in task \"{}\"", found, counted(wanted, pool.word), whom,
+                                    pool.order.size(), m_task.name),
+                        m_options.judged ? fmt::format("Ask for fewer, or make more {}s.", pool.word)
+                                         : fmt::format("Ask for fewer, share more, make more {}s, or deal judged ones again.", pool.word));
         };
-        for (const auto& [key, id] : order) {
-            if (static_cast<int64_t>(common.size()) == shared)
+        for (auto& [key, each] : pool.order) {
+            if (static_cast<int64_t>(common.size()) == pool.shared)
                 break;
-            if (std::all_of(m_people.begin(), m_people.end(), [&, pair = id](const Person& person) { return free(pair, person); })) {
-                common.push_back(id);
-                used.insert(id);
+            if (std::all_of(m_people.begin(), m_people.end(), [&, id = each.id](const Person& person) { return free(id, person); })) {
+                each.shared = true;
+                common.push_back(each);
+                used.insert(each.id);
             }
         }
-        if (static_cast<int64_t>(common.size()) < shared)
-            return tooFew(static_cast<int64_t>(common.size()), shared, "everybody");
-        for (const Person& person : m_people) {
-            std::vector<std::pair<Id, bool>> pairs;
-            for (const Id id : common)
-                pairs.emplace_back(id, true);
-            int64_t mine = 0;
-            for (const auto& [key, id] : order) {
-                if (mine == own)
+        if (static_cast<int64_t>(common.size()) < pool.shared)
+            return tooFew(static_cast<int64_t>(common.size()), pool.shared, "everybody");
+        for (size_t i = 0; i < m_people.size(); ++i) {
+            const Person& person = m_people[i];
+            std::vector<Drawn> mine = common;
+            for (const auto& [key, each] : pool.order) {
+                if (static_cast<int64_t>(mine.size()) == pool.quota)
                     break;
-                if (!free(id, person))
+                if (!free(each.id, person))
                     continue;
-                pairs.emplace_back(id, false);
-                used.insert(id);
-                ++mine;
+                mine.push_back(each);
+                used.insert(each.id);
             }
-            if (mine < own)
-                return tooFew(mine + shared, m_options.pairs, person.name);
-            // Which pairs are shared must not show in their order.
-            std::sort(pairs.begin(), pairs.end(), [&](const auto& x, const auto& y) { return orderOf(person, x.first) < orderOf(person, y.first); });
-            m_pairs.push_back(std::move(pairs));
+            if (static_cast<int64_t>(mine.size()) < pool.quota)
+                return tooFew(static_cast<int64_t>(mine.size()), pool.quota, person.name);
+            // Which are shared must not show in their order.
+            const auto orderOf = [&](const Drawn& each) { return mix64(hashSeed(m_options.seed, person.uuid) ^ each.hash); };
+            std::sort(mine.begin(), mine.end(), [&](const Drawn& x, const Drawn& y) { return orderOf(x) < orderOf(y); });
+            m_drawn[i].insert(m_drawn[i].end(), mine.begin(), mine.end());
         }
         return {};
-    }
-
-    uint64_t orderOf(const Person& person, Id pair) const {
-        return mix64(hashSeed(m_options.seed, person.uuid) ^ m_impl.pairs.at(pair).hash);
     }
 
     /// The file an image is sent as: its pixels, written anew.
@@ -166,11 +212,11 @@ private:
         return Json{{"image", answer.sha}, {"png", toBase64(clean)}};
     }
 
-    Result<DealtPackage> write(const Person& person, const std::vector<std::pair<Id, bool>>& pairs) {
-        DealtPackage dealt{newUuid(), person.name, person.uuid, {}, static_cast<int64_t>(pairs.size()), 0};
+    Result<DealtPackage> write(const Person& person, const std::vector<Drawn>& drawn) {
+        DealtPackage dealt{newUuid(), person.name, person.uuid, {}};
         PackageWriter file;
         file.add({{"format", kPackageFormat},
-                  {"v", 1},
+                  {"v", m_options.sets ? kNewestPackage : 1},
                   {"package", dealt.uuid},
                   {"project", m_impl.projectUuid},
                   {"person", {{"uuid", person.uuid}, {"name", person.name}}},
@@ -186,17 +232,18 @@ private:
                     {"queue_mix", mixFor(m_task.queueMix)},
                     {"attributes", m_task.attributes}}}});
         std::set<std::string> sent;
-        for (const auto& [id, shared] : pairs) {
-            dealt.shared += shared;
-            PL_TRY(const Comparison pair, m_impl.comparisonIn(id));
+        for (const Drawn& each : drawn) {
+            ++(each.set ? dealt.sets : dealt.pairs);
+            (each.set ? dealt.sharedSets : dealt.shared) += each.shared;
+            PL_TRY(const Comparison pair, m_impl.comparisonIn(each.id));
             PL_TRY(const Prompt prompt, m_impl.promptIn(pair.prompt));
             Json line{{"prompt", prompt.content}, {"answers", Json::array()}};
             if (pair.promptB) {
                 PL_TRY(const Prompt other, m_impl.promptIn(pair.promptB));
                 line["prompt_b"] = other.content;
             }
-            for (const Id side : {pair.a, pair.b}) {
-                PL_TRY(const Candidate answer, m_impl.candidateIn(side));
+            PL_TRY(const std::vector<Candidate> answers, m_impl.membersIn(each.id));
+            for (const Candidate& answer : answers) {
                 if (answer.kind == CandidateKind::Text) {
                     line["answers"].push_back({{"text", answer.content}});
                     continue;
@@ -217,9 +264,9 @@ private:
             .bind(dealt.uuid, m_task.id, m_task.guidelineVersion, person.id, m_options.seed, sha, m_impl.now())
             .run();
         const Id package = m_impl.db->getLastInsertRowid();
-        for (const auto& [id, shared] : pairs)
+        for (const Drawn& each : drawn)
             m_impl.query("INSERT INTO package_pairs(package_id, comparison_id, shared) VALUES (?, ?, ?)")
-                .bind(package, id, shared)
+                .bind(package, each.id, each.shared)
                 .run();
         return dealt;
     }
@@ -228,7 +275,7 @@ private:
     const DealOptions& m_options;
     Task m_task;
     std::vector<Person> m_people;
-    std::vector<std::vector<std::pair<Id, bool>>> m_pairs;
+    std::vector<std::vector<Drawn>> m_drawn; ///< of each person: pairs, then sets
 };
 
 /// Fills an annotator's fresh project.
@@ -244,20 +291,20 @@ public:
         m_impl.query("INSERT INTO annotators(uuid, kind, name, detail, created_ms) VALUES (?, 'human', ?, '{}', ?)")
             .bind(uuid, name, m_impl.now())
             .run();
-        int64_t pairs = 0;
+        int64_t pairs = 0, sets = 0;
         for (const PackageLine& line : m_content.lines) {
             if (line.json.contains("png")) {
                 PL_CHECK(image(line));
             } else {
-                PL_CHECK(pair(line));
-                ++pairs;
+                PL_TRY(const size_t answers, pair(line));
+                ++(answers > 2 ? sets : pairs);
             }
         }
         PL_TRY(const auto package, pl::field<std::string>(m_content.header, "package", "the package"));
         PL_TRY(const auto project, pl::field<std::string>(m_content.header, "project", "the package"));
-        m_impl.query("UPDATE tasks SET quota = ?").bind(pairs).run();
+        m_impl.query("UPDATE tasks SET quota = ?").bind(pairs + sets).run();
         m_impl.query("INSERT INTO settings(key, value) VALUES (?, ?)")
-            .bind(kSetting, Json{{"package", package}, {"project", project}, {"person", uuid}, {"name", name}, {"pairs", pairs}})
+            .bind(kSetting, Json{{"package", package}, {"project", project}, {"person", uuid}, {"name", name}, {"pairs", pairs}, {"sets", sets}})
             .run();
         m_impl.pending.changes.insert({Change::Tasks, Change::People, Change::Pairs});
         return {};
@@ -334,7 +381,8 @@ private:
         return known = m_impl.db->getLastInsertRowid();
     }
 
-    Status pair(const PackageLine& line) {
+    /// A pair, or a set to rank; gives the number of its answers.
+    Result<size_t> pair(const PackageLine& line) {
         const auto prompt = [&](const char* key) -> Result<Id> {
             NewPrompt fresh;
             PL_TRY(fresh.content, pl::field<std::string>(line.json, key, line.where));
@@ -347,16 +395,22 @@ private:
             PL_TRY(second, prompt("prompt_b"));
         }
         const Json answers = line.json.value("answers", Json());
-        if (!answers.is_array() || answers.size() != 2)
-            return fail(Code::Corrupt, line.where + ": a pair has two answers");
+        if (!answers.is_array() || answers.size() < 2 || answers.size() > Ranking::kMost)
+            return fail(Code::Corrupt, fmt::format("{}: a pair has two answers, a set 3 to {}", line.where, Ranking::kMost));
+        if (answers.size() > 2 && second != first)
+            return fail(Code::Corrupt, line.where + ": the answers of a set are to one prompt");
         Project::NewPair pair;
         pair.source = kSetting;
         PL_TRY(pair.a, answer(first, answers[0], line.where));
         PL_TRY(pair.b, answer(second, answers[1], line.where));
+        for (size_t i = 2; i < answers.size(); ++i) {
+            PL_TRY(const Id more, answer(first, answers[i], line.where));
+            pair.more.push_back(more);
+        }
         PL_TRY(const Id id, m_impl.addPairIn(pair, 0));
         if (!id)
-            return fail(Code::Corrupt, line.where + ": both answers are identical");
-        return {};
+            return fail(Code::Corrupt, line.where + ": two answers are identical");
+        return answers.size();
     }
 
     Project::Impl& m_impl;
@@ -376,15 +430,18 @@ Result<std::vector<PackageRow>> packages(Project& project) {
     Project::Impl& impl = project.impl();
     return impl.guarded("reading packages", [&]() -> Result<std::vector<PackageRow>> {
         std::vector<PackageRow> all;
-        auto rows = impl.query(
-            "SELECT p.uuid, n.name, n.uuid, t.name, p.guideline_version, p.created_ms, "
-            "(SELECT count(*) FROM package_pairs q WHERE q.package_id = p.id), "
-            "(SELECT count(*) FROM package_pairs q WHERE q.package_id = p.id AND q.shared = 1), "
-            "(SELECT count(*) FROM package_pairs q JOIN current c ON c.comparison_id = q.comparison_id WHERE q.package_id = p.id "
-            "AND c.task_id = p.task_id AND c.annotator_id = p.annotator_id AND c.occasion = 0 AND c.kind <> 'flag'), "
-            "(SELECT count(*) FROM package_returns r WHERE r.package_id = p.id), "
-            "(SELECT coalesce(max(merged_ms), 0) FROM package_returns r WHERE r.package_id = p.id) "
-            "FROM packages p JOIN annotators n ON n.id = p.annotator_id JOIN tasks t ON t.id = p.task_id ORDER BY p.id DESC");
+        std::string sql = "SELECT p.uuid, n.name, n.uuid, t.name, p.guideline_version, p.created_ms, "
+                          "(SELECT count(*) FROM package_returns r WHERE r.package_id = p.id), "
+                          "(SELECT coalesce(max(merged_ms), 0) FROM package_returns r WHERE r.package_id = p.id)";
+        for (const char* is : {"NOT", ""})
+            sql += fmt::format(", (SELECT count(*) FROM package_pairs q WHERE q.package_id = p.id AND {0} {1})"
+                               ", (SELECT count(*) FROM package_pairs q WHERE q.package_id = p.id AND q.shared = 1 AND {0} {1})"
+                               ", (SELECT count(*) FROM package_pairs q JOIN current c ON c.comparison_id = q.comparison_id "
+                               "WHERE q.package_id = p.id AND c.task_id = p.task_id AND c.annotator_id = p.annotator_id AND c.occasion = 0 "
+                               "AND c.kind <> 'flag' AND {0} {1})",
+                               is, kIsSet);
+        auto rows = impl.query(sql + " FROM packages p JOIN annotators n ON n.id = p.annotator_id JOIN tasks t ON t.id = p.task_id "
+                                     "ORDER BY p.id DESC");
         while (rows.step()) {
             PackageRow row;
             row.uuid = rows.text(0);
@@ -393,11 +450,14 @@ Result<std::vector<PackageRow>> packages(Project& project) {
             row.task = rows.text(3);
             row.guidelineVersion = static_cast<int>(rows.integer(4));
             row.createdMs = rows.integer(5);
-            row.pairs = rows.integer(6);
-            row.shared = rows.integer(7);
-            row.judged = rows.integer(8);
-            row.returns = rows.integer(9);
-            row.returnedMs = rows.integer(10);
+            row.returns = rows.integer(6);
+            row.returnedMs = rows.integer(7);
+            row.pairs = rows.integer(8);
+            row.shared = rows.integer(9);
+            row.judged = rows.integer(10);
+            row.sets = rows.integer(11);
+            row.sharedSets = rows.integer(12);
+            row.ranked = rows.integer(13);
             all.push_back(std::move(row));
         }
         return all;
@@ -407,7 +467,8 @@ Result<std::vector<PackageRow>> packages(Project& project) {
 Json PackageRow::toJson() const {
     return {{"package", uuid},     {"person", person},   {"person_uuid", personUuid}, {"task", task},
             {"guideline_version", guidelineVersion},     {"pairs", pairs},            {"shared", shared},
-            {"judged", judged},    {"returns", returns}, {"created_ms", createdMs},   {"returned_ms", returnedMs}};
+            {"judged", judged},    {"sets", sets},       {"shared_sets", sharedSets}, {"ranked", ranked},
+            {"returns", returns},  {"created_ms", createdMs},                         {"returned_ms", returnedMs}};
 }
 
 Result<std::optional<WorkOrder>> workOrder(Project& project) {
@@ -421,7 +482,18 @@ Result<std::optional<WorkOrder>> workOrder(Project& project) {
     PL_TRY(order.person, field<std::string>(setting, "person", what));
     PL_TRY(order.personName, field<std::string>(setting, "name", what));
     PL_TRY(order.pairs, field<int64_t>(setting, "pairs", what));
+    if (setting.contains("sets")) { // not in projects of packages of before
+        PL_TRY(order.sets, field<int64_t>(setting, "sets", what));
+    }
     return std::optional<WorkOrder>(std::move(order));
+}
+
+Status notInPackage(Project& project, const std::string& what) {
+    PL_TRY(const auto order, workOrder(project));
+    if (!order)
+        return {};
+    return fail(Code::InvalidInput, fmt::format("{} is refused: {} was made of package {}, and nothing else could be merged", what, project.dir(), order->package),
+                "Do it in the project that dealt the package.");
 }
 
 Result<Project> openPackage(const std::string& file, const std::string& dir, ProjectOptions options) {

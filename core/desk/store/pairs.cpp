@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/desk/store/impl.h"
+#include "core/desk/store/packages.h"
 
 namespace pl::desk {
 
@@ -143,6 +144,7 @@ Result<std::vector<Id>> Project::addPairs(const std::vector<NewPair>& pairs) {
 Result<MakePairsResult> Project::makePairs(const MakePairsOptions& options) {
     if (options.mode == MakePairsOptions::Mode::AcrossModels && options.runs.size() == 1)
         return fail(Code::InvalidInput, "pairing across models needs two runs or none", "Name a second run.");
+    PL_CHECK(notInPackage(*this, "making pairs"));
     return m->write("making pairs", [&]() -> Result<MakePairsResult> {
         struct Entry {
             Id id, run;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/desk/store/impl.h"
+#include "core/desk/store/packages.h"
 
 namespace pl::desk {
 
@@ -91,6 +92,7 @@ Result<MakeRankingsResult> makeRankings(Project& project, const MakeRankingsOpti
     Project::Impl& impl = project.impl();
     if (options.size < 3 || options.size > Ranking::kMost)
         return fail(Code::InvalidInput, fmt::format("a set of {} answers cannot be ranked", options.size), fmt::format("Choose 3 to {}.", Ranking::kMost));
+    PL_CHECK(notInPackage(project, "making sets"));
     return impl.write("making sets to rank", [&]() -> Result<MakeRankingsResult> {
         MakeRankingsResult made;
         std::map<std::pair<Id, std::string>, std::vector<std::pair<std::string, Id>>> answers; // by prompt and kind: hash, candidate

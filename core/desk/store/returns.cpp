@@ -63,6 +63,7 @@ Result<ReturnedWork> writeIn(Project& project, const WorkOrder& order, const std
     }
     ReturnedWork work;
     work.pairs = order.pairs;
+    work.sets = order.sets;
     PackageWriter file;
     file.add({{"format", kReturnFormat},
               {"v", 1},
@@ -140,9 +141,11 @@ Result<ReturnedWork> writeIn(Project& project, const WorkOrder& order, const std
     if (!work.events)
         return fail(Code::InvalidInput, "nothing was judged yet", "Give a vote first.");
     {
-        auto row = impl.query("SELECT count(*) FROM current WHERE annotator_id = ? AND occasion = 0 AND kind <> 'flag'");
+        auto row = impl.query("SELECT count(*), count(*) FILTER (WHERE comparison_id IN (SELECT comparison_id FROM comparison_members)) "
+                              "FROM current WHERE annotator_id = ? AND occasion = 0 AND kind <> 'flag'");
         row.bind(person).step();
-        work.judged = row.integer(0);
+        work.ranked = row.integer(1);
+        work.judged = row.integer(0) - work.ranked;
     }
     work.file = os::absolutePath(out);
     if (os::isDir(work.file))
