@@ -5,6 +5,7 @@
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/text_export.h"
+#include "core/desk/store/adjudication.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -57,6 +58,14 @@ std::vector<ImportRow> oneVoteEach() {
     ranking.ranks = {2, 1, 3};
     ranking.annotator = "Ada";
     rows.push_back(ranking);
+    ranking.prompt.content = "Rank five";
+    ranking.texts = {{"1 of five", "m1"}, {"2 of five", "m2"}, {"3 of five", "m3"}, {"4 of five", "m1"}, {"5 of five", "m2"}};
+    ranking.ranks = {5, 4, 1, 2, 3};
+    rows.push_back(ranking);
+    ranking.prompt.content = "Rank with a tie";
+    ranking.texts = {{"p", "m1"}, {"q", "m2"}, {"r", "m3"}, {"s", "m4"}};
+    ranking.ranks = {2, 1, 2, 3};
+    rows.push_back(ranking);
     rows.push_back(pairOf("Sealed", "kept", "back", Split::Test));
     return rows;
 }
@@ -72,6 +81,14 @@ std::multiset<std::string> votesOf(Desk& desk, const FormInfo& form) {
         if (vote.kind != EventKind::Vote || vote.flagged || item.prompt.split == Split::Test)
             continue;
         const bool several = item.prompt.content[0] == '[', ranking = members.size() > 2, tie = !ranking && vote.winner == Winner::Tie;
+        const auto strict = [&] { // an order of all of them without a tie
+            std::set<int> places;
+            for (const Json& rank : said.ranking["ranks"])
+                places.insert(rank.get<int>());
+            return places.size() == members.size();
+        };
+        if (ranking && form.loses(Part::RankingTies) && !strict())
+            continue;
         if ((several && form.loses(Part::Turns)) || (ranking && form.loses(Part::Rankings)) || (tie && form.loses(Part::Ties)))
             continue;
         const Json& attributes = said.attributes;
@@ -122,6 +139,13 @@ void roundTrip(const FormInfo& form, const std::vector<ImportRow>& rows, size_t 
     options.format = form.readAs;
     const auto read = must(importFile(*fresh.project, out, options));
     QCOMPARE(read.rejectedCount, int64_t{0});
+    for (const auto& [name, n] : report.beside) {
+        const std::string file = source.temp.path().toStdString() + "/" + name;
+        const auto sets = must(importFile(*fresh.project, file, options));
+        QCOMPARE(sets.rejectedCount, int64_t{0});
+        QCOMPARE(must(importFile(*fresh.project, file)).format, std::string(importFormatName(form.readAs)));
+    }
+    QCOMPARE(report.beside.empty(), !form.loses(Part::RankingTies));
     const auto before = votesOf(source, form), after = votesOf(fresh, form);
     QVERIFY2(before == after, ("before:" + shown(before) + "\nafter:" + shown(after)).c_str());
     QVERIFY2(before.size() >= least, std::to_string(before.size()).c_str());
@@ -310,6 +334,101 @@ private Q_SLOTS:
         QCOMPARE(row["votes"][goodIsA ? "a" : "b"].get<int>(), 2);
         QVERIFY(std::abs(row["agreement"].get<double>() - 1.0 / 3) < 1e-12);
         QVERIFY(std::abs(std::abs(row["mean_points"].get<double>()) - 2.0 / 3) < 1e-12);
+    }
+
+    void setsGoToLabellingToolsInFilesOfTheirOwn() {
+        Desk desk;
+        take(desk, oneVoteEach());
+        const std::string base = desk.temp.path().toStdString();
+        const auto json = [&](const std::string& name) { return Json::parse(must(os::readFile(base + "/" + name))); };
+        auto report = must(exportText(*desk.project, {}, base + "/a.json", TextForm::Argilla));
+        QCOMPARE(report.beside.size(), size_t{2});
+        QCOMPARE(report.beside["a.json.rankings-3.json"], int64_t{1});
+        QCOMPARE(report.leftOut["rankings with ties, or of a part of the answers"], int64_t{1});
+        const Json record = json("a.json.rankings-5.json")[0], settings = json("a.json.rankings-5.json.settings.json");
+        // The best first, by the names of the fields; the settings ask for an order of just these.
+        std::vector<std::string> texts;
+        for (const Json& name : record["responses"]["ranking"][0]["value"])
+            texts.push_back(record["fields"][name.get<std::string>()]);
+        QCOMPARE(texts, (std::vector<std::string>{"3 of five", "4 of five", "5 of five", "2 of five", "1 of five"}));
+        QCOMPARE(settings["questions"][0]["type"].get<std::string>(), std::string("ranking"));
+        QCOMPARE(settings["questions"][0]["options"].size(), size_t{5});
+        QCOMPARE(settings["fields"].size(), record["fields"].size());
+        QCOMPARE(json("a.json.manifest.json")["files"].size(), size_t{6});
+        QCOMPARE(json("a.json.manifest.json")["counts"]["rows_beside"]["a.json.rankings-5.json"].get<int>(), 1);
+
+        report = must(exportText(*desk.project, {}, base + "/l.json", TextForm::LabelStudio));
+        QCOMPARE(report.beside.size(), size_t{1});
+        const Json tasks = json("l.json.rankings.json");
+        QCOMPARE(tasks.size(), size_t{2});
+        for (const Json& task : tasks) {
+            const Json& result = task["annotations"][0]["result"][0];
+            QCOMPARE(result["type"].get<std::string>(), std::string("ranker"));
+            QCOMPARE(result["value"]["ranker"]["ranking"].size(), task["data"]["items"].size());
+        }
+        QVERIFY(must(os::readFile(base + "/l.json.rankings.json.config.xml")).find("<Ranker name=\"ranking\" toName=\"answers\"/>") != std::string::npos);
+        // What an earlier export wrote beside it and this one does not is gone.
+        Desk pairs(3);
+        OK(pairs.vote(pairs.next()[0], Winner::A));
+        must(exportText(*pairs.project, {}, base + "/l.json", TextForm::LabelStudio));
+        QVERIFY(!os::exists(base + "/l.json.rankings.json") && !os::exists(base + "/l.json.rankings.json.config.xml"));
+        // Sets alone: the file of pairs is empty.
+        Desk sets;
+        auto rows = oneVoteEach();
+        std::erase_if(rows, [](const ImportRow& row) { return row.texts.empty(); });
+        take(sets, rows);
+        report = must(exportText(*sets.project, {}, base + "/s.json", TextForm::LabelStudio));
+        QCOMPARE(report.lines, int64_t{0});
+        QCOMPARE(report.beside["s.json.rankings.json"], int64_t{2});
+        QCOMPARE(json("s.json"), Json::array());
+    }
+
+    void aVerdictStandsForTheVotes() {
+        Desk desk(3);
+        const Id bo = must(desk.project->annotator(AnnotatorKind::Human, "Bo")), chief = must(desk.project->annotator(AnnotatorKind::Human, "Chief"));
+        std::vector<Id> pairs;
+        for (const auto& item : desk.next(3)) {
+            pairs.push_back(item.comparison.id);
+            OK(desk.vote(item, Winner::A));
+            Presentation other = item.presentation;
+            other.annotator = bo;
+            JudgementInput in;
+            in.winner = Winner::B;
+            OK(desk.project->presentAndJudge(other, in));
+        }
+        Judgement verdict;
+        verdict.winner = Winner::B;
+        verdict.strength = 3;
+        OK(adjudicate(*desk.project, desk.task, chief, pairs[0], true, verdict, Cause::Mistake));
+        OK(adjudicate(*desk.project, desk.task, chief, pairs[1], true, verdict, Cause::BadPair));
+        const std::string base = desk.temp.path().toStdString();
+        auto report = must(exportAggregate(*desk.project, {}, base + "/g.jsonl"));
+        QCOMPARE(report.written["verdict"], int64_t{2});
+        QCOMPARE(report.written["a"] + report.written["b"], int64_t{6});
+        std::map<std::string, Json> rows;
+        std::istringstream lines(must(os::readFile(base + "/g.jsonl")));
+        for (std::string line; std::getline(lines, line);) {
+            const Json row = Json::parse(line);
+            rows[row["pair"]] = row;
+            QCOMPARE(row["votes"]["a"].get<int>() + row["votes"]["b"].get<int>(), 2); // a verdict is nobody's opinion
+            QVERIFY(row["majority"].is_null());
+            QVERIFY(line.find("Chief") == std::string::npos);
+        }
+        const auto verdictOf = [&](Id pair) { return rows[must(desk.project->pairItem(pair)).comparison.sha]["adjudicated"]; };
+        const std::string task = must(desk.project->task(desk.task)).name;
+        QCOMPARE(verdictOf(pairs[0]), Json::array({{{"task", task}, {"verdict", "b"}, {"tie_kind", nullptr}, {"strength", 3}, {"by", "adjudicator"}, {"cause", "mistake"}}}));
+        QCOMPARE(verdictOf(pairs[1])[0]["verdict"].get<std::string>(), std::string("bad_pair"));
+        QCOMPARE(verdictOf(pairs[1])[0]["cause"].get<std::string>(), std::string("bad_pair"));
+        QCOMPARE(verdictOf(pairs[2]), Json::array());
+        // One row for all votes is the verdict's; a form with everybody's votes has the votes.
+        report = must(exportText(*desk.project, {}, base + "/t.jsonl", TextForm::TrlExplicit));
+        QCOMPARE(report.lines, int64_t{1});
+        QCOMPARE(report.leftOut["votes that a verdict stands for"], int64_t{2});
+        QCOMPARE(report.leftOut["votes on pairs that a verdict calls bad"], int64_t{2});
+        QCOMPARE(Json::parse(must(os::readFile(base + "/t.jsonl")))["chosen"].get<std::string>(), must(desk.project->pairItem(pairs[0])).b.content);
+        report = must(exportText(*desk.project, {}, base + "/v.json", TextForm::Argilla));
+        QCOMPARE(report.votes, int64_t{6});
+        QCOMPARE(report.leftOut["verdicts, which are nobody's opinion"], int64_t{1});
     }
 
     void theManualHoldsTheTable() {

@@ -22,11 +22,13 @@ def hub(folder, model_dir):
     datasets.disable_progress_bars()
     loaded = {}
     for path in sorted(folder.glob("*.json*")):
-        if path.suffix not in (".json", ".jsonl") or ".json." in path.name or ".jsonl." in path.name or path.name == "dataset_info.json":
+        sets = ".rankings" in path.name and not path.name.endswith(".settings.json")
+        if path.suffix not in (".json", ".jsonl") or path.name == "dataset_info.json" or (not sets and (".json." in path.name or ".jsonl." in path.name)):
             continue
+        name = path.name if sets else path.stem
         rows = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(folder / "cache"))
-        loaded[path.stem] = rows
-        say(path.stem, reader="datasets", rows=len(rows), columns=sorted(rows.column_names))
+        loaded[name] = rows
+        say(name, reader="datasets", rows=len(rows), columns=sorted(rows.column_names))
 
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
     if tokenizer.pad_token is None:
@@ -64,36 +66,47 @@ def hub(folder, model_dir):
 def tools(folder):
     from label_studio_sdk.label_interface import LabelInterface
 
-    config = LabelInterface((folder / "label_studio.json.config.xml").read_text())
-    tasks = json.loads((folder / "label_studio.json").read_text())
-    # validate_task of this SDK fails on its own call where there are annotations or predictions; they are checked by themselves.
-    good = sum(bool(config.validate_task({k: v for k, v in task.items() if k not in ("annotations", "predictions")})) for task in tasks)
-    said = [result for task in tasks for annotation in task["annotations"] for result in annotation["result"]]
-    # Its validate_annotation wants to_name among the texts, where Label Studio and this SDK's own Pairwise write the control's name: what we
-    # wrote must be what the SDK writes.
-    control = config.get_control("preference")
-    parts = ("from_name", "to_name", "type", "value")
-    valid = sum({k: result[k] for k in parts} == {k: made[k] for k in parts} for result in said
-                for made in [control.label(result["value"]["selected"])._dict()])
-    say("label_studio", reader="label-studio-sdk", rows=len(tasks), valid_tasks=good, annotations=len(said), valid_annotations=valid,
-        whole=good == len(tasks) and valid == len(said))
+    for name, control_name in (("label_studio.json", "preference"), ("label_studio.json.rankings.json", "ranking")):
+        config = LabelInterface((folder / (name + ".config.xml")).read_text())
+        tasks = json.loads((folder / name).read_text())
+        # validate_task of this SDK fails on its own call where there are annotations or predictions; they are checked by themselves.
+        good = sum(bool(config.validate_task({k: v for k, v in task.items() if k not in ("annotations", "predictions")})) for task in tasks)
+        said = [(task, result) for task in tasks for annotation in task["annotations"] for result in annotation["result"]]
+        # Its validate_annotation wants to_name among the texts, where Label Studio and this SDK's own Pairwise write the control's name: what we
+        # wrote must be what the SDK writes.
+        control = config.get_control(control_name)
+        parts = ("from_name", "to_name", "type", "value")
+        valid = 0
+        for task, result in said:
+            value = result["value"]
+            made = control.label(**value)._dict() if "ranker" in value else control.label(value["selected"])._dict()
+            whole = "ranker" not in value or (control.validate_value(value)
+                                              and sorted(value["ranker"][control_name]) == sorted(item["id"] for item in task["data"]["items"]))
+            valid += whole and {k: result[k] for k in parts} == {k: made[k] for k in parts}
+        say(name if control_name == "ranking" else "label_studio", reader="label-studio-sdk", rows=len(tasks), valid_tasks=good,
+            annotations=len(said), valid_annotations=valid, whole=good == len(tasks) and valid == len(said) and len(said) > 0)
 
     import argilla as rg
     from argilla._models import RecordModel
 
     # Without a server there are no settings to log records into; their models check by themselves.
-    names = json.loads((folder / "argilla.json.settings.json").read_text())
-    labels = set(names["questions"][0]["options"])
-    fields = {field["name"] for field in names["fields"]}
-    records = json.loads((folder / "argilla.json").read_text())
-    good = 0
-    for row in records:
-        record = rg.Record.from_dict(row)
-        answers = list(record.responses["preference"])
-        model = RecordModel(fields=record.fields.to_dict(), metadata=record.metadata.api_models(), external_id=str(record.id))
-        good += (len(model.metadata) >= 1 and len(answers) == len(row["responses"]["preference"]) and all(a.value in labels for a in answers)
-                 and set(row["fields"]) == fields and record.to_dict()["fields"] == row["fields"])
-    say("argilla", reader="argilla " + rg.__version__, rows=len(records), whole=good == len(records))
+    for path in [folder / "argilla.json", *sorted(folder.glob("argilla.json.rankings-*[0-9].json"))]:
+        names = json.loads(pathlib.Path(str(path) + ".settings.json").read_text())
+        asked = names["questions"][0]
+        question = (rg.RankingQuestion(name=asked["name"], values=asked["options"]) if asked["type"] == "ranking"
+                    else rg.LabelQuestion(name=asked["name"], labels=asked["options"]))
+        options = question.values if asked["type"] == "ranking" else question.labels
+        fields = {field["name"] for field in names["fields"]}
+        records = json.loads(path.read_text())
+        good = 0
+        for row in records:
+            record = rg.Record.from_dict(row)
+            answers = list(record.responses[question.name])
+            model = RecordModel(fields=record.fields.to_dict(), metadata=record.metadata.api_models(), external_id=str(record.id))
+            fits = all(sorted(a.value) == sorted(options) if asked["type"] == "ranking" else a.value in options for a in answers)
+            good += (len(model.metadata) >= 1 and len(answers) == len(row["responses"][question.name]) > 0 and fits
+                     and set(row["fields"]) == fields and record.to_dict()["fields"] == row["fields"])
+        say(path.name if ".rankings" in path.name else "argilla", reader="argilla " + rg.__version__, rows=len(records), whole=good == len(records))
 
 
 if __name__ == "__main__":

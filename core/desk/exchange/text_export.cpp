@@ -12,6 +12,7 @@
 #include "core/desk/domain/ranking.h"
 #include "core/desk/exchange/rows.h"
 #include "core/desk/exchange/text_export_parts.h"
+#include "core/desk/store/adjudication.h"
 #include "core/desk/store/raw_events.h"
 
 namespace pl::desk {
@@ -61,8 +62,11 @@ Result<Said> saidOf(Project& project, const CurrentVote& vote, const Annotator& 
     if (judgement->ranking.is_object())
         if (const auto ranking = Ranking::of(judgement->ranking, members); ranking && !ranking->ranks.empty()) {
             const int best = *std::min_element(ranking->ranks.begin(), ranking->ranks.end());
-            if (!ranking->unordered.count(best)) // of a partial order the best may be known, or not
-                out.ranks = ranking->ranks;
+            if (!ranking->unordered.count(best)) { // of a partial order the best may be known, or not
+                const std::set<int> places(ranking->ranks.begin(), ranking->ranks.end());
+                for (const int rank : ranking->ranks) // without gaps, as a list says them
+                    out.ranks.push_back(1 + static_cast<int>(std::distance(places.begin(), places.find(rank))));
+            }
         }
     out.annotator = who.name;
     while (out.annotator.starts_with(kImported))
@@ -103,6 +107,8 @@ public:
     std::string bytes;
     std::set<std::string> pairs; ///< the hashes of those written
     Json rows = Json::array();   ///< of a form that is one array
+    std::map<std::string, Json> beside;  ///< rows that stand in a file of their own, by its suffix
+    std::map<std::string, size_t> sizes; ///< of the sets in it
 
 private:
     Status pair(Id id, const std::vector<CurrentVote>& votes, std::map<Id, const Annotator*>& who) {
@@ -133,6 +139,21 @@ private:
             leave(why, all);
             return {};
         }
+        // A verdict is nobody's opinion: where one row stands for all votes it is that row, elsewhere it is left out.
+        const auto isVerdict = [&](const CurrentVote& vote) { return isAdjudicator(*who.at(vote.annotator)); };
+        const bool verdict = std::any_of(votes.begin(), votes.end(), isVerdict);
+        if (verdict && m_form.loses(Part::Votes)) {
+            const auto newest = std::max_element(votes.begin(), votes.end(), [&](const CurrentVote& x, const CurrentVote& y) {
+                return std::pair(isVerdict(x), x.event) < std::pair(isVerdict(y), y.event);
+            });
+            leave(newest->kind == EventKind::Skip ? "votes on pairs that a verdict calls bad" : "votes that a verdict stands for",
+                  all - (newest->kind == EventKind::Vote));
+            if (newest->kind != EventKind::Vote)
+                return {};
+            cast = {*newest};
+        } else if (verdict) {
+            leave("verdicts, which are nobody's opinion", static_cast<int64_t>(std::erase_if(cast, isVerdict)));
+        }
         std::sort(cast.begin(), cast.end(), [&](const CurrentVote& x, const CurrentVote& y) {
             return std::tie(who.at(x.annotator)->name, who.at(x.annotator)->uuid, x.task) <
                    std::tie(who.at(y.annotator)->name, who.at(y.annotator)->uuid, y.task);
@@ -142,6 +163,11 @@ private:
             PL_TRY(Said said, saidOf(m_project, vote, *who.at(vote.annotator), one.members.size()));
             if (ranking && said.ranks.size() != one.members.size()) {
                 leave("rankings that do not say which answer is best", 1);
+                continue;
+            }
+            if (ranking && m_form.loses(Part::RankingTies) &&
+                std::set<int>(said.ranks.begin(), said.ranks.end()).size() != said.ranks.size()) {
+                leave("rankings with ties, or of a part of the answers", 1);
                 continue;
             }
             if (m_form.loses(Part::Ties) && !m_form.loses(Part::Votes) && said.winner == Winner::Tie && !ranking) {
@@ -180,10 +206,16 @@ private:
             leave("votes whose texts would be read otherwise", kept);
             return {};
         }
+        const std::string suffix = besideSuffix(m_form.form, one.members.size());
         for (const Json& row : *made) {
             ++m_number;
-            ++m_report.lines;
             ++m_report.splits[splitName(one.prompt.split)];
+            if (!suffix.empty()) {
+                beside[suffix].push_back(row);
+                sizes[suffix] = one.members.size();
+                continue;
+            }
+            ++m_report.lines;
             if (m_form.array)
                 rows.push_back(row);
             else
@@ -243,22 +275,6 @@ Result<std::string> datasetInfo(const std::string& out) {
                                            {"columns", {{"messages", "conversations"}, {"chosen", "chosen"}, {"rejected", "rejected"}, {"system", "system"}}}};
     PL_CHECK(os::writeFileAtomic(path, dumpJsonPretty(all) + "\n"));
     return path;
-}
-
-constexpr const char* kLabelStudioConfig = R"(<View>
-  <Text name="prompt" value="$prompt"/>
-  <Pairwise name="preference" toName="answer1,answer2" leftClass="left" rightClass="right"/>
-  <Text name="answer1" value="$answer1"/>
-  <Text name="answer2" value="$answer2"/>
-</View>
-)";
-
-Json argillaSettings() {
-    return {{"guidelines", "Which answer is better?"},
-            {"fields",
-             {{{"name", "prompt"}, {"type", "chat"}}, {{"name", "response1"}, {"type", "text"}}, {{"name", "response2"}, {"type", "text"}}}},
-            {"questions", {{{"name", "preference"}, {"type", "label_selection"}, {"options", {"response1", "response2", "tie"}}}}},
-            {"metadata", {{{"name", "split"}, {"type", "terms"}}, {{"name", "provenance"}, {"type", "terms"}}}}};
 }
 
 /// Rows of the file as it lies on the disk.
@@ -365,7 +381,7 @@ Status exports::writeManifest(Project& project, const TextExportFilter& filter, 
                         {"files", hashes},
                         {"filter", filter.toJson()},
                         {"aggregation", report.rule},
-                        {"counts", {{"rows", report.lines}, {"pairs", report.pairs}, {"votes", report.votes}, {"by_verdict", report.written}, {"by_split", report.splits}}},
+                        {"counts", {{"rows", report.lines}, {"rows_beside", report.beside}, {"pairs", report.pairs}, {"votes", report.votes}, {"by_verdict", report.written}, {"by_split", report.splits}}},
                         {"left_out", report.leftOut},
                         {"lost", lost},
                         {"project", project.uuid()},
@@ -389,12 +405,14 @@ Json TextExportReport::toJson() const {
     Json parts = Json::array();
     for (const Part part : lost)
         parts.push_back(partName(part));
-    return {{"file", file},       {"format", form},      {"aggregation", rule}, {"rows", lines},    {"pairs", pairs}, {"votes", votes},
+    return {{"file", file},       {"format", form},      {"aggregation", rule}, {"rows", lines},    {"pairs", pairs}, {"votes", votes}, {"rows_beside", beside},
             {"written", written}, {"left_out", leftOut}, {"splits", splits},    {"lost", parts}, {"files", files}};
 }
 
 std::string TextExportReport::toString() const {
     std::string out = fmt::format("{} row{}", lines, lines == 1 ? "" : "s");
+    for (const auto& [file, n] : beside)
+        out += fmt::format(" and {} in {}", n, file);
     if (votes)
         out += fmt::format(" of {} vote{} on {} pair{}", votes, votes == 1 ? "" : "s", pairs, pairs == 1 ? "" : "s");
     return out;
@@ -420,14 +438,15 @@ Result<TextExportReport> exportText(Project& project, const TextExportFilter& fi
     if (fates != work.asked())
         return fail(Code::Internal, fmt::format("{} of {} votes are unaccounted for; nothing was written", work.asked() - fates, work.asked()),
                     "Report this, with what `pairlab-cli check` says.");
-    if (!report.lines) {
+    if (!report.lines && work.beside.empty()) {
         std::string why;
         for (const auto& [what, n] : report.leftOut)
             why += fmt::format("{}{} {}", why.empty() ? ": left out are " : ", ", n, what);
         return fail(Code::InvalidInput, fmt::format("there is no vote to export as {}{}", info.name, why), "Label some pairs, or choose another form.");
     }
+    const auto arrayOf = [](const Json& rows) { return rows.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; };
     if (info.array)
-        work.bytes = work.rows.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+        work.bytes = arrayOf(work.rows);
     PL_CHECK(os::writeFileAtomic(out, work.bytes));
     report.files.push_back(out);
     PL_TRY(const int64_t there, rowsIn(out));
@@ -443,12 +462,29 @@ Result<TextExportReport> exportText(Project& project, const TextExportFilter& fi
     if (form == TextForm::LlamaFactory) {
         PL_TRY(const std::string info, datasetInfo(out));
         report.files.push_back(info);
-    } else if (form == TextForm::LabelStudio) {
-        report.files.push_back(out + ".config.xml");
-        PL_CHECK(os::writeFileAtomic(report.files.back(), kLabelStudioConfig));
-    } else if (form == TextForm::Argilla) {
-        report.files.push_back(out + ".settings.json");
-        PL_CHECK(os::writeFileAtomic(report.files.back(), dumpJsonPretty(argillaSettings()) + "\n"));
+    }
+    const auto explain = [&](const std::string& path, size_t members) -> Status { // what the tool must know of a file
+        if (form != TextForm::LabelStudio && form != TextForm::Argilla)
+            return {};
+        const bool studio = form == TextForm::LabelStudio;
+        report.files.push_back(path + (studio ? ".config.xml" : ".settings.json"));
+        return os::writeFileAtomic(report.files.back(), studio ? labelStudioConfig(members > 2) : dumpJsonPretty(argillaSettings(members)) + "\n");
+    };
+    PL_CHECK(explain(out, 2));
+    for (size_t members = 3; members <= Ranking::kMost; ++members) // of an earlier export, of other votes
+        if (const std::string old = besideSuffix(form, members); !old.empty() && !work.beside.count(old))
+            for (const char* end : {"", ".config.xml", ".settings.json"})
+                if (const std::string path = out + old + end; os::isRegularFile(path))
+                    PL_CHECK(os::removeTree(path));
+    for (const auto& [suffix, rows] : work.beside) {
+        const std::string path = out + suffix;
+        PL_CHECK(os::writeFileAtomic(path, arrayOf(rows)));
+        PL_TRY(const int64_t written, rowsIn(path));
+        if (written != static_cast<int64_t>(rows.size()))
+            return fail(Code::Io, fmt::format("{} holds {} rows of {}", path, written, rows.size()), "Check the disk, and export again.");
+        report.beside[os::baseName(path)] = written;
+        report.files.push_back(path);
+        PL_CHECK(explain(path, work.sizes[suffix]));
     }
     PL_CHECK(writeManifest(project, filter, report));
     return report;

@@ -19,6 +19,7 @@ struct TextExportFilter {
 struct TextExportReport {
     std::string file, form, rule; ///< rule: majority | each
     int64_t lines = 0;            ///< rows of the file
+    std::map<std::string, int64_t> beside; ///< rows in files beside it, by their names: sets in the forms of labelling tools
     int64_t pairs = 0;            ///< that they are about
     int64_t votes = 0;            ///< that went in
     std::map<std::string, int64_t> written; ///< votes by what they say: a b tie ranking
@@ -34,7 +35,9 @@ struct TextExportReport {
 /// form's own columns every row has "split", and "provenance" where no person judged. A row is kept only when the reader of that form
 /// gives back what went in (but for the losses): what it would read otherwise is left out and counted. Fails, naming pairs, unless every vote
 /// is accounted for and the file read again holds the rows counted. LLaMA-Factory's comes with dataset_info.json, Argilla's with
-/// OUT.settings.json, Label Studio's with OUT.config.xml. The same votes give the same bytes.
+/// OUT.settings.json, Label Studio's with OUT.config.xml; sets that were ranked stand beside them (OUT.rankings-4.json for Argilla, a file a size,
+/// OUT.rankings.json for Label Studio) with settings of their own. A verdict stands for the votes on its pair where one row says all of them,
+/// and is left out elsewhere. The same votes give the same bytes.
 Result<TextExportReport> exportText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form);
 
 /// Every judgement event with every field, undone and replaced ones too, skips, flags, undo and redo included: JSON Lines in the order they
@@ -42,8 +45,9 @@ Result<TextExportReport> exportText(Project& project, const TextExportFilter& fi
 Result<TextExportReport> exportVotes(Project& project, const std::string& out);
 /// Answers with a first wrong step, as TRL's stepwise supervision takes them (stepwise.h).
 Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out);
-/// One row a pair that somebody judged: counts of a, b, tie and skips, majority, share of pairs of votes that agree, mean strength; texts
-/// and images. Fails unless the counts add up to the votes that count now.
+/// One row a pair that somebody judged: counts of a, b, tie and skips, majority, share of pairs of votes that agree, mean strength, and in
+/// "adjudicated" the verdict of each task that has one (a, b, tie or bad_pair, by whom as a role, its cause), which counts as no vote; texts and
+/// images. Fails unless the counts add up to the votes that count now.
 Result<TextExportReport> exportAggregate(Project& project, const TextExportFilter& filter, const std::string& out);
 
 } // namespace pl::desk

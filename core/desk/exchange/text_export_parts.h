@@ -37,6 +37,11 @@ Json promptTurns(const std::string& content);
 std::optional<Said> majorityOf(const std::vector<Said>& said);
 /// The rows of one pair; an error's message says why it has none ("prompts of several turns").
 Result<std::vector<Json>> rowsOf(TextForm form, const PairVotes& pair, const std::vector<Said>& said, int64_t number);
+/// The files that a form has beside OUT for sets of this many answers: OUT + suffix. Empty: its rows stand in OUT.
+std::string besideSuffix(TextForm form, size_t members);
+/// What Argilla has to know of records with this many answers (a choice of two, else an order), and Label Studio of pairs and of sets.
+Json argillaSettings(size_t members);
+std::string labelStudioConfig(bool sets);
 /// What the vote says, as the importer would say it.
 ImportRow importRowOf(const PairVotes& pair, const Said& said);
 /// OUT.manifest.json, with the hashes of what was written.

@@ -230,18 +230,37 @@ Result<Json> llamaFactory(const PairVotes& pair, const Said& said) {
                 {"rejected", {{"from", "gpt"}, {"value", rejected->content}}}};
 }
 
+/// The members of a set by an order without ties.
+std::vector<size_t> bestFirst(const std::vector<int>& ranks) {
+    std::vector<size_t> order(ranks.size());
+    for (size_t i = 0; i < order.size(); ++i)
+        order[i] = i;
+    std::sort(order.begin(), order.end(), [&](size_t x, size_t y) { return ranks[x] < ranks[y]; });
+    return order;
+}
+
+std::string argillaField(size_t member) { return fmt::format("response{}", member + 1); }
+
 /// A record as argilla's SDK reads it; people are known by their UUIDs there.
 Json argilla(const PairVotes& pair, const std::vector<Said>& said) {
-    Json responses = Json::array();
-    for (const Said& one : said)
-        responses.push_back({{"user_id", one.annotatorUuid},
-                             {"value", one.winner == Winner::Tie ? "tie" : one.winner == Winner::A ? "response1" : "response2"},
-                             {"status", "submitted"}});
+    const bool set = pair.members.size() > 2;
+    Json responses = Json::array(), fields{{"prompt", promptTurns(pair.prompt.content)}};
+    for (size_t i = 0; i < pair.members.size(); ++i)
+        fields[argillaField(i)] = pair.members[i].content;
+    for (const Said& one : said) {
+        Json value = one.winner == Winner::Tie ? "tie" : argillaField(one.winner == Winner::B);
+        if (set) {
+            value = Json::array();
+            for (const size_t member : bestFirst(one.ranks))
+                value.push_back(argillaField(member));
+        }
+        responses.push_back({{"user_id", one.annotatorUuid}, {"value", value}, {"status", "submitted"}});
+    }
     Json row{{"id", pair.comparison.sha},
-             {"fields", {{"prompt", promptTurns(pair.prompt.content)}, {"response1", pair.members[0].content}, {"response2", pair.members[1].content}}},
+             {"fields", fields},
              {"metadata", {{"split", splitName(pair.prompt.split)}}},
              {"suggestions", Json::object()},
-             {"responses", {{"preference", responses}}},
+             {"responses", {{set ? "ranking" : "preference", responses}}},
              {"vectors", Json::object()},
              {"status", "completed"}};
     if (said[0].by != AnnotatorKind::Human)
@@ -250,22 +269,33 @@ Json argilla(const PairVotes& pair, const std::vector<Said>& said) {
 }
 
 Json labelStudio(const PairVotes& pair, const std::vector<Said>& said, int64_t number) {
+    const bool set = pair.members.size() > 2;
     Json annotations = Json::array();
-    for (const Said& one : said)
+    for (const Said& one : said) {
+        Json value{{"selected", one.winner == Winner::A ? "left" : "right"}};
+        if (set) {
+            Json order = Json::array();
+            for (const size_t member : bestFirst(one.ranks))
+                order.push_back(std::to_string(member + 1));
+            value = {{"ranker", {{"ranking", order}}}};
+        }
         annotations.push_back({{"id", number * 1000 + static_cast<int64_t>(annotations.size()) + 1},
                                {"completed_by", {{"email", one.annotator}}},
                                {"was_cancelled", false},
                                {"ground_truth", false},
                                {"result", {{{"id", pair.comparison.sha.substr(0, 10)},
-                                            {"type", "pairwise"},
-                                            {"from_name", "preference"},
-                                            {"to_name", "preference"},
+                                            {"type", set ? "ranker" : "pairwise"},
+                                            {"from_name", set ? "ranking" : "preference"},
+                                            {"to_name", set ? "answers" : "preference"},
                                             {"origin", "manual"},
-                                            {"value", {{"selected", one.winner == Winner::A ? "left" : "right"}}}}}}});
-    Json data{{"prompt", promptValue(pair.prompt.content)},
-              {"answer1", pair.members[0].content},
-              {"answer2", pair.members[1].content},
-              {"split", splitName(pair.prompt.split)}};
+                                            {"value", value}}}}});
+    }
+    Json data{{"prompt", promptValue(pair.prompt.content)}, {"split", splitName(pair.prompt.split)}};
+    for (size_t i = 0; i < pair.members.size(); ++i)
+        if (set)
+            data["items"].push_back({{"id", std::to_string(i + 1)}, {"title", fmt::format("Answer {}", i + 1)}, {"body", pair.members[i].content}});
+        else
+            data[fmt::format("answer{}", i + 1)] = pair.members[i].content;
     if (said[0].by != AnnotatorKind::Human)
         data["provenance"] = annotatorKindName(said[0].by);
     return {{"id", number}, {"data", data}, {"annotations", annotations}, {"predictions", Json::array()}, {"meta", {{"pair", pair.comparison.sha}}}};
@@ -368,6 +398,45 @@ Result<std::vector<Json>> rowsOf(TextForm form, const PairVotes& pair, const std
         rows.push_back(std::move(*row));
     }
     return rows;
+}
+
+std::string besideSuffix(TextForm form, size_t members) {
+    if (members <= 2 || (form != TextForm::Argilla && form != TextForm::LabelStudio))
+        return {};
+    return form == TextForm::LabelStudio ? ".rankings.json" : fmt::format(".rankings-{}.json", members);
+}
+
+Json argillaSettings(size_t members) {
+    Json fields = Json::array({{{"name", "prompt"}, {"type", "chat"}}}), names = Json::array();
+    for (size_t i = 0; i < members; ++i) {
+        fields.push_back({{"name", argillaField(i)}, {"type", "text"}});
+        names.push_back(argillaField(i));
+    }
+    Json question{{"name", "preference"}, {"type", "label_selection"}, {"options", names}};
+    if (members > 2)
+        question = {{"name", "ranking"}, {"type", "ranking"}, {"options", names}};
+    else
+        question["options"].push_back("tie");
+    return {{"guidelines", members > 2 ? "Put the answers into an order, the best first." : "Which answer is better?"},
+            {"fields", fields},
+            {"questions", Json::array({question})},
+            {"metadata", {{{"name", "split"}, {"type", "terms"}}, {{"name", "provenance"}, {"type", "terms"}}}}};
+}
+
+std::string labelStudioConfig(bool sets) {
+    return sets ? R"(<View>
+  <Text name="prompt" value="$prompt"/>
+  <List name="answers" value="$items" title="Best first"/>
+  <Ranker name="ranking" toName="answers"/>
+</View>
+)"
+                : R"(<View>
+  <Text name="prompt" value="$prompt"/>
+  <Pairwise name="preference" toName="answer1,answer2" leftClass="left" rightClass="right"/>
+  <Text name="answer1" value="$answer1"/>
+  <Text name="answer2" value="$answer2"/>
+</View>
+)";
 }
 
 ImportRow importRowOf(const PairVotes& pair, const Said& said) {

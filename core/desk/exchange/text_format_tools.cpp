@@ -150,10 +150,12 @@ class Argilla : public TextRows {
         std::vector<int> ranks(n, 0);
         if (value.is_string()) { // a label: the better one, or a tie
             const std::string plain = plainName(value.get_ref<const std::string&>());
+            if (n != 2) // of several answers a label is no order of them
+                return {};
             if (plain == "tie" || plain == "equal" || plain == "both" || plain == "same")
-                return std::vector<int>(n, 1);
+                return {1, 1};
             const auto at = fields.find(value.get<std::string>());
-            if (!at || n != 2)
+            if (!at)
                 return {};
             ranks.assign(n, 2);
             ranks[*at] = 1;

@@ -23,6 +23,7 @@ constexpr PartInfo kParts[] = {
     {Part::StrengthUnsaid, "strength_unsaid", "a vote without a strength is written as 2, plainly better"},
     {Part::BadMarks, "bad_marks", "that one answer was marked unacceptable is not said"},
     {Part::Rankings, "rankings", "rankings of three and more are left out"},
+    {Part::RankingTies, "ranking_ties", "rankings with ties, or of a part of the answers, are left out"},
     {Part::RankingOrder, "ranking_order", "of a ranking only the best are told from the others"},
     {Part::Votes, "votes", "the votes of several people become their majority; what cancels out is left out"},
     {Part::Annotator, "annotator", "who judged is not said"},
@@ -74,9 +75,9 @@ std::vector<FormInfo> table() {
     add(TextForm::LlamaFactory, "llama_factory", ImportFormat::LlamaFactory,
         lost({Ties, TieKind, BothBad, Strength, BadMarks, Rankings, Votes, Annotator, Rationale, Attributes, Models}));
     add(TextForm::Argilla, "argilla", ImportFormat::Argilla,
-        lost({TieKind, BothBad, Strength, BadMarks, Rankings, Annotator, Rationale, Attributes, Models}), true);
+        lost({TieKind, BothBad, Strength, BadMarks, RankingTies, Annotator, Rationale, Attributes, Models}), true);
     add(TextForm::LabelStudio, "label_studio", ImportFormat::LabelStudio,
-        lost({Ties, TieKind, BothBad, Strength, BadMarks, Rankings, Rationale, Attributes, Models}), true);
+        lost({Ties, TieKind, BothBad, Strength, BadMarks, RankingTies, Rationale, Attributes, Models}), true);
     const std::vector<Part> trl = lost({Ties, TieKind, BothBad, Strength, BadMarks, Rankings, Votes, Annotator, Rationale, Attributes, Models});
     std::vector<Part> plain = trl;
     plain.insert(plain.begin(), Turns);

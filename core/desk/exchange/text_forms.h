@@ -28,6 +28,7 @@ enum class Part {
     StrengthUnsaid, ///< that no strength was given: it is written as 2, plainly better
     BadMarks,       ///< one answer marked unacceptable
     Rankings,       ///< k-way orders: left out
+    RankingTies,    ///< k-way orders with ties, or of a part of the answers: left out
     RankingOrder,   ///< only the best of a ranking is told from the others
     Votes,          ///< each person's vote: the majority is written
     Annotator,      ///< who judged

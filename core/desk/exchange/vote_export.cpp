@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Raw votes and their aggregate.
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "core/base/os/files.h"
 #include "core/desk/exchange/stepwise.h"
 #include "core/desk/exchange/text_export_parts.h"
+#include "core/desk/store/adjudication.h"
 #include "core/desk/store/raw_events.h"
 
 namespace pl::desk {
@@ -77,6 +79,11 @@ Result<TextExportReport> exportAggregate(Project& project, const TextExportFilte
     report.file = out;
     report.form = "aggregate";
     report.rule = "majority";
+    PL_TRY(const auto people, project.annotators());
+    std::set<Id> adjudicators;
+    for (const Annotator& each : people)
+        if (isAdjudicator(each))
+            adjudicators.insert(each.id);
     std::map<Id, std::vector<CurrentVote>> byPair;
     int64_t asked = 0;
     for (const CurrentVote& vote : project.currentVotes())
@@ -102,8 +109,15 @@ Result<TextExportReport> exportAggregate(Project& project, const TextExportFilte
             answers.push_back({{"sha", member.sha}, {member.kind == CandidateKind::Image ? "image" : "text", member.content}, {"model", member.modelName}});
         int64_t n[3] = {}, skips = 0, flags = 0, badA = 0, badB = 0, strengths = 0, sum = 0;
         std::map<std::string, int64_t> ties, kinds;
+        std::set<Id> decided; // tasks with a verdict
         for (const CurrentVote& vote : votes) {
             ++counted;
+            if (adjudicators.count(vote.annotator)) { // nobody's opinion
+                ++report.written["verdict"];
+                if (vote.kind != EventKind::Flag)
+                    decided.insert(vote.task);
+                continue;
+            }
             flags += vote.flagged;
             if (vote.kind != EventKind::Vote) {
                 skips += vote.kind == EventKind::Skip;
@@ -142,7 +156,23 @@ Result<TextExportReport> exportAggregate(Project& project, const TextExportFilte
                  {"mean_points", strengths ? Json(static_cast<double>(sum) / static_cast<double>(strengths)) : Json()}, // negative: a is better
                  {"bad_a", badA},
                  {"bad_b", badB},
-                 {"flags", flags}};
+                 {"flags", flags},
+                 {"adjudicated", Json::array()}};
+        for (const Id task : decided) {
+            PL_TRY(const auto verdict, verdictOn(project, task, id));
+            PL_TRY(const Task asked, project.task(task));
+            if (!verdict)
+                return fail(Code::Corrupt, fmt::format("the verdict on pair {} in task \"{}\" counts and cannot be read", item.comparison.sha.substr(0, 12), asked.name),
+                            "Run `pairlab-cli check`.");
+            const Judgement& said = verdict->judgement;
+            const bool bad = said.kind != EventKind::Vote;
+            row["adjudicated"].push_back({{"task", asked.name},
+                                          {"verdict", bad ? "bad_pair" : winnerName(said.winner)},
+                                          {"tie_kind", bad || said.winner != Winner::Tie ? Json() : Json(tieKindName(said.tieKind))},
+                                          {"strength", said.strength ? Json(*said.strength) : Json()},
+                                          {"by", "adjudicator"},
+                                          {"cause", causeName(verdict->cause)}});
+        }
         if (members.size() > 2)
             row["rankings"] = orders;
         report.votes += static_cast<int64_t>(votes.size());
