@@ -10,6 +10,7 @@
 
 #include "core/base/image_file.h"
 #include "core/base/os/process.h"
+#include "core/desk/store/run_erasure.h"
 
 namespace pl::cli {
 
@@ -115,7 +116,9 @@ Json runJson(const desk::RunInfo& info) {
         metrics[name] = jsonNumber(value);
     for (const auto& [name, value] : info.result)
         result[name] = jsonNumber(value);
-    return {{"run", info.name},       {"status", runStateName(info.state)}, {"reason", info.reason},
+    const auto erased = desk::erasureOf(info.dir);
+    return {{"erased", erased && erased->any() ? erased->toJson() : Json()},
+            {"run", info.name},       {"status", runStateName(info.state)}, {"reason", info.reason},
             {"metrics", metrics},     {"result", result},                   {"checkpoint", info.lastCheckpoint},
             {"plugin", info.plugin},  {"device", info.device},              {"step", info.step},
             {"of", info.of},          {"seed", info.seed},                  {"dir", info.dir}};

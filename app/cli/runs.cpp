@@ -8,6 +8,7 @@
 
 #include "app/cli/desk.h"
 #include "core/desk/runs/server.h"
+#include "core/desk/store/run_erasure.h"
 #include "core/base/events.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
@@ -427,6 +428,13 @@ Result<int> evaluate(const EvaluateArguments& a) {
     return exitCodeOfRun(info);
 }
 
+/// What a run lost by erasure, below its line.
+void printErasure(const desk::RunInfo& info, std::FILE* to = stdout) {
+    const auto erased = desk::erasureOf(info.dir);
+    if (!erased || erased->any())
+        std::fprintf(to, "    %s\n", erased ? erased->toString().c_str() : erased.error().toString().c_str());
+}
+
 Result<int> runs(const std::string& dir, bool json) {
     PL_TRY(auto desk, Desk::open(dir));
     os::sleepMs(250);
@@ -438,10 +446,12 @@ Result<int> runs(const std::string& dir, bool json) {
         printJson(list);
         return 0;
     }
-    for (const auto& info : desk->supervisor().runs())
+    for (const auto& info : desk->supervisor().runs()) {
         std::printf("%-22s %-9s %6lld/%-6lld %s  %s\n", info.name.c_str(), runStateName(info.state),
                     static_cast<long long>(info.step), static_cast<long long>(info.of),
                     formatTime(info.createdMs).c_str(), info.reason.c_str());
+        printErasure(info);
+    }
     return 0;
 }
 
@@ -462,6 +472,8 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
     const int64_t asked = nowMs() - 1;
     const auto earlier = supervisor.find(name);
     const bool goesOn = verb == "resume" && earlier && earlier->state != RunState::Running;
+    if (verb == "resume" && earlier)
+        printErasure(*earlier, stderr);
     if (verb == "pause")
         PL_CHECK(supervisor.pause(name));
     else if (verb == "resume")
@@ -494,10 +506,12 @@ Result<int> runVerb(const RunArguments& a, const std::string& verb) {
     }
     PL_CHECK(desk->record());
     const auto info = supervisor.find(name);
-    if (a.json)
+    if (a.json) {
         printJson(runJson(*info));
-    else
+    } else {
         std::printf("%s: %s %s\n", name.c_str(), runStateName(info->state), info->reason.c_str());
+        printErasure(*info);
+    }
     return 0;
 }
 

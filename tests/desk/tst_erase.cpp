@@ -2,6 +2,7 @@
 #include "core/desk/exchange/import.h"
 #include "core/desk/store/audit.h"
 #include "core/desk/store/erase.h"
+#include "core/desk/store/run_erasure.h"
 #include "tests/desk/package_fixture.h"
 
 using namespace fixture;
@@ -137,7 +138,28 @@ private Q_SLOTS:
         o.what = std::to_string(desk.prompt);
         o.why = "a request of 30 November";
         o.who = "Ada";
+        const std::string bundle = desk.project->runsDir() + "/" + desk.run;
+        QVERIFY(!must(erasureOf(bundle)).any());
         const auto report = must(erase(*desk.project, o));
+        // The run says what it lost, of whom never.
+        RunErasure lost = must(erasureOf(bundle));
+        QCOMPARE(lost.prompts, int64_t{1});
+        QCOMPARE(lost.people, int64_t{0});
+        QCOMPARE(lost.rows, int64_t{3}); // Ada's and Bo's vote in train.jsonl, and the prompt's own row
+        QCOMPARE(lost.lines, int64_t{3}); // a sample, a line of the events and one of the log
+        QVERIFY(lost.lastMs > 1790000000000);
+        QVERIFY2(lost.toString().find("lost text of 1 erased prompt on 2026-09-21: 3 rows of its data, 3 lines") == 0, lost.toString().c_str());
+        EraseOptions person;
+        person.kind = Erasable::Person;
+        person.what = "Bo Karlsson";
+        person.why = "left";
+        OK(erase(*desk.project, person));
+        lost = must(erasureOf(bundle));
+        QVERIFY(lost.prompts == 1 && lost.people == 1 && lost.rows > 3);
+        OK(os::writeFileAtomic(bundle + "/erased.json", "[]"));
+        const auto unread = erasureOf(bundle);
+        QVERIFY(!unread && unread.error().code == Code::Corrupt);
+        OK(os::removeTree(bundle + "/erased.json"));
         QVERIFY2(report.left.empty(), report.left.empty() ? "" : report.left[0].c_str());
         for (const auto& text : gone)
             QVERIFY2(allBytes(desk.dir()).find(text) == std::string::npos, text.c_str());
@@ -150,8 +172,9 @@ private Q_SLOTS:
         const auto checked = must(desk.project->check());
         QVERIFY2(checked.ok(), checked.ok() ? "" : checked.problems[0].c_str());
         QCOMPARE(desk.project->counters().prompts, int64_t{6});
-        const auto stones = must(tombstones(*desk.project));
-        QCOMPARE(stones.size(), size_t{1});
+        auto stones = must(tombstones(*desk.project));
+        QCOMPARE(stones.size(), size_t{2});
+        stones.erase(stones.begin()); // the person's, the newer one
         QCOMPARE(stones[0].uuid, desk.promptUuid);
         QCOMPARE(stones[0].why, o.why);
         QCOMPARE(stones[0].who, o.who);

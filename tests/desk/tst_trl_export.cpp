@@ -11,6 +11,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/trl_export.h"
+#include "core/desk/store/run_erasure.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -248,6 +249,32 @@ private Q_SLOTS:
         options.rerun.keepGoing = [] { return false; };
         const auto stopped = writeTrlScript(run.dir(), catalog(), options);
         QVERIFY(!stopped && stopped.error().code == Code::Cancelled);
+    }
+
+    void whatWasErasedIsSaid() {
+        // Only its log lost something: the script is whole, and says so.
+        const Bundle log = bundle("dpo", {{"steps", 12}});
+        OK(noteErasure(log.dir(), "u1", false, 1'790'000'000'000, 0, 3));
+        const auto plan = must(planTrlScript(log.dir()));
+        QVERIFY(!plan.again && !plan.lessData);
+        QVERIFY2(has(plan.toString(), "lost text of 1 erased prompt on 2026-09-21: 0 rows of its data, 3 lines"), plan.toString().c_str());
+        auto report = must(writeTrlScript(log.dir(), catalog(), to("erased-log")));
+        QVERIFY(has(textOf(path("erased-log/README.md")), "**Not all of the run is here:** it lost text of 1 erased prompt"));
+        QVERIFY(report.toJson()["missing"] == plan.missing);
+        QVERIFY(!has(textOf(path("plain/README.md")), "Not all of the run"));
+        // Rows of its data are gone: the losses that were logged are not of what is left.
+        const Bundle data = bundle("dpo", {{"steps", 12}});
+        OK(noteErasure(data.dir(), "u1", false, 1'790'000'000'000, 2, 0));
+        OK(noteErasure(data.dir(), "u1", false, 1'790'000'000'000, 1, 0)); // the same once more
+        OK(noteErasure(data.dir(), "u2", true, 1'790'000'000'000, 1, 1));
+        const auto less = must(planTrlScript(data.dir()));
+        QVERIFY(less.again && less.lessData);
+        QVERIFY2(has(less.toString(), "1 erased prompt and 1 erased person on 2026-09-21: 4 rows of its data, 1 line of its log") &&
+                     has(less.toString(), "trains on what is left"),
+                 less.toString().c_str());
+        report = must(writeTrlScript(data.dir(), catalog(), to("erased-data", worker({}, 0.05))));
+        QVERIFY(std::abs(report.losses[0] - (lossOf(1) + 0.05)) < 1e-9);
+        QVERIFY(has(textOf(path("erased-data/README.md")), "of the first steps on the rows that are left"));
     }
 
     void aResumedRunCountsItsStepsOnce() {

@@ -22,6 +22,7 @@
 #include "core/rules/statistics.h"
 #include "ui/runs/run_charts.h"
 #include "ui/runs/run_log.h"
+#include "ui/runs/run_erasures.h"
 #include "ui/runs/trl_banner.h"
 #include "ui/runs/verdict.h"
 #include "ui/widgets/detail_table.h"
@@ -61,7 +62,7 @@ QString cellText(const Estimate& e) {
 
 class RunsPage : public Page {
 public:
-    explicit RunsPage(Context& context) : m_ctx(context), m_log(new RunLog(this)) {
+    explicit RunsPage(Context& context) : m_ctx(context), m_log(new RunLog(this)), m_erased(new RunErasures(context, this)) {
         m_stack = new QStackedLayout(this);
         m_empty = new EmptyState(u"runs"_s, u"Nothing trained yet"_s, u"Train a reward model"_s, u"Label some pairs first"_s);
         m_empty->setDetail(u"A run appears here the moment it starts, with its charts drawn live."_s);
@@ -89,6 +90,7 @@ public:
             m_charts->refresh();
             showFigures();
         });
+        connect(m_erased, &RunErasures::changed, this, [this] { m_table->model()->changed(0, static_cast<int>(m_rows.size()) - 1); });
         connect(m_log, &RunLog::loaded, this, [this](const QString& name) { onLoaded(name); });
         connect(m_log, &RunLog::grown, this, [this](const QString& name) {
             if (m_shown.contains(name) && !m_timer->isActive())
@@ -181,6 +183,7 @@ private:
         m_message->setClosable(true);
         m_message->hide();
         column->addWidget(m_message);
+        column->addWidget(m_erased->line());
         m_trl = new TrlBanner(m_ctx);
         column->addWidget(m_trl);
         m_drift = new Banner;
@@ -282,12 +285,14 @@ private:
         }
         if (role == Qt::DecorationRole && column == 0)
             return themeIcon(statusIcon(stateOf(info)), statusTone(stateOf(info)));
+        if (role == Qt::DecorationRole && column == 1)
+            return m_erased->icon(info.name);
         if (role == Qt::ToolTipRole)
             switch (column) {
             case 0:
                 return qstr(info.reason);
             case 1:
-                return qstr(info.title);
+                return m_erased->tip(info.name, qstr(info.title));
             case 4:
                 return winsAt != m_wins.end() ? winsAt->second.back().judge : QString();
             default:
@@ -303,6 +308,7 @@ private:
                           std::equal(infos.begin(), infos.end(), m_rows.begin(),
                                      [](const desk::RunInfo& a, const desk::RunInfo& b) { return a.name == b.name; });
         m_rows = std::move(infos);
+        m_erased->look(m_rows);
         for (const desk::RunInfo& info : m_rows)
             wantEvaluation(info);
         if (same && !m_rows.empty()) {
@@ -440,6 +446,7 @@ private:
 
     void showHead() {
         const desk::RunInfo* info = find(m_primary);
+        m_erased->show(m_primary);
         for (QWidget* w : std::initializer_list<QWidget*>{m_pause, m_resume, m_checkpoint, m_stop})
             w->hide();
         m_failure->hide();
@@ -658,6 +665,7 @@ private:
 
     Context& m_ctx;
     RunLog* m_log;
+    RunErasures* m_erased;
     std::vector<desk::RunInfo> m_rows; ///< newest first
     std::map<QString, std::vector<WinRate>> m_wins; ///< by the run tested, in step order
     QString m_primary, m_driftClosed;

@@ -13,6 +13,7 @@
 #include "core/base/records.h"
 #include "core/desk/exchange/trl_parts.h"
 #include "core/desk/runs/shared.h"
+#include "core/desk/store/run_erasure.h"
 
 namespace pl::desk {
 
@@ -102,6 +103,11 @@ Result<Work> prepare(const std::string& bundleDir, const TrlScriptOptions& optio
     if (out.reference())
         PL_CHECK(checkModel(out.spec(), *out.reference()));
     PL_TRY(out.logged, loggedLosses(bundleDir));
+    PL_TRY(const RunErasure erased, erasureOf(bundleDir));
+    out.plan.missing = erased.toString();
+    out.plan.lessData = erased.rows > 0;
+    if (out.plan.lessData)
+        out.logged.clear(); // they are of data that is no longer there
     out.plan.trainer = trainerOf(method);
     out.applied = os::isDir(os::joinPath(policy->path, kAppliedAdapter));
     if (out.reference() && os::isDir(os::joinPath(out.reference()->path, kAppliedAdapter)))
@@ -169,6 +175,7 @@ private:
     Status readData() {
         const Json& p = m_work.spec().parameters;
         m_script.spec = &m_work.spec();
+        m_script.missing = m_work.plan.missing;
         m_script.method = m_work.method;
         m_script.rows = &m_rows;
         m_script.sampled = m_work.sampled;
@@ -217,10 +224,13 @@ private:
             return {};
         }
         say(fmt::format("Running the first {} steps of {} again: {}.", m_script.checked, m_work.spec().name,
-                        always ? "the answers they trained on are not kept" : "its log has no loss for each of them"));
+                        always                   ? "the answers they trained on are not kept"
+                        : m_work.plan.lessData ? "rows of its data were erased, so its log is of others"
+                                                 : "its log has no loss for each of them"));
         PL_TRY(m_losses, firstLosses(m_work.bundle, m_manifest, path("again/losses"), m_script.checked, with, m_options.rerun));
         PL_CHECK(sameAsLogged(m_work.logged, m_losses));
-        m_script.losses = m_work.logged.empty() ? "of its first steps, run for this export"
+        m_script.losses = m_work.plan.lessData  ? "of the first steps on the rows that are left, run for this export"
+                          : m_work.logged.empty() ? "of its first steps, run for this export"
                                                 : "of its first steps run again, which gave what the run had logged";
         return {};
     }
@@ -318,12 +328,15 @@ std::string TrlScriptPlan::toString() const {
         out += "; the first steps are run again";
     if (fresh)
         out += "; the weights before the first step are made again";
+    if (!missing.empty())
+        out += fmt::format("; not all that the run was is there: it {}{}", missing, lessData ? ", and the script trains on what is left" : "");
     return out;
 }
 
 Json TrlScriptReport::toJson() const {
     return {{"dir", dir},         {"trainer", plan.trainer}, {"model_bytes", plan.bytes}, {"run_again", plan.again}, {"weights_made_again", plan.fresh},
-            {"rows", rows},       {"steps", steps},          {"of", of},                  {"losses", losses}};
+            {"rows", rows},       {"steps", steps},          {"of", of},                  {"losses", losses},
+            {"missing", plan.missing}};
 }
 
 Result<TrlScriptPlan> planTrlScript(const std::string& bundleDir, const TrlScriptOptions& options) {

@@ -24,6 +24,8 @@ struct TrlScriptPlan {
     uint64_t bytes = 0;   ///< of the models that are copied
     bool fresh = false;   ///< the weights before the first step are in no folder (a new head, adapters) and are made again
     bool again = false;   ///< the first steps are run again, because the log has no loss for each (or the answers are not kept)
+    std::string missing;  ///< what the run lost by erasure (run_erasure.h); empty: nothing
+    bool lessData = false; ///< and rows of its data are among it: the script trains on what is left, which the run's own losses are not of
     std::string toString() const;
 };
 

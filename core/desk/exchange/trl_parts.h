@@ -46,6 +46,7 @@ struct Script {
     int64_t checked = 0;          ///< that --check compares
     bool sampled = false;         ///< the run wrote its answers itself
     std::string losses;           ///< where the expected ones come from
+    std::string missing;          ///< what the run lost by erasure; empty: nothing
 };
 std::string trainPy(const Script& script);
 std::string readmeMd(const Script& script);

@@ -459,6 +459,8 @@ std::string readmeMd(const Script& s) {
                                   "    venv/bin/python train.py --check    # the first {} losses beside PairLab's\n"
                                   "    venv/bin/python train.py            # the training\n\n",
                                   s.spec->name, s.spec->name, s.spec->plugin, names.trainer, s.checked);
+    if (!s.missing.empty())
+        out += fmt::format("**Not all of the run is here:** it {}. What was erased is in none of these files.\n\n", s.missing);
     out += "| File | What |\n|---|---|\n| `train.py` | the script |\n";
     out += s.method == Method::Grpo ? fmt::format("| `data/rollouts.jsonl` | {} answers with their rewards, in the order they are trained on |\n", rows.rows.size())
                                     : fmt::format("| `data/train.jsonl` | the {} rows that were trained on, in TRL's columns |\n"

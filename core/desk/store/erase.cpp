@@ -15,12 +15,15 @@ namespace pl::desk {
 
 namespace {
 
+constexpr size_t kTellingName = 32; ///< from here on a name is told from other words
+
 /// Everything that goes, collected before anything is touched.
 struct Plan {
     Id subject = 0;
     std::string uuid, name, newName;
     bool person = false;
     std::vector<Id> answers, pairs, events;
+    std::set<Id> quoting;               ///< of the events: others', which only lose their words
     std::set<Id> contents;              ///< rows of texts that nothing else will use
     std::vector<std::string> words;     ///< of these events alone, to look for afterwards
     int64_t withWords = 0;              ///< events that have any
@@ -101,7 +104,11 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         while (rows.step())
             plan.scrub.images.insert(rows.text(0));
     }
+    plan.scrub.tombstone = plan.uuid;
+    plan.scrub.timeMs = impl.now();
     if (plan.person) {
+        if (plan.name.size() >= kTellingName)
+            plan.scrub.texts.push_back(plan.name); // others may have quoted it
         plan.scrub.oldName = plan.name;
         plan.scrub.newName = plan.newName;
     } else {
@@ -109,6 +116,20 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         auto rows = impl.query(fmt::format("SELECT sha FROM comparisons WHERE id IN {}", listOf(plan.pairs)));
         while (rows.step())
             plan.scrub.pairs.insert(rows.text(0).substr(0, 32));
+    }
+    {
+        // Whoever quotes it elsewhere loses the words of that event, too.
+        const std::set<Id> known(plan.events.begin(), plan.events.end());
+        auto rows = impl.query("SELECT j.id, j.skip_reason, j.flag, d.rationale, d.attributes, d.reasons, d.spans, d.regions, d.ranking "
+                               "FROM judgements j LEFT JOIN judgement_details d ON d.event_id = j.id "
+                               "WHERE j.skip_reason IS NOT NULL OR j.flag IS NOT NULL OR d.event_id IS NOT NULL");
+        while (rows.step())
+            for (int i = 1; i <= 8; ++i)
+                if (!known.count(rows.integer(0)) && !rows.null(i) && plan.scrub.quotes(rows.text(i))) {
+                    plan.events.push_back(rows.integer(0));
+                    plan.quoting.insert(rows.integer(0));
+                    break;
+                }
     }
     const std::set<Id> ours(plan.events.begin(), plan.events.end());
     std::set<std::string> words, others;
@@ -148,7 +169,7 @@ int64_t eraseWords(Project::Impl& impl, const Plan& plan) {
             flag = row.null(1) || row.text(1) == kErasedWords ? "" : row.text(1);
             details = row.text(2);
         }
-        const Json stored = storedDetails(impl, id), rest = plan.person ? withoutWords(stored) : Json();
+        const Json stored = storedDetails(impl, id), rest = plan.person || plan.quoting.count(id) ? withoutWords(stored) : Json();
         if (rest == stored)
             details.clear(); // nothing of it goes
         if (skip.empty() && flag.empty() && details.empty())
@@ -169,39 +190,96 @@ int64_t eraseWords(Project::Impl& impl, const Plan& plan) {
     return had;
 }
 
-/// JSON and words in other tables that hold a text that goes (or the person's name, whole).
+// Columns of words and of JSON that people or files wrote: there a short text counts, too, when it is all that is said. In every other text
+// column of the schema, those of later migrations included, a text is looked for that is long enough to be told from others.
+const std::set<std::pair<std::string, std::string>> kWords{
+    {"runs", "parameters"},       {"runs", "models"},    {"runs", "result"},             {"runs", "note"},         {"runs", "reason"},
+    {"outcomes", "a"},            {"outcomes", "b"},     {"outcomes", "judge"},          {"tasks", "people"},      {"standing_orders", "generate"},
+    {"import_batches", "source"}, {"prompts", "source"}, {"prompts", "verifier_answer"}, {"candidates", "params"}, {"annotators", "detail"},
+    {"settings", "value"},        {"second_looks", "reason"}, {"label_checks", "reason"}, {"test_openings", "why"}, {"tombstones", "why"},
+    {"tombstones", "who"}};
+/// What must not become empty keeps the rest of its words.
+const std::set<std::pair<std::string, std::string>> kKeepTheRest{
+    {"guidelines", "text"}, {"tasks", "name"}, {"tasks", "question"}, {"datasets", "name"}, {"annotators", "name"}};
+/// Events change in their own way (eraseWords), texts by whose they are.
+const std::set<std::string> kOwnWay{"judgements", "judgement_details", "contents"};
+
+struct TextColumn {
+    std::string table, column;
+    std::vector<std::string> keys; ///< of the table
+};
+
+/// Of the database as it is.
+std::vector<TextColumn> textColumns(Project::Impl& impl) {
+    std::vector<TextColumn> all;
+    std::vector<std::string> tables;
+    {
+        auto rows = impl.query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name");
+        while (rows.step())
+            if (!kOwnWay.count(rows.text(0)))
+                tables.push_back(rows.text(0));
+    }
+    for (const std::string& table : tables) {
+        std::vector<std::string> keys, texts;
+        auto rows = impl.query("SELECT name, type, pk FROM pragma_table_info(?)");
+        rows.bind(table);
+        while (rows.step())
+            if (rows.integer(2))
+                keys.push_back(rows.text(0)); // what the program calls it, never words
+            else if (rows.text(1) == "TEXT")
+                texts.push_back(rows.text(0));
+        if (keys.empty())
+            keys.push_back("rowid");
+        for (const std::string& column : texts)
+            all.push_back({table, column, keys});
+    }
+    return all;
+}
+
+/// A text that goes (or the person's name, whole) in any column of any other table.
 void eraseMentions(Project::Impl& impl, const Plan& plan) {
-    Scrub scrub = plan.scrub;
+    Scrub words = plan.scrub;
     if (plan.person)
-        scrub.texts.push_back(plan.name);
-    const std::pair<const char*, const char*> columns[] = {
-        {"runs", "parameters"},    {"runs", "models"}, {"runs", "result"},    {"runs", "note"},        {"runs", "reason"},
-        {"outcomes", "a"},         {"outcomes", "b"},  {"outcomes", "judge"}, {"tasks", "people"},     {"standing_orders", "generate"},
-        {"import_batches", "source"}, {"prompts", "source"}, {"prompts", "verifier_answer"}, {"candidates", "params"},
-        {"annotators", "detail"}};
-    for (const auto& [table, column] : columns) {
-        std::vector<std::pair<Id, std::string>> changed;
+        words.texts.push_back(plan.name);
+    const Scrub quoted = words.longOnly();
+    for (const auto& [table, column, keys] : textColumns(impl)) {
+        const bool anyLength = kWords.count({table, column}) > 0, rest = kKeepTheRest.count({table, column}) > 0;
+        const Scrub& scrub = anyLength ? words : quoted;
+        struct Changed {
+            std::vector<std::string> keys;
+            std::string text;
+        };
+        std::vector<Changed> changed;
         {
-            auto rows = impl.query(fmt::format("SELECT id, {} FROM {}", column, table));
+            auto rows = impl.query(fmt::format("SELECT {}, {} FROM {} WHERE {} <> ''", column, fmt::join(keys, ", "), table, column));
             while (rows.step()) {
-                const std::string text = rows.text(1);
+                const std::string text = rows.text(0);
+                if (!anyLength && !quoted.quotes(text))
+                    continue;
                 Json json = Json::parse(text, nullptr, false);
-                if (json.is_structured() ? scrub.blank(json) : !text.empty() && scrub.holds(text))
-                    changed.emplace_back(rows.integer(0), json.is_structured() ? dumpJson(json) : "");
+                const bool structured = json.is_structured();
+                if (!(structured ? scrub.blank(json) : scrub.holds(text)) && !quoted.quotes(text))
+                    continue;
+                std::string left = structured ? dumpJson(json) : rest ? quoted.without(text) : "";
+                if (structured && quoted.quotes(left)) // as the name of a part
+                    left = quoted.without(left);
+                Changed one{{}, std::move(left)};
+                for (size_t i = 0; i < keys.size(); ++i)
+                    one.keys.push_back(rows.text(static_cast<int>(i) + 1));
+                changed.push_back(std::move(one));
             }
         }
-        for (const auto& [id, text] : changed)
-            impl.query(fmt::format("UPDATE {} SET {} = ? WHERE id = ?", table, column)).bind(text, id).run();
+        for (const Changed& one : changed) {
+            auto update = impl.query(fmt::format("UPDATE {} SET {} = ? WHERE {} = ?", table, column, fmt::join(keys, " = ? AND ")));
+            update.bind(one.text);
+            for (const std::string& key : one.keys)
+                update.bind(key);
+            update.run();
+        }
+        if (table == "guidelines")
+            for (const Changed& one : changed)
+                impl.query("UPDATE guidelines SET sha = ? WHERE task_id = ? AND version = ?").bind(sha256Hex(one.text), one.keys[0], one.keys[1]).run();
     }
-    std::vector<std::pair<std::string, std::string>> settings;
-    {
-        auto rows = impl.query("SELECT key, value FROM settings");
-        while (rows.step())
-            if (Json json = Json::parse(rows.text(1), nullptr, false); scrub.blank(json))
-                settings.emplace_back(rows.text(0), dumpJson(json));
-    }
-    for (const auto& [key, value] : settings)
-        impl.query("UPDATE settings SET value = ? WHERE key = ?").bind(value, key).run();
 }
 
 /// The database's part, in one transaction: afterwards nothing refers to the texts.
@@ -222,7 +300,6 @@ Status eraseRows(Project::Impl& impl, const Plan& plan, const EraseOptions& opti
             .bind(nothing, plan.subject)
             .run();
     }
-    eraseMentions(impl, plan);
     for (const Id content : plan.contents)
         impl.query("DELETE FROM contents WHERE id = ?").bind(content).run();
 
@@ -232,6 +309,9 @@ Status eraseRows(Project::Impl& impl, const Plan& plan, const EraseOptions& opti
         .bind(plan.uuid, plan.person ? "person" : "prompt", options.why, options.who, counts, impl.now())
         .run();
     const Id tombstone = impl.db->getLastInsertRowid();
+    if (!plan.person)
+        impl.query(fmt::format("UPDATE second_looks SET reason = '' WHERE comparison_id IN {}", listOf(plan.pairs))).run();
+    eraseMentions(impl, plan);
     for (const auto& [kind, table, column, names] :
          {std::tuple{"dataset", "datasets", "sha", &files.datasets}, std::tuple{"run", "runs", "name", &files.runs}})
         for (const std::string& name : *names)

@@ -7,6 +7,8 @@
 
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/store/event_rows.h"
+#include "core/desk/store/run_erasure.h"
 
 namespace pl::desk {
 
@@ -21,6 +23,9 @@ constexpr size_t kPairDigits = 32;
 /// What an event says besides words.
 const std::set<std::string> kKept{"type", "prompt_id", "id", "uuid", "split", "kind", "tag", "winner", "provenance", "state", "format",
                                   "name", "hash", "checkpoint", "run", "plugin", "role"};
+
+/// What a person said in a row of a dataset, beside what the row is about.
+constexpr const char* kSaid[] = {"rationale", "reasons", "spans", "regions", "attributes"};
 
 bool ends(const std::string& name, std::string_view suffix) {
     return name.size() >= suffix.size() && name.compare(name.size() - suffix.size(), suffix.size(), suffix) == 0;
@@ -52,6 +57,12 @@ public:
     Files(const Scrub& scrub, bool dryRun) : m_scrub(scrub), m_dryRun(dryRun) {}
     int64_t rows = 0;
 
+    /// From here on files are of this bundle; empty: of none.
+    void enter(const std::string& bundle) {
+        m_bundle = bundle;
+        m_noted = bundle.empty() || m_dryRun;
+    }
+
     /// A file of a dataset, or of a bundle's data/.
     Result<bool> data(const std::string& path) {
         const std::string name = os::baseName(path);
@@ -69,18 +80,27 @@ public:
             Json json = Json::parse(line, nullptr, false);
             if (!json.is_object())
                 return false;
-            Json copy = json;
-            if (isOurs(json) || m_scrub.blank(copy) || namesImage(json)) {
+            const bool theirs = !m_scrub.oldName.empty() && json.value("annotator", Json()) == m_scrub.oldName;
+            if (theirs) {
+                json["annotator"] = m_scrub.newName;
+                for (const char* words : {"rationale", "reasons", "spans"})
+                    json.erase(words);
+                if (json.contains("attributes"))
+                    dropWords(json["attributes"]);
+            }
+            Json what = json;
+            for (const char* words : kSaid)
+                what.erase(words);
+            if (isOurs(json) || m_scrub.blank(what) || namesImage(json)) {
                 out.clear();
                 return true;
             }
-            if (m_scrub.oldName.empty() || json.value("annotator", Json()) != m_scrub.oldName)
+            bool quoted = false; // in somebody's words on something else: the row stays
+            for (const char* words : kSaid)
+                if (json.contains(words))
+                    quoted = m_scrub.blank(json[words]) || quoted;
+            if (!theirs && !quoted)
                 return false;
-            json["annotator"] = m_scrub.newName;
-            for (const char* words : {"rationale", "reasons", "spans", "regions"})
-                json.erase(words);
-            if (json.contains("attributes"))
-                dropWords(json["attributes"]);
             out = dumpJson(json) + "\n";
             return true;
         });
@@ -151,7 +171,7 @@ private:
             const fs::path relative(value.get<std::string>());
             const bool inside = !relative.is_absolute() && std::none_of(relative.begin(), relative.end(), [](const fs::path& p) { return p == ".."; });
             if (!inside || m_dryRun)
-                continue;
+                continue; // this file's own change is noted before it is written; what it names goes with it
             for (const std::string& base : {root, os::joinPath(root, "samples")})
                 if (const std::string path = os::joinPath(base, relative.string()); os::isRegularFile(path))
                     (void)os::removeTree(path);
@@ -170,7 +190,15 @@ private:
                 }
         return changed;
     }
+    /// Whoever finds the bundle half done must be told, too.
+    Status note() {
+        if (m_noted)
+            return {};
+        m_noted = true;
+        return noteErasure(m_bundle, m_scrub.tombstone, !m_scrub.oldName.empty(), m_scrub.timeMs, 0, 0);
+    }
     Result<bool> remove(const std::string& path) {
+        PL_CHECK(note());
         if (!m_dryRun)
             PL_CHECK(os::removeTree(path));
         return true;
@@ -192,6 +220,7 @@ private:
         if (!changed)
             return false;
         rows += changed;
+        PL_CHECK(note());
         if (m_dryRun)
             return true;
         const std::string sha = sha256Hex(fresh);
@@ -209,7 +238,8 @@ private:
     }
 
     const Scrub& m_scrub;
-    bool m_dryRun;
+    bool m_dryRun, m_noted = true;
+    std::string m_bundle;
     std::map<std::string, std::string> m_written;
 };
 
@@ -230,6 +260,27 @@ bool Scrub::holds(const std::string& text) const {
     return std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
         return text == each || (each.size() >= kLong && text.find(each) != std::string::npos);
     });
+}
+
+bool Scrub::quotes(const std::string& text) const {
+    return std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
+        return each.size() >= kLong && (text.find(each) != std::string::npos || text.find(escaped(each)) != std::string::npos);
+    });
+}
+
+std::string Scrub::without(const std::string& text) const {
+    std::string out = text;
+    for (const std::string& each : texts)
+        for (const std::string& form : {each, escaped(each)})
+            for (size_t at = each.size() < kLong ? std::string::npos : out.find(form); at != std::string::npos; at = out.find(form, at))
+                out.replace(at, form.size(), kErasedWords);
+    return out;
+}
+
+Scrub Scrub::longOnly() const {
+    Scrub out = *this;
+    std::erase_if(out.texts, [](const std::string& each) { return each.size() < kLong; });
+    return out;
 }
 
 bool Scrub::blank(Json& value) const {
@@ -262,15 +313,23 @@ Result<ScrubResult> scrubFiles(const std::string& datasetsDir, const std::string
     PL_TRY(const auto runs, os::listDir(runsDir));
     for (const std::string& name : runs) {
         const std::string root = os::joinPath(runsDir, name), data = os::joinPath(root, "data") + "/";
+        files.enter(root);
+        int64_t rows = 0, lines = 0;
         for (const std::string& path : filesBelow(root)) {
             if (!os::exists(path)) { // an event named it, and it went with the event
                 result.runs.insert(name);
                 continue;
             }
-            PL_TRY(const bool changed, path.compare(0, data.size(), data) == 0 ? files.data(path) : files.bundle(path, root));
-            if (changed)
-                result.runs.insert(name);
+            const bool inData = path.compare(0, data.size(), data) == 0;
+            const int64_t before = files.rows;
+            PL_TRY(const bool changed, inData ? files.data(path) : files.bundle(path, root));
+            if (!changed)
+                continue;
+            result.runs.insert(name);
+            (inData ? rows : lines) += std::max<int64_t>(1, files.rows - before); // a file that goes whole is one
         }
+        if (result.runs.count(name) && !dryRun)
+            PL_CHECK(noteErasure(root, scrub.tombstone, !scrub.oldName.empty(), scrub.timeMs, rows, lines));
     }
     result.rows = files.rows;
     return result;
