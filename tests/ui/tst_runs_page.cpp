@@ -3,6 +3,7 @@
 #include "tests/ui/find.h"
 #include "tests/ui/runs_fixture.h"
 
+#include "core/desk/store/run_erasure.h"
 #include "ui/evaluate/evaluate_page.h"
 #include "ui/generate/generate_page.h"
 #include "ui/models/models_page.h"
@@ -91,6 +92,38 @@ private Q_SLOTS:
         QTRY_VERIFY(shows(*page, u"Resume from 100"_s));
         fixture::Pages::save(*page, "runs_failed_dark");
         applyTheme(*qApp, ThemeMode::Light);
+    }
+
+    /// A run that lost text is marked, and says when, of how many and how much; never what.
+    void aRunThatLostTextSaysSo() {
+        fixture::Pages pages;
+        pages.addUsual();
+        must(desk::noteErasure(pages.dir + "/runs/0002-dpo", "11111111-1111-4111-8111-111111111111", false, 1'790'000'000'000, 2, 3));
+        must(os::writeFileAtomic(pages.dir + "/runs/0004-dpo/erased.json", "no note"));
+        pages.open();
+        auto page = make(runsPage(), pages);
+        auto* table = page->findChild<DetailTable*>();
+        auto* line = page->findChild<TextLabel*>(u"run_erasure"_s);
+        QVERIFY(line);
+        const auto tip = [&](const QString& run) {
+            for (int r = 0; r < table->model()->rowCount(); ++r)
+                if (const auto index = table->model()->index(r, 1); index.data().toString() == run)
+                    return std::pair(index.data(Qt::ToolTipRole).toString(), index.data(Qt::DecorationRole).isValid());
+            return std::pair(QString(), false);
+        };
+        const QString said = u"This run lost text of 1 erased prompt on 2026-09-21: 2 rows of its data, 3 lines of its log and samples."_s;
+        QTRY_VERIFY2(tip(u"0002-dpo"_s).first.contains(said), qPrintable(tip(u"0002-dpo"_s).first));
+        QVERIFY(tip(u"0002-dpo"_s).second && tip(u"0004-dpo"_s).second && !tip(u"0003-evaluate"_s).second);
+        QVERIFY(tip(u"0004-dpo"_s).first.contains(u"erased.json"_s)); // a note that cannot be read is said, too
+        page->openArgument(u"0002-dpo"_s);
+        QTRY_VERIFY(line->isVisible() && line->text().contains(said));
+        QVERIFY(line->text().contains(u"trains on what is left"_s));
+        fixture::Pages::save(*page, "runs_erased_light");
+        applyTheme(*qApp, ThemeMode::Dark);
+        fixture::Pages::save(*page, "runs_erased_dark");
+        applyTheme(*qApp, ThemeMode::Light);
+        page->openArgument(u"0001-reward_model"_s);
+        QTRY_VERIFY(!line->isVisible());
     }
 
     void failedRunNamesCauseTailAndCheckpoint() {
