@@ -184,7 +184,7 @@ private Q_SLOTS:
         in.attributes = {{"clear", 3}, {"note", said}};
         in.reasons = {said};
         in.spans = {{"v", 1}, {"note", said}};
-        in.regions = {{"v", 1}, {"note", said}};
+        in.regions = {{"v", 1}, {"unit", "pixel"}, {"note", said}};
         OK(desk.project->presentAndJudge(items[0].presentation, in));
         JudgementInput skip;
         skip.kind = EventKind::Skip;

@@ -88,23 +88,23 @@ def tools(folder):
 
     import argilla as rg
     from argilla._models import RecordModel
+    from argilla._models._settings._questions import LabelQuestionSettings, RankingQuestionSettings
 
     # Without a server there are no settings to log records into; their models check by themselves.
     for path in [folder / "argilla.json", *sorted(folder.glob("argilla.json.rankings-*[0-9].json"))]:
         names = json.loads(pathlib.Path(str(path) + ".settings.json").read_text())
         asked = names["questions"][0]
-        question = (rg.RankingQuestion(name=asked["name"], values=asked["options"]) if asked["type"] == "ranking"
-                    else rg.LabelQuestion(name=asked["name"], labels=asked["options"]))
-        options = question.values if asked["type"] == "ranking" else question.labels
+        kind = RankingQuestionSettings if asked["type"] == "ranking" else LabelQuestionSettings
+        options = [option["value"] for option in kind(options=[{"value": name, "text": name} for name in asked["options"]]).options]
         fields = {field["name"] for field in names["fields"]}
         records = json.loads(path.read_text())
         good = 0
         for row in records:
             record = rg.Record.from_dict(row)
-            answers = list(record.responses[question.name])
+            answers = list(record.responses[asked["name"]])
             model = RecordModel(fields=record.fields.to_dict(), metadata=record.metadata.api_models(), external_id=str(record.id))
             fits = all(sorted(a.value) == sorted(options) if asked["type"] == "ranking" else a.value in options for a in answers)
-            good += (len(model.metadata) >= 1 and len(answers) == len(row["responses"][question.name]) > 0 and fits
+            good += (len(model.metadata) >= 1 and len(answers) == len(row["responses"][asked["name"]]) > 0 and fits
                      and set(row["fields"]) == fields and record.to_dict()["fields"] == row["fields"])
         say(path.name if ".rankings" in path.name else "argilla", reader="argilla " + rg.__version__, rows=len(records), whole=good == len(records))
 

@@ -83,7 +83,7 @@ public:
             const bool theirs = !m_scrub.oldName.empty() && json.value("annotator", Json()) == m_scrub.oldName;
             if (theirs) {
                 json["annotator"] = m_scrub.newName;
-                for (const char* words : {"rationale", "reasons", "spans"})
+                for (const char* words : {"rationale", "reasons", "spans", "regions"})
                     json.erase(words);
                 if (json.contains("attributes"))
                     dropWords(json["attributes"]);
