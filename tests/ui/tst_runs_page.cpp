@@ -98,8 +98,8 @@ private Q_SLOTS:
     void aRunThatLostTextSaysSo() {
         fixture::Pages pages;
         pages.addUsual();
-        must(desk::noteErasure(pages.dir + "/runs/0002-dpo", "11111111-1111-4111-8111-111111111111", false, 1'790'000'000'000, 2, 3));
-        must(os::writeFileAtomic(pages.dir + "/runs/0004-dpo/erased.json", "no note"));
+        fixture::must(desk::noteErasure(pages.dir + "/runs/0002-dpo", "11111111-1111-4111-8111-111111111111", false, 1'790'000'000'000, 2, 3));
+        fixture::must(os::writeFileAtomic(pages.dir + "/runs/0004-dpo/erased.json", "no note"));
         pages.open();
         auto page = make(runsPage(), pages);
         auto* table = page->findChild<DetailTable*>();
