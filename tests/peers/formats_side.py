@@ -2,6 +2,7 @@
 """Reads what `pairlab-cli export` wrote, with the programs the forms are for. One JSON line a form on stdout.
 
 usage: formats_side.py hub FOLDER MODEL     datasets and trl
+       formats_side.py factory FOLDER PACKAGE     LLaMA-Factory's own reading of dataset_info.json and its converter, from an unpacked package
        formats_side.py tools FOLDER         argilla and label-studio-sdk
 """
 import json
@@ -109,8 +110,47 @@ def tools(folder):
         say(path.name if ".rankings" in path.name else "argilla", reader="argilla " + rg.__version__, rows=len(records), whole=good == len(records))
 
 
+def factory(folder, package):
+    """Without its trainers, which want torch and more: what reads dataset_info.json (data/parser.py) and turns a row into turns and answers
+    (data/converter.py), as its loader calls them. What they import from the rest is four names."""
+    import types
+
+    import datasets
+
+    def module(name, path=None, **names):
+        made = types.ModuleType(name)
+        made.__dict__.update(names)
+        if path:
+            made.__path__ = [str(path)]
+        sys.modules[name] = made
+
+    root = pathlib.Path(package) / "llamafactory"
+    module("llamafactory", root)
+    module("llamafactory.data", root / "data")
+    module("llamafactory.extras", root / "extras")
+    module("llamafactory.extras.constants", DATA_CONFIG="dataset_info.json", RUNNING_LOG="running_log.txt")
+    module("llamafactory.extras.misc", use_modelscope=lambda: False, use_openmind=lambda: False)
+    from llamafactory.data.converter import get_dataset_converter
+    from llamafactory.data.parser import get_dataset_list
+
+    attributes = get_dataset_list(["llama_factory"], str(folder))[0]
+    read = get_dataset_converter(attributes.formatting, attributes, types.SimpleNamespace(media_dir=str(folder)))
+    rows = datasets.load_dataset("json", data_files=str(folder / attributes.dataset_name), split="train", cache_dir=str(folder / "cache-factory"))
+    good = 0
+    for row in rows:
+        made = read(row)
+        turns = [(turn["role"], turn["content"]) for turn in made["_prompt"]]
+        good += (turns == [({"human": "user", "gpt": "assistant"}[turn["from"]], turn["value"]) for turn in row["conversations"]]
+                 and turns[-1][0] == "user" and made["_system"] == row["system"]
+                 and [(answer["role"], answer["content"]) for answer in made["_response"]]
+                 == [("assistant", row["chosen"]["value"]), ("assistant", row["rejected"]["value"])])
+    say("llama_factory", reader="llamafactory", rows=len(rows), ranking=attributes.ranking, whole=attributes.ranking and good == len(rows))
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "hub":
+    if sys.argv[1] == "factory":
+        factory(pathlib.Path(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "hub":
         hub(pathlib.Path(sys.argv[2]), sys.argv[3])
     else:
         tools(pathlib.Path(sys.argv[2]))
