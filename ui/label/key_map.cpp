@@ -124,6 +124,9 @@ const std::vector<KeyAction>& KeyMap::actions() {
         {KeyId::ImageLock, "image_lock", u"Both together (texts too)"_s, Qt::Key_C, {}},
         {KeyId::GainLess, "gain_less", u"Weaker difference"_s, Qt::Key_Comma, {}, true},
         {KeyId::GainMore, "gain_more", u"Stronger difference"_s, Qt::Key_Period, {}, true},
+        {KeyId::Regions, "regions", u"Mark regions and words"_s, Qt::Key_T, {}, true},
+        {KeyId::HideMarks, "hide_marks", u"Marks shown or hidden"_s, Qt::Key_R, {}, true},
+        {KeyId::RankSets, "rank_sets", u"Rank sets"_s, Qt::Key_F6, {}},
     };
     return all;
 }
@@ -214,7 +217,8 @@ KeyMap KeyMap::of(KeyProfile profile) {
               {Skip, Qt::Key_B},      {Flag, Qt::Key_F12},    {Markdown, Qt::Key_F1}, {Diff, Qt::Key_F2},
               {Edit, Qt::Key_F3},     {Spans, Qt::Key_F5},    {Steps, Qt::Key_F6},    {Fold, Qt::Key_F7},
               {Turns, Qt::Key_F8},    {ImageFlip, Qt::Key_F6}, {ImageActual, Qt::Key_F7}, {ImageLock, Qt::Key_F9},
-              {GainLess, Qt::Key_F8}, {GainMore, Qt::Key_F10}});
+              {GainLess, Qt::Key_F8}, {GainMore, Qt::Key_F10}, {Regions, Qt::Key_Y}, {HideMarks, Qt::Key_H},
+              {RankSets, Qt::Key_N}});
         break;
     case KeyProfile::Numpad:
         // A on the left, B on the right, the stronger the higher.

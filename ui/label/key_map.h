@@ -50,7 +50,10 @@ enum class KeyId {
     ImageActual,
     ImageLock,
     GainLess,
-    GainMore ///< of pairs of images
+    GainMore,
+    Regions,
+    HideMarks, ///< of pairs of images
+    RankSets
 };
 
 /// An action with its key as the program comes.

@@ -60,6 +60,9 @@ LabelKey meaning(KeyId id) {
     case KeyId::ImageLock: return {LabelAction::ImageLock, {}};
     case KeyId::GainLess: return {LabelAction::GainLess, {}};
     case KeyId::GainMore: return {LabelAction::GainMore, {}};
+    case KeyId::Regions: return {LabelAction::Regions, {}};
+    case KeyId::HideMarks: return {LabelAction::HideMarks, {}};
+    case KeyId::RankSets: return {LabelAction::RankSets, {}};
     }
     return {LabelAction::KeySheet, {}};
 }
@@ -126,7 +129,7 @@ QString voteWords(const SideVote& vote) {
 QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     QList<KeyHint> hints;
     const auto add = [&](KeyId id, const QString& words, int group, int side = 0) {
-        hints.append({keys.text(id), words, group, side, keys.key(id)});
+        hints.append({keys.text(id), words, group, side, keys.key(id), KeyMap::action(id).words + u". Settings, Keys changes the key"_s});
     };
     if (scale == Scale::SevenPoint) {
         add(KeyId::MuchA, u"A much"_s, 0, 1);
@@ -155,6 +158,8 @@ QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     }
     add(KeyId::Next, u"next"_s, images ? 6 : 4);
     add(KeyId::Skip, u"skip"_s, images ? 6 : 4);
+    if (images)
+        add(KeyId::Regions, u"mark"_s, 6);
     if (!images) {
         add(KeyId::Diff, u"diff"_s, 5);
         add(KeyId::Markdown, u"Markdown"_s, 5);
@@ -201,7 +206,9 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
                  {of({KeyId::ImageActual}) + u"  Home"_s, u"1:1, again whole; whole without an offset"_s},
                  {u"+  −  wheel  drag"_s, u"Zoom and move; from 200 % on pixels are squares"_s},
                  {of({KeyId::ImageLock}), u"Move one image alone; again both, the offset stays"_s},
-                 {u"↑  ↓  Shift+← →"_s, u"Move both images; in Wipe Shift+← → the line"_s}};
+                 {u"↑  ↓  Shift+← →"_s, u"Move both images; in Wipe Shift+← → the line"_s},
+                 {of({KeyId::Regions}), u"Mark points, boxes and words that are not shown"_s},
+                 {of({KeyId::HideMarks}), u"Hide what is marked, show it again"_s}};
     else
         rows += {{u"↑  ↓  PgUp  PgDn"_s, u"Scroll both answers, with Shift the prompt (never a vote)"_s},
                  alone ? std::pair{of({KeyId::Markdown}), u"Markdown; again for raw text"_s}
@@ -211,7 +218,8 @@ QList<std::pair<QString, QString>> allLabelKeys(const KeyMap& keys, Scale scale,
                  {of({KeyId::Turns}), u"Earlier turns of the conversation"_s}};
     if (!images && !alone)
         rows.append({of({KeyId::ImageLock, KeyId::Fold}), u"Scroll to what matches, fold what both begin with"_s});
-    rows += {{of({KeyId::Guideline}), u"Guideline"_s},
+    rows += {{of({KeyId::RankSets}), u"Rank sets of three or more"_s},
+             {of({KeyId::Guideline}), u"Guideline"_s},
              {u"F11"_s, u"Only this page"_s},
              {u"Alt+1 … 9"_s, u"Other pages"_s},
              {u"Ctrl+K"_s, u"Find anything"_s}};

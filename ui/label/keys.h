@@ -16,7 +16,8 @@ namespace pl::ui {
 /// What a key asks for in the labelling loop.
 enum class LabelAction {
     Vote, MarkLeft, MarkRight, Next, Previous, Undo, Redo, Skip, Flag, Markdown, Diff, Edit, Spans, Steps, Fold, Turns, KeySheet, Guideline,
-    ImageSide, ImageWipe, ImageDifference, ImageBlink, ImageFlip, ImageActual, ImageLock, GainLess, GainMore
+    ImageSide, ImageWipe, ImageDifference, ImageBlink, ImageFlip, ImageActual, ImageLock, GainLess, GainMore,
+    Regions, HideMarks, RankSets
 };
 
 /// A vote as it was made: by side, not by candidate.

@@ -19,6 +19,7 @@
 #include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
+#include "ui/label/region_tools.h"
 #include "ui/label/turns.h"
 #include "ui/shell/annotator.h"
 #include "ui/shell/preferences.h"
@@ -138,6 +139,7 @@ void LabelPage::build() {
     m_view->images()->setOwnKeys(false);
     connect(m_view, &PairView::painted, this, &LabelPage::onPainted);
     buildTools();
+    buildRegions();
     m_dock = new GuidelinePanel;
     m_view->setDock(m_dock);
     column->addWidget(m_view, 1);
@@ -155,6 +157,7 @@ void LabelPage::build() {
     m_strip = new KeyStrip;
     connect(m_strip, &KeyStrip::allKeysRequested, this, [this] {
         m_tools->leave();
+        m_regions->leave();
         m_sheet->open();
         setFocus();
     });
@@ -164,6 +167,8 @@ void LabelPage::build() {
             m_tools->key(code, Qt::NoModifier); // the tool keeps the focus
             return;
         }
+        if (m_regions->isOn() && m_regions->key(code, Qt::NoModifier))
+            return m_regions->takeFocus(); // the click gave it to the page
         if (m_draft && m_bar->isWriting())
             return m_bar->leave(index == 0);
         // A click cannot be held: it flips, and the next one flips back.
@@ -171,7 +176,7 @@ void LabelPage::build() {
             m_view->images()->setFlipped(!m_view->images()->isFlipped());
         else
             handleKey(code & ~int{Qt::KeypadModifier}, Qt::KeyboardModifiers(code & int{Qt::KeypadModifier}));
-        if (!m_tools->isOn())
+        if (!m_tools->isOn() && !m_regions->isOn())
             setFocus();
     });
     column->addWidget(m_strip);
@@ -206,6 +211,7 @@ void LabelPage::applyTask() {
     m_sheet->setKeys(m_keys, task.scale, isImagePair(), oneAtATime());
     if (m_mode == Mode::Pair)
         beginThumbs();
+    showRegions();
     m_view->setTurnsKey(m_keys.text(KeyId::Turns));
     for (GuidelinePanel* panel : {m_guideline, m_dock})
         panel->setKey(m_keys.text(KeyId::Guideline));
@@ -388,6 +394,7 @@ void LabelPage::previous() {
 
 void LabelPage::showMet(int index) {
     m_tools->leave();
+    m_regions->leave();
     m_at = index;
     Met& met = m_met[static_cast<size_t>(index)];
     m_leftBad = m_rightBad = false;
@@ -419,6 +426,7 @@ void LabelPage::showMet(int index) {
         m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
     beginThumbs();
     m_tools->showPair(images ? 0 : met.item.comparison.id, met.item.presentation.aOnLeft, met.judgement ? met.judgement->spans : Json());
+    showRegions();
     if (images != before)
         m_sheet->setKeys(m_keys, m_context.task.scale, images, oneAtATime());
     showQuestion(images);
@@ -473,7 +481,7 @@ void LabelPage::onPainted(const QString& id, qint64 ns) {
 
 void LabelPage::setMode(Mode mode) {
     if (mode != Mode::Pair)
-        m_tools->leave();
+        m_tools->leave(), m_regions->leave();
     m_mode = mode;
     m_stack->setCurrentWidget(mode == Mode::Pair ? m_pairPage : m_states);
     if (mode == Mode::Loading)

@@ -22,6 +22,7 @@ class GuidelinePanel;
 class LabelStates;
 class Preferences;
 class RankPage;
+class RegionTools;
 
 /// Keys are read from `preferences` (none: as the program comes).
 PageFactory labelPage(const Preferences* preferences = nullptr);
@@ -63,6 +64,7 @@ public:
     const VoteDraft* draft() const { return m_draft ? &*m_draft : nullptr; }
     DraftBar* draftBar() const { return m_bar; }
     AnswerTools* answerTools() const { return m_tools; }
+    RegionTools* regionTools() const { return m_regions; }
     int readyItems() const { return static_cast<int>(m_ready.size()); }
 
     /// Votes sooner than this after the first paint are refused (150; tests set less).
@@ -99,6 +101,10 @@ private:
     void build();
     void lookForSets();
     void buildTools();
+    void buildRegions();
+    /// A key while regions are marked; false: they are not, or the page may use it.
+    bool regionKey(int key, Qt::KeyboardModifiers modifiers);
+    void showRegions();
     /// What is done in the answers, or with the way they are shown; false: another action.
     bool toolAction(LabelAction action);
     void saveEdit(Side side, const QString& text);
@@ -178,6 +184,7 @@ private:
     Banner* m_banner;
     PairView* m_view;
     AnswerTools* m_tools;
+    RegionTools* m_regions;
     DraftBar* m_bar;
     KeyStrip* m_strip;
     LabelStates* m_states;

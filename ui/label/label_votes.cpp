@@ -12,6 +12,7 @@
 #include "ui/label/answer_tools.h"
 #include "ui/label/draft_bar.h"
 #include "ui/label/panels.h"
+#include "ui/label/region_tools.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/image_view.h"
 #include "ui/widgets/key_strip.h"
@@ -44,6 +45,8 @@ QString doneWords(const Judgement& j, bool aOnLeft) {
 
 void LabelPage::keyPressEvent(QKeyEvent* event) {
     const int key = event->key();
+    if (m_regions->isOn() && m_regions->key(key, event->modifiers())) // the focus was elsewhere
+        return m_regions->takeFocus();
     const bool plain = (event->modifiers() & ~Qt::KeypadModifier) == Qt::NoModifier;
     if (m_mode == Mode::Pair && event->modifiers() == Qt::ShiftModifier && (key == Qt::Key_PageDown || key == Qt::Key_PageUp))
         return m_view->scrollPrompt(key == Qt::Key_PageDown ? 1 : -1);
@@ -113,6 +116,8 @@ bool LabelPage::lookAtImages(LabelAction action) {
     case LabelAction::ImageLock: images->setLocked(!images->isLocked()); return true;
     case LabelAction::GainLess: images->setGain(images->gain() / 2); return true;
     case LabelAction::GainMore: images->setGain(images->gain() * 2); return true;
+    case LabelAction::Regions: m_regions->start(); return true;
+    case LabelAction::HideMarks: m_regions->toggleHidden(); return true;
     default: return false;
     }
 }
@@ -129,7 +134,7 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
         m_guideline->hide();
         return true;
     }
-    if (m_tools->key(key, modifiers))
+    if (m_tools->key(key, modifiers) || regionKey(key, modifiers))
         return true;
     if (m_choosingReason) {
         m_choosingReason = false;
@@ -150,8 +155,10 @@ bool LabelPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     switch (action->action) {
     case LabelAction::Undo: undo(); return true;
     case LabelAction::Redo: redo(); return true;
+    case LabelAction::RankSets: showSets(); return true;
     case LabelAction::KeySheet:
         m_tools->leave();
+        m_regions->leave();
         m_sheet->open();
         return true;
     case LabelAction::Guideline: showGuideline(); return true;
@@ -265,6 +272,10 @@ void LabelPage::dropDraft() {
 void LabelPage::refreshStrip() {
     if (m_tools->isOn()) {
         m_strip->setHints(m_tools->hints());
+        return;
+    }
+    if (m_regions->isOn()) {
+        m_strip->setHints(m_regions->hints());
         return;
     }
     if (m_draft) {
@@ -381,7 +392,7 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
     JudgementInput input = given;
     input.view = sstr(m_view->viewName());
     if (input.kind == EventKind::Vote)
-        input.spans = m_tools->payload();
+        input.spans = m_tools->payload(), input.regions = m_regions->payload();
     const qint64 painted = m_firstPainted ? m_firstPainted : m_paintedAt;
     input.firstPaintMs = painted ? std::max<qint64>(0, (painted - m_shownAt) / 1'000'000) : -1;
     input.activeMs = activeMs() + m_firstActiveMs;

@@ -67,6 +67,9 @@ void ImageView::setPair(const QString& id, const QString& pathA, const QString& 
     d->paths = {pathA, pathB};
     d->images = {};
     d->marks = {};
+    d->drawn = {};
+    d->keysAt.reset();
+    d->note.clear();
     d->paintedAt = 0;
     d->seen = {false, false};
     d->flippedThisPair = d->flipped;
@@ -110,6 +113,9 @@ void ImageView::clear() {
     d->paths = {};
     d->images = {};
     d->marks = {};
+    d->drawn = {};
+    d->keysAt.reset();
+    d->note.clear();
     d->seen = {true, true};
     d->paintedAt = 0;
     d->wait.stop();
@@ -420,6 +426,7 @@ void ImageView::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_Z: return actualSize();
     case Qt::Key_Home: return fit();
     case Qt::Key_C: return setLocked(!d->locked);
+    case Qt::Key_R: return setMarksHidden(!d->marksHidden);
     case Qt::Key_Comma: return setGain(d->gain / 2);
     case Qt::Key_Period: return setGain(d->gain * 2);
     default: event->ignore();

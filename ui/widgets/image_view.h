@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include <QList>
 #include <QString>
 #include <QWidget>
 
 #include "ui/widgets/image_loader.h"
+#include "ui/widgets/image_marks.h"
 #include "ui/widgets/pair_view.h"
 
 namespace pl::ui {
@@ -73,6 +76,25 @@ public:
     void setMark(Side side, const QString& word);
     /// 160 ms tint of the chosen side; nothing moves; nothing under reduced motion.
     void flash(bool a, bool b);
+
+    /// Drawn over the image in every mode, at every scale; until the next pair. With the letter of the side where both are in one place.
+    void setImageMarks(Side side, const QList<ImageMark>& marks);
+    const QList<ImageMark>& imageMarks(Side side) const;
+    void setMarksHidden(bool hidden);
+    bool marksHidden() const;
+    /// Where the keys are while regions are marked; nullopt: nowhere.
+    void setPlace(const std::optional<ImagePlace>& place);
+    const std::optional<ImagePlace>& place() const;
+    /// Before what the line below says; empty hides it.
+    void setNote(const QString& words);
+    /// The image that a point of the widget shows; in Difference B.
+    Side sideUnder(const QPointF& point) const;
+    /// Of the file, in pixels; empty while it cannot be shown.
+    QSize pixelSize(Side side) const;
+    /// The pixel of the side's file there, the nearest one for a point beside it.
+    QPoint pixelOf(Side side, const QPointF& point) const;
+    /// Pans as little as it takes.
+    void bringIntoSight(Side side, const QPoint& pixel);
 
     /// Off on the Label page, where the page's keys rule.
     void setOwnKeys(bool on);

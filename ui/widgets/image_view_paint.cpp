@@ -266,6 +266,7 @@ void ImageView::Private::paint(QPainter& p) {
     } else {
         paintSide(p, shownIn(0), 0, inner(0));
     }
+    paintMarks(p);
     frames(p);
     paintCross(p);
     paintStatus(p);
@@ -292,6 +293,8 @@ QString ImageView::statusText() const {
     if (!d->ready())
         return d->id.isEmpty() ? QString() : imageModeWord(d->mode);
     QStringList words{imageModeWord(d->mode)};
+    if (!d->note.isEmpty())
+        words.prepend(d->note);
     if (d->mode == ImageMode::Difference)
         words.last() += (d->kind == DifferenceKind::Absolute ? u", absolute"_s
                          : d->kind == DifferenceKind::Signed ? u", signed (the lighter side's colour)"_s

@@ -43,6 +43,10 @@ struct ImageView::Private {
     qint64 paintedAt = 0;
     std::optional<QPointF> pointer, drag;
     int wheel = 0;
+    std::array<QList<ImageMark>, 2> drawn;
+    std::optional<ImagePlace> keysAt;
+    bool marksHidden = false;
+    QString note;
     QImage difference; ///< of what is seen now; null: to be made
 
     explicit Private(ImageView* owner, ImageLoader* from) : q(owner), loader(from) {}
@@ -78,6 +82,10 @@ struct ImageView::Private {
     void paintCross(QPainter& p);
     void paintStatus(QPainter& p);
     void frames(QPainter& p);
+    QRectF onWidget(Side side, int index, const QRectF& pixels) const;
+    void paintMarks(QPainter& p);
+    void paintMark(QPainter& p, Side side, int index, const ImageMark& mark, const QRectF& clip, bool named);
+    void paintPlace(QPainter& p);
     QColor tone(Side side) const;
     QString readout() const;
 };

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include <QHelpEvent>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QToolTip>
 
 #include "ui/theme/theme.h"
 
@@ -111,6 +113,38 @@ void KeyStrip::paintEvent(QPaintEvent*) {
     p.setFont(textFont(TextStyle::Caption));
     p.setPen(color(Tone::Second));
     p.drawText(more.adjusted(keyWidth + grid, 0, grid, 0), Qt::AlignVCenter | Qt::AlignLeft, u"all keys"_s);
+}
+
+QString KeyStrip::tipAt(const QPoint& at) const {
+    QRect more;
+    const auto cells = layOut(&more);
+    if (more.contains(at))
+        return u"?: every key that works here"_s;
+    for (const Cell& cell : cells)
+        if (cell.key.united(cell.label).contains(at)) {
+            const KeyHint& hint = m_hints[cell.hint];
+            return u"%1: %2"_s.arg(hint.key, hint.tip.isEmpty() ? hint.label : hint.tip);
+        }
+    return {};
+}
+
+QRect KeyStrip::hintRect(int index) const {
+    QRect more;
+    for (const Cell& cell : layOut(&more))
+        if (cell.hint == index)
+            return cell.key.united(cell.label);
+    return {};
+}
+
+bool KeyStrip::event(QEvent* event) {
+    if (event->type() != QEvent::ToolTip)
+        return QWidget::event(event);
+    const auto* help = static_cast<QHelpEvent*>(event);
+    if (const QString tip = tipAt(help->pos()); tip.isEmpty())
+        QToolTip::hideText();
+    else
+        QToolTip::showText(help->globalPos(), u"<qt>%1</qt>"_s.arg(tip.toHtmlEscaped()), this);
+    return true;
 }
 
 void KeyStrip::mousePressEvent(QMouseEvent* event) {

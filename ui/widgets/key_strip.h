@@ -13,10 +13,11 @@ struct KeyHint {
     int group = 0; ///< hints of one group stand together, groups are divided by a line
     int side = 0;  ///< 1 draws the label in A's colour, 2 in B's
     int code = 0;  ///< the Qt::Key, for a click on the hint
+    QString tip{}; ///< what it does, in more words; the tooltip names the key before it
 };
 
 /// The legend of the keys that work now. It shows exactly the list it was given; hints that do not fit are dropped from
-/// the end and announced by "? all keys".
+/// the end and announced by "? all keys". A tooltip says of each which key it is and what it does.
 class KeyStrip : public QWidget {
     Q_OBJECT
 public:
@@ -26,6 +27,10 @@ public:
     /// How many hints fit the present width.
     int visibleHints() const;
     void setCentered(bool centered);
+    /// The tooltip there: the key and what it does; empty between hints.
+    QString tipAt(const QPoint& at) const;
+    /// Where a hint is drawn; empty when it does not fit.
+    QRect hintRect(int index) const;
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override;
 
@@ -37,6 +42,7 @@ Q_SIGNALS:
 protected:
     void paintEvent(QPaintEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
+    bool event(QEvent* event) override;
 
 private:
     struct Cell {

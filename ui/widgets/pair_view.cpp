@@ -9,7 +9,6 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QKeyEvent>
-#include <QPainter>
 #include <QScrollBar>
 #include <QStackedWidget>
 #include <QVBoxLayout>
@@ -20,6 +19,7 @@
 #include "ui/widgets/basics.h"
 #include "ui/widgets/image_loader.h"
 #include "ui/widgets/image_view.h"
+#include "ui/widgets/pair_sides.h"
 #include "ui/widgets/text_match.h"
 #include "ui/widgets/text_pane.h"
 
@@ -31,105 +31,6 @@ QString textViewName(TextView view) {
 }
 
 namespace {
-
-/// The letter of a side, in its colour.
-class SideTag : public QWidget {
-public:
-    explicit SideTag(Side side) : m_side(side), m_text(side == Side::A ? u"A"_s : u"B"_s) {
-        setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
-    }
-    void setText(const QString& text) {
-        m_text = text;
-        updateGeometry();
-        update();
-    }
-    QSize sizeHint() const override {
-        const int height = lineHeight(TextStyle::Body) + px(Size::Grid);
-        const QFontMetrics metrics(textFont(TextStyle::Body));
-        return {std::max(height, metrics.horizontalAdvance(m_text) + 2 * px(Size::GapS)), height};
-    }
-
-protected:
-    void paintEvent(QPaintEvent*) override {
-        QPainter p(this);
-        p.setRenderHint(QPainter::Antialiasing);
-        p.setPen(Qt::NoPen);
-        p.setBrush(color(m_side == Side::A ? Tone::SideA : Tone::SideB));
-        p.drawRoundedRect(rect(), 4, 4);
-        p.setPen(color(Tone::Surface));
-        p.setFont(textFont(TextStyle::Body));
-        p.drawText(rect(), Qt::AlignCenter, m_text);
-    }
-
-private:
-    Side m_side;
-    QString m_text;
-};
-
-/// Surface with a line, and the tint of a vote over it.
-class SideFrame : public QFrame {
-public:
-    explicit SideFrame(Side side) : m_side(side) {
-        setLook(this, "pane");
-        auto* column = new QVBoxLayout(this);
-        column->setContentsMargins(1, px(Size::GapS), 1, 1);
-        column->setSpacing(px(Size::GapS));
-        auto* head = new QHBoxLayout;
-        head->setContentsMargins(px(Size::GapL), 0, px(Size::GapL), 0);
-        head->setSpacing(px(Size::GapS));
-        tag = new SideTag(side);
-        markLabel = new TextLabel({}, TextStyle::Caption, Tone::Error);
-        note = new TextLabel({}, TextStyle::Caption, Tone::Hint);
-        head->addWidget(tag);
-        head->addWidget(markLabel);
-        head->addStretch(1);
-        head->addWidget(note);
-        column->addLayout(head);
-        pane = new TextPane;
-        pane->setAccessibleName(side == Side::A ? u"Answer A"_s : u"Answer B"_s);
-        column->addWidget(pane, 1);
-        setMaximumWidth(px(Size::PaneMax));
-    }
-
-    void setTint(double strength) {
-        m_strength = strength;
-        update();
-    }
-    double tint() const { return m_strength; }
-
-    void setCover(QWidget* widget) {
-        if (cover)
-            cover->deleteLater();
-        cover = widget;
-        pane->setVisible(!cover);
-        if (!cover)
-            return;
-        layout()->addWidget(cover);
-        cover->show(); // now, so that it can take the focus
-    }
-
-    SideTag* tag;
-    TextLabel *markLabel, *note;
-    TextPane* pane;
-    QWidget* cover = nullptr;
-
-protected:
-    void paintEvent(QPaintEvent* event) override {
-        QFrame::paintEvent(event);
-        if (m_strength <= 0)
-            return;
-        QPainter p(this);
-        p.setRenderHint(QPainter::Antialiasing);
-        const QColor c = color(m_side == Side::A ? Tone::SideA : Tone::SideB);
-        p.setPen(QPen(mix(color(Tone::Line), c, m_strength), 2));
-        p.setBrush(mix(color(Tone::Surface), c, 0.18 * m_strength));
-        p.drawRoundedRect(QRectF(rect()).adjusted(1, 1, -1, -1), px(Size::Radius), px(Size::Radius));
-    }
-
-private:
-    Side m_side;
-    double m_strength = 0;
-};
 
 constexpr int kImagePromptLines = 2; ///< captions are short, and the canvas wants the room
 
@@ -149,6 +50,8 @@ struct PairView::Private {
     TextPane* promptPane;
     ElidedLabel* promptLine;
     TextLabel* promptRole;
+    ElidedLabel* promptNote;
+    QList<TextMark> promptMarks; ///< of the last turn
     LinkButton* earlier;
     IconButton* fold;
     std::array<SideFrame*, 2> sides;
@@ -201,7 +104,8 @@ struct PairView::Private {
         fold->setFocusPolicy(Qt::TabFocus);
         head->addWidget(promptRole);
         head->addWidget(promptLine, 1);
-        head->addStretch(0);
+        promptNote = new ElidedLabel({}, TextStyle::Caption, Tone::Second);
+        head->addWidget(promptNote, 1);
         head->addWidget(earlier);
         head->addWidget(fold);
         area->addLayout(head);
@@ -283,6 +187,7 @@ struct PairView::Private {
             shown = prompt.last().text;
         }
         promptPane->setRaw(shown);
+        markPrompt();
         promptLine->setText(prompt.isEmpty() ? QString() : safeText(prompt.last().text.left(400)));
         earlier->setVisible(turns > 1);
         earlier->setText(allTurns     ? u"Last turn only"_s
@@ -294,6 +199,23 @@ struct PairView::Private {
                                     .toHtmlEscaped());
         if (allTurns) // what is judged is the answer to the last one
             promptPane->verticalScrollBar()->setValue(promptPane->verticalScrollBar()->maximum());
+    }
+
+    /// What stands before the last turn.
+    qsizetype turnsBefore() const { return prompt.isEmpty() ? 0 : promptPane->source().size() - prompt.last().text.size(); }
+
+    void setPromptMarks(const QList<TextMark>& marks, const QString& words) {
+        promptMarks = marks;
+        promptNote->setText(words);
+    }
+
+    void markPrompt() {
+        QList<TextMark> shifted = promptMarks;
+        for (TextMark& mark : shifted) {
+            mark.begin += turnsBefore();
+            mark.end += turnsBefore();
+        }
+        promptPane->setMarks(shifted);
     }
 
     qsizetype foldAt() const {
@@ -409,6 +331,7 @@ void PairView::setPair(const QString& id, const QList<Turn>& prompt, const QStri
     d->setKind(false);
     d->id = id;
     d->prompt = prompt;
+    d->setPromptMarks({}, {});
     d->text = {a, b};
     d->allTurns = false;
     d->at = 0;
@@ -434,6 +357,7 @@ void PairView::setImagePair(const QString& id, const QList<Turn>& prompt, const 
     d->setKind(true);
     d->id = id;
     d->prompt = prompt;
+    d->setPromptMarks({}, {});
     d->text = {};
     d->allTurns = false;
     d->at = 0;
@@ -527,6 +451,20 @@ void PairView::setTurnsKey(const QString& key) {
 void PairView::scrollPrompt(int pages) {
     QScrollBar* bar = d->promptPane->verticalScrollBar();
     bar->setValue(bar->value() + pages * std::max(1, bar->pageStep() - lineHeight(TextStyle::Reading)));
+}
+
+TextPane* PairView::promptPane() const {
+    return d->promptPane;
+}
+QString PairView::lastTurn() const {
+    return d->prompt.isEmpty() ? QString() : d->prompt.last().text;
+}
+qsizetype PairView::turnsBefore() const {
+    return d->turnsBefore();
+}
+void PairView::setPromptMarks(const QList<TextMark>& marks, const QString& words) {
+    d->setPromptMarks(marks, words);
+    d->markPrompt();
 }
 
 void PairView::setCover(Side side, QWidget* cover) {

@@ -27,6 +27,7 @@ struct Turn {
 /// One read-only untrusted text in the reading column: at most 78 characters wide, own scroll, plain text made safe
 /// (control and bidi characters visible, endless lines broken, at most 256 KiB shown). Keys are left to the page.
 class TextPane;
+struct TextMark;
 class ImageLoader;
 class ImageView;
 
@@ -77,6 +78,13 @@ public:
     /// Named by the tooltip of the link that does the same.
     void setTurnsKey(const QString& key);
     void scrollPrompt(int pages);
+
+    TextPane* promptPane() const;
+    /// What is asked now, without the turns before it; and how many UTF-16 units of the prompt pane stand before it.
+    QString lastTurn() const;
+    qsizetype turnsBefore() const;
+    /// Marks in the last turn, and words about them above it; until the next pair.
+    void setPromptMarks(const QList<TextMark>& marks, const QString& words);
 
     /// A widget in the place of an answer (an editor), of its size; null: the answer again. Belongs to the view.
     void setCover(Side side, QWidget* cover);

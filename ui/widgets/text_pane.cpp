@@ -458,6 +458,10 @@ void TextPane::drawMarks() {
             case MarkStyle::Current: add(from, to, color(Tone::Text), 0.1, QTextCharFormat::NoUnderline); break;
             case MarkStyle::Wrong: add(from, to, color(Tone::Error), 0.2, QTextCharFormat::WaveUnderline); break;
             case MarkStyle::Done: add(from, to, color(Tone::Ok), 0.0, QTextCharFormat::SingleUnderline); break;
+            case MarkStyle::Struck:
+                add(from, to, color(Tone::Error), 0.0, QTextCharFormat::NoUnderline);
+                selections.last().format.setFontStrikeOut(true);
+                break;
             }
         }
     setExtraSelections(selections);

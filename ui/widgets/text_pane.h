@@ -27,7 +27,7 @@ protected:
 bool renderMarkdown(QTextDocument& document, const QString& text, const TextLimits& limits = {}, QString* why = nullptr);
 
 /// How a stretch of a text is marked: a background and a line of its own kind below it, so that no mark is told by colour alone.
-enum class MarkStyle { Good, Bad, Neutral, Current, Wrong, Done };
+enum class MarkStyle { Good, Bad, Neutral, Current, Wrong, Done, Struck };
 
 /// [begin, end) in UTF-16 units of the text as it was given.
 struct TextMark {
@@ -47,6 +47,8 @@ public:
     void setRaw(const QString& text, qsizetype folded = 0);
     /// False: over the limits, shown raw.
     bool setMarkdownView(const QString& text);
+    /// The text as it was given.
+    const QString& source() const { return m_source; }
     /// Marks given as byte ranges in the UTF-8 of `text`. Side colours follow a change of the theme.
     void setMarked(const QString& text, const std::vector<std::pair<size_t, size_t>>& byteRanges, const QColor& tone,
                    qsizetype folded = 0);
