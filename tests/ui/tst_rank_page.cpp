@@ -4,6 +4,7 @@
 #include "tests/ui/find.h"
 #include "tests/ui/image_fixture.h"
 #include "ui/label/label_page.h"
+#include "ui/label/panels.h"
 #include "ui/label/rank_page.h"
 #include "ui/label/rank_view.h"
 
@@ -215,6 +216,31 @@ private Q_SLOTS:
             QTest::keyClick(label->rankPage(), key);
         QTest::qWait(50);
         QCOMPARE(lab.ask([](desk::Project& p) { return p.counters().events; }), votes);
+    }
+
+    void theKeySheetSaysEveryKeyAndAnyKeyClosesIt() {
+        Desk lab;
+        makeProject(lab.dir(), 0, desk::Scale::SevenPoint, [](desk::Project& p) { sets(p, 2, 4); });
+        RankPage* page = open(lab);
+        QTRY_VERIFY(page->takesVotes());
+        QTest::keyClick(page, Qt::Key_Question);
+        QVERIFY(page->keySheet()->isVisible());
+        for (const QString& each : {u"A … D"_s, u"Shift+A … D"_s, u"Backspace"_s, u"Ctrl+Shift+Z  Ctrl+Y"_s, u"PgUp  PgDn"_s, u"Esc"_s})
+            QVERIFY2(shows(*page->keySheet(), each), qPrintable(each));
+        QVERIFY(page->rect().contains(page->keySheet()->geometry()));
+        QVERIFY2(clipped(page->keySheet()).isEmpty(), qPrintable(clipped(page->keySheet()).join(u" | "_s)));
+        grabBoth(lab, u"rank-keys"_s);
+        QTest::keyClick(page, Qt::Key_A); // closes it, and ranks nothing
+        QVERIFY(!page->keySheet()->isVisible() && page->order().isEmpty());
+        const KeyStrip* strip = page->keyStrip();
+        for (int i = 0; i < strip->visibleHints(); ++i)
+            QVERIFY(strip->tipAt(strip->hintRect(i).center()).startsWith(strip->hints()[i].key + u": "_s));
+        // By a key of its own from the pairs.
+        QTest::keyClick(page, Qt::Key_Escape);
+        auto* pairs = qobject_cast<LabelPage*>(lab.window->page(u"label"_s));
+        QTRY_VERIFY(page->isHidden());
+        QTest::keyClick(pairs, Qt::Key_F6);
+        QVERIFY(page->isVisible());
     }
 
     void itLooksRight() {

@@ -8,6 +8,7 @@
 #include "ui/label/answer_tools.h"
 #include "ui/label/label_page.h"
 #include "ui/label/rank_page.h"
+#include "ui/label/region_tools.h"
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
@@ -23,6 +24,7 @@ void LabelPage::showSets() {
         connect(m_rank, &RankPage::left, this, &LabelPage::showPairs);
     }
     m_tools->leave();
+    m_regions->leave();
     m_stack->hide();
     m_rank->show();
     setFocusProxy(m_rank); // whoever gives the page the focus means what is seen
@@ -45,7 +47,7 @@ void LabelPage::lookForSets() {
         [this](Result<int64_t> open) {
             m_openSets = open.value_or(0);
             m_setsLink->setText(m_openSets == 1 ? u"1 set to rank"_s : u"%1 sets to rank"_s.arg(m_openSets));
-            m_setsLink->setToolTip(u"Prompts with three answers or more, put into an order by typing letters (Ctrl+K, “rank sets”)"_s);
+            m_setsLink->setToolTip(u"Prompts with three answers or more, put into an order by typing letters (%1, or Ctrl+K, “rank sets”)"_s.arg(m_keys.text(KeyId::RankSets)).toHtmlEscaped());
             m_setsLink->setVisible(m_openSets > 0);
             const bool nothingElse = m_mode == Mode::Empty || m_mode == Mode::Done;
             if (m_openSets > 0 && nothingElse && isVisible() && std::exchange(m_offerSets, false))

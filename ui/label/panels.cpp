@@ -34,11 +34,13 @@ KeySheet::KeySheet(QWidget* parent) : QFrame(parent) {
     hide();
 }
 void KeySheet::setKeys(const KeyMap& keys, desk::Scale scale, bool images, bool alone) {
+    setRows(allLabelKeys(keys, scale, images, alone));
+}
+void KeySheet::setRows(const QList<std::pair<QString, QString>>& rows) {
     while (QLayoutItem* item = m_grid->takeAt(0)) {
         delete item->widget();
         delete item;
     }
-    const auto rows = allLabelKeys(keys, scale, images, alone);
     const auto count = static_cast<int>(rows.size());
     // More than a small window is high stand in two columns.
     const int each = count > kSheetRows ? (count + 1) / 2 : count;

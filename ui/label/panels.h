@@ -24,6 +24,8 @@ class KeySheet : public QFrame {
 public:
     explicit KeySheet(QWidget* parent);
     void setKeys(const KeyMap& keys, desk::Scale scale, bool images = false, bool alone = false);
+    /// Keys and what they do, of another page.
+    void setRows(const QList<std::pair<QString, QString>>& rows);
     void open();
 
 private:

@@ -9,6 +9,7 @@
 #include "core/base/hash.h"
 #include "core/desk/domain/questions.h"
 #include "ui/label/keys.h"
+#include "ui/label/panels.h"
 #include "ui/label/rank_view.h"
 #include "ui/label/turns.h"
 #include "ui/shell/annotator.h"
@@ -157,6 +158,7 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
     });
     connect(m_empty, &EmptyState::linkTriggered, this, &RankPage::left);
     m_stack->addWidget(m_empty);
+    m_sheet = new KeySheet(this);
     setMode(Mode::Loading);
     connect(&m_context.signals, &Signals::changed, this, [this](desk::Change change) {
         if (change != desk::Change::Pairs && change != desk::Change::Imports)
@@ -295,24 +297,43 @@ void RankPage::refresh() {
     QList<KeyHint> hints;
     if (m_mode == Mode::Set) {
         const int n = m_order.places();
-        hints.append({u"A … %1"_s.arg(letterOf(n - 1)), u"next best"_s, 0, 0, 0});
-        hints.append({u"Shift+A … %1"_s.arg(letterOf(n - 1)), u"worst"_s, 0, 0, 0});
+        hints.append({u"A … %1"_s.arg(letterOf(n - 1)), u"next best"_s, 0, 0, 0, u"The letter of the best answer, then of the next; a click on it does the same"_s});
+        hints.append({u"Shift+A … %1"_s.arg(letterOf(n - 1)), u"worst"_s, 0, 0, 0, u"The letter of the worst of those that are left"_s});
         if (!m_order.isComplete())
-            hints.append({u"="_s, m_order.tieNext() ? u"no tie"_s : u"tie"_s, 1, 0, Qt::Key_Equal});
+            hints.append({u"="_s, m_order.tieNext() ? u"no tie"_s : u"tie"_s, 1, 0, Qt::Key_Equal, u"The next letter ties with the one before; then Enter says that all the rest are equal"_s});
         if (m_order.isUsable() || m_order.tieNext())
             hints.append({u"Enter"_s, m_order.tieNext() && m_order.isEmpty() ? u"all are equal"_s : m_order.tieNext() ? u"the rest are equal"_s : m_order.isComplete() ? u"give it again"_s : u"give it as it is"_s, 1, 0, Qt::Key_Return});
         if (!m_order.isEmpty())
-            hints.append({u"Backspace"_s, u"take back"_s, 1, 0, Qt::Key_Backspace});
+            hints.append({u"Backspace"_s, u"take back"_s, 1, 0, Qt::Key_Backspace, u"Takes the last letter back"_s});
     }
     if (m_mode == Mode::Set && m_order.places() <= 9)
-        hints.append({u"X"_s, u"skip"_s, 2, 0, Qt::Key_X});
-    hints.append({u"Ctrl+Z"_s, u"undo"_s, 2, 0, int{Qt::Key_Z} | int{Qt::ControlModifier}});
-    hints.append({u"Esc"_s, u"pairs"_s, 2, 0, Qt::Key_Escape});
+        hints.append({u"X"_s, u"skip"_s, 2, 0, Qt::Key_X, u"Leaves this set out: it cannot be ranked"_s});
+    hints.append({u"Ctrl+Z"_s, u"undo"_s, 2, 0, int{Qt::Key_Z} | int{Qt::ControlModifier}, u"Takes the last set back; Ctrl+Shift+Z does it again"_s});
+    hints.append({u"Esc"_s, u"pairs"_s, 2, 0, Qt::Key_Escape, u"Back to pairs"_s});
     m_strip->setHints(hints);
 }
 
 bool RankPage::tooFast() const {
     return m_paintedAt == 0 || monotonicNs() - m_paintedAt < qint64{1'000'000} * m_guardMs;
+}
+
+void RankPage::showKeys() {
+    const QString last = letterOf(m_mode == Mode::Set ? m_order.places() - 1 : 3);
+    m_sheet->setRows({{u"A … %1"_s.arg(last), u"The next best answer; the last one takes its place by itself"_s},
+                      {u"Shift+A … %1"_s.arg(last), u"The worst of those that are left"_s},
+                      {u"="_s, u"The next letter ties with the one before"_s},
+                      {u"=  Enter"_s, u"All the rest are equal"_s},
+                      {u"Enter"_s, u"Give the order as it is: nothing is said of the rest"_s},
+                      {u"Backspace"_s, u"Take the last letter back"_s},
+                      {u"X"_s, u"Skip: these cannot be ranked"_s},
+                      {u"Ctrl+Z"_s, u"Take the last set back"_s},
+                      {u"Ctrl+Shift+Z  Ctrl+Y"_s, u"Do it again"_s},
+                      {u"PgUp  PgDn"_s, u"Scroll every answer"_s},
+                      {u"Click"_s, u"Places an answer, as its letter does"_s},
+                      {u"Esc"_s, u"Back to pairs"_s},
+                      {u"Alt+1 … 9"_s, u"Other pages"_s},
+                      {u"Ctrl+K"_s, u"Find anything"_s}});
+    m_sheet->open();
 }
 
 void RankPage::problem(const QString& text) {
@@ -322,6 +343,11 @@ void RankPage::problem(const QString& text) {
 
 bool RankPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
     const Qt::KeyboardModifiers held = modifiers & ~Qt::KeypadModifier;
+    if (m_sheet->isVisible() && key != Qt::Key_Shift && key != Qt::Key_Control && key != Qt::Key_Alt && key != Qt::Key_AltGr &&
+        key != Qt::Key_Meta)
+        return m_sheet->hide(), true;
+    if (key == Qt::Key_Question)
+        return showKeys(), true;
     if (held == Qt::ControlModifier && key == Qt::Key_Z)
         return undo(false), true;
     if ((held == (Qt::ControlModifier | Qt::ShiftModifier) && key == Qt::Key_Z) || (held == Qt::ControlModifier && key == Qt::Key_Y))
@@ -330,10 +356,6 @@ bool RankPage::handleKey(int key, Qt::KeyboardModifiers modifiers) {
         return Q_EMIT left(), true;
     if (m_mode != Mode::Set)
         return false;
-    if (key == Qt::Key_Question) { // what the strip has no room for
-        m_context.say(State::Info, u"Page Up and Page Down scroll every answer, a click places one, Ctrl+Shift+Z does again what was undone"_s);
-        return true;
-    }
     if (held == Qt::NoModifier && (key == Qt::Key_PageUp || key == Qt::Key_PageDown))
         return m_view->scrollPages(key == Qt::Key_PageDown ? 1 : -1), true;
     const bool letter = key >= Qt::Key_A && key < Qt::Key_A + m_order.places() && (held == Qt::NoModifier || held == Qt::ShiftModifier);

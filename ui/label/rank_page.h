@@ -15,6 +15,7 @@ class QStackedWidget;
 
 namespace pl::ui {
 
+class KeySheet;
 class RankView;
 class TextPane;
 
@@ -34,6 +35,8 @@ public:
     const std::vector<size_t>& shown() const { return m_item->shown; }
     RankView* view() const { return m_view; }
     KeyStrip* keyStrip() const { return m_strip; }
+    /// Opened by ?; any key closes it.
+    KeySheet* keySheet() const { return m_sheet; }
     QString orderText() const;
     bool isSaving() const { return m_saving; }
     bool takesVotes() const { return m_mode == Mode::Set && !m_saving && m_paintedAt > 0 && !tooFast(); }
@@ -62,6 +65,7 @@ private:
     void refresh();
     bool tooFast() const;
     void problem(const QString& text);
+    void showKeys();
 
     Context& m_context;
     QStackedWidget* m_stack;
@@ -72,6 +76,7 @@ private:
     Banner* m_banner;
     RankView* m_view;
     KeyStrip* m_strip;
+    KeySheet* m_sheet;
     EmptyState* m_empty;
     Mode m_mode = Mode::Loading;
     std::deque<desk::RankItem> m_ready;
