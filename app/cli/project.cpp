@@ -8,8 +8,7 @@
 
 #include "app/cli/desk.h"
 #include "core/base/os/files.h"
-#include "core/desk/exchange/export.h"
-#include "core/desk/exchange/text_export.h"
+#include "core/desk/exchange/export_any.h"
 #include "core/desk/stats/quality.h"
 #include "core/desk/store/audit.h"
 
@@ -38,61 +37,33 @@ Result<int> create(const Arguments& a) {
     return 0;
 }
 
-/// Raw votes, their aggregate, and the forms of other tools.
-Result<int> exportVotesAs(const Arguments& a) {
-    const bool votes = a.format == "votes", aggregate = a.format == "aggregate", steps = a.format == "trl_stepwise";
-    desk::TextForm form = desk::TextForm::Hh;
-    if (!votes && !aggregate && !steps) {
-        PL_TRY(form, desk::textFormOf(a.format));
-    }
-    PL_TRY(desk::Project project, openProject(a.project));
-    PL_TRY(const desk::TextExportReport report, votes       ? desk::exportVotes(project, a.out)
-                                                : aggregate ? desk::exportAggregate(project, {}, a.out)
-                                                : steps     ? desk::exportStepwise(project, {}, a.out)
-                                                            : desk::exportText(project, {}, a.out, form));
-    PL_CHECK(project.close());
-    if (a.json) {
-        printJson(report.toJson());
-        return 0;
-    }
-    std::printf("%s: %s.\n", a.out.c_str(), report.toString().c_str());
-    for (const auto& [why, n] : report.leftOut)
-        std::printf("  %lld %s left out\n", static_cast<long long>(n), why.c_str());
-    if (!report.lost.empty()) {
-        std::printf("What this form cannot carry:\n");
-        for (const desk::Part part : report.lost)
-            std::printf("  %s\n", desk::partText(part));
-    }
-    return 0;
-}
-
 Result<int> exportData(const Arguments& a) {
     if (a.losses) {
         std::printf("%s", a.json ? (dumpJson(desk::lossTableJson()) + "\n").c_str() : desk::lossTableText().c_str());
         return 0;
     }
-    if (a.format == "votes" || a.format == "aggregate" || a.format == "trl_stepwise" || desk::textFormOf(a.format))
-        return exportVotesAs(a);
-    if (a.format != "auto" && !desk::imageFormOf(a.format))
-        return fail(Code::InvalidInput, fmt::format("\"{}\" is not a form of exports", a.format),
-                    "Known are votes, aggregate, trl, " + desk::textFormNames() + "; of votes on images pick_a_pic, hpd_v2, image_reward_db.");
-    PL_TRY(const desk::ImageForm form, desk::imageFormOf(a.format == "auto" ? "trl" : a.format));
-    PL_TRY(desk::Project project, openProject(a.project));
-    desk::DatasetSpec spec;
-    spec.name = fmt::format("export-{}", project.counters().events);
+    desk::ExportChoice choice;
+    choice.format = a.format;
+    choice.out = a.out;
     if (!a.kind.empty()) {
-        PL_TRY(spec.filter.kind, desk::candidateKindOf(a.kind));
+        PL_TRY(choice.kind, desk::candidateKindOf(a.kind));
     }
-    PL_TRY(desk::ExportReport report, form == desk::ImageForm::Trl ? desk::exportTrl(project, spec, a.out)
-                                                                   : desk::exportImages(project, spec, a.out, form));
+    PL_CHECK(desk::checkExportFormat(a.format)); // before a project is opened for it
+    PL_TRY(desk::Project project, openProject(a.project));
+    PL_TRY(const desk::ExportDone done, desk::exportAs(project, choice));
     PL_CHECK(project.close());
     if (a.json) {
-        printJson(report.toJson());
+        printJson(done.json);
         return 0;
     }
-    std::printf("%s: %s.\n", a.out.c_str(), report.toString().c_str());
-    for (const std::string& note : report.notes)
+    std::printf("%s: %s.\n", a.out.c_str(), done.summary.c_str());
+    for (const std::string& note : done.notes)
         std::printf("  %s\n", note.c_str());
+    if (!done.losses.empty()) {
+        std::printf("What this form cannot carry:\n");
+        for (const std::string& loss : done.losses)
+            std::printf("  %s\n", loss.c_str());
+    }
     return 0;
 }
 

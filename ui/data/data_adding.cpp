@@ -15,8 +15,10 @@
 #include "core/desk/exchange/pair_files.h"
 #include "ui/data/data_page.h"
 #include "ui/data/detail_panel.h"
+#include "ui/data/export_card.h"
 #include "ui/data/map_card.h"
 #include "ui/data/paged_table.h"
+#include "ui/shell/annotator.h"
 #include "ui/theme/theme.h"
 #include "ui/widgets/tiles.h"
 
@@ -257,6 +259,32 @@ void DataPage::showMapping(const QString& path) {
     });
     d->widget(card);
     d->end();
+}
+
+void DataPage::showExport() {
+    m_root->setCurrentIndex(0);
+    setTab(Votes);
+    DetailPanel* d = detail(Votes);
+    d->begin(u"Export the votes"_s);
+    auto* card = new ExportCard(m_context);
+    card->setObjectName(u"export_card"_s);
+    connect(card, &ExportCard::closed, this, [this, d] {
+        d->clear();
+        table(Votes)->view()->setFocus();
+    });
+    d->widget(card);
+    d->end();
+    card->takeFocus();
+}
+
+QList<SearchItem> DataPage::searchItems() const {
+    if (annotatorMode(m_context))
+        return {};
+    SearchItem item;
+    item.id = u"export"_s;
+    item.title = u"Export votes to a file"_s;
+    item.icon = u"data"_s;
+    return {item};
 }
 
 void DataPage::showPairFiles() {

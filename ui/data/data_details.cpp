@@ -8,8 +8,10 @@
 #include <QLineEdit>
 #include <QPushButton>
 
+#include "core/desk/store/details.h"
 #include "core/desk/store/erase.h"
 #include "ui/data/adjudication_panel.h"
+#include "ui/data/data_marks.h"
 #include "ui/data/detail_panel.h"
 #include "ui/data/paged_table.h"
 #include "ui/data/pictures.h"
@@ -127,7 +129,7 @@ void DataPage::showPrompt(Id id) {
         });
 }
 
-void DataPage::showTwo(DetailPanel* d, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names) {
+ImageView* DataPage::showTwo(DetailPanel* d, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names) {
     const auto said = [&](desk::Winner side) -> QString {
         if (!winner || *winner == desk::Winner::Tie)
             return {};
@@ -148,7 +150,7 @@ void DataPage::showTwo(DetailPanel* d, const desk::LabelItem& item, std::optiona
         const auto head = [&](const QString& tag, const desk::Candidate& c) { return names ? tag + u" · "_s + caption(c) : tag; };
         d->text(head(a, item.a), qstr(item.a.content), kTextLines);
         d->text(head(b, item.b), qstr(item.b.content), kTextLines);
-        return;
+        return nullptr;
     }
     auto* view = new ImageView(&m_loader);
     view->setFocusPolicy(Qt::StrongFocus);
@@ -156,9 +158,10 @@ void DataPage::showTwo(DetailPanel* d, const desk::LabelItem& item, std::optiona
     view->setTags(a, b);
     view->setPair(QString::number(item.comparison.id), mediaFile(m_context, item.a.content), mediaFile(m_context, item.b.content));
     d->widget(view);
-    d->note(u"F1 side by side, F2 wipe, F3 difference, F5 blink, V held flips, Z 1:1"_s);
+    d->note(u"F1 side by side, F2 wipe, F3 difference, F5 blink, V held flips, Z 1:1, R hides marks"_s);
     d->fact(u"a"_s, caption(item.a));
     d->fact(u"b"_s, caption(item.b));
+    return view;
 }
 
 void DataPage::showPair(Id id) {
@@ -193,8 +196,9 @@ void DataPage::showPair(Id id) {
             if (!answer.members.empty())
                 d->widget(strip(&m_loader, u"Images in the order of their ranks"_s,
                                 ranked(m_context, answer.members, answer.vote ? answer.vote->judgement.ranking : Json())));
-            else
-                showTwo(d, item, answer.vote ? std::optional(answer.vote->judgement.winner) : std::nullopt, true);
+            else if (ImageView* view = showTwo(d, item, answer.vote ? std::optional(answer.vote->judgement.winner) : std::nullopt, true);
+                     answer.vote)
+                showMarks(d, item, answer.vote->judgement, view);
             if (answer.vote)
                 d->fact(u"Newest vote"_s, u"%1, by %2"_s.arg(voteWords(answer.vote->judgement, !answer.members.empty()),
                                                            qstr(answer.vote->by)));
@@ -225,6 +229,7 @@ void DataPage::showVote(Id id) {
     struct Answer {
         std::optional<desk::HistoryRow> row;
         std::optional<desk::LabelItem> item;
+        std::optional<desk::Judgement> said; ///< with what it marks
         QString guideline; ///< that the vote was given under
     };
     m_vote = id;
@@ -246,6 +251,8 @@ void DataPage::showVote(Id id) {
             if (out.row) {
                 if (auto item = p.pairItem(out.row->comparison))
                     out.item = std::move(*item);
+                if (auto said = desk::judgementAt(p, id))
+                    out.said = std::move(*said);
                 if (auto text = p.guideline(out.row->task, out.row->guidelineVersion))
                     out.guideline = qstr(*text);
             }
@@ -269,7 +276,9 @@ void DataPage::showVote(Id id) {
             if (answer.item) {
                 d->text(u"Prompt"_s, qstr(answer.item->prompt.content), 5);
                 const bool said = row.kind == desk::EventKind::Vote;
-                showTwo(d, *answer.item, said ? std::optional(row.winner) : std::nullopt, false);
+                ImageView* view = showTwo(d, *answer.item, said ? std::optional(row.winner) : std::nullopt, false);
+                if (said && answer.said)
+                    showMarks(d, *answer.item, *answer.said, view);
             }
             auto* guideline = new LinkButton(m_guidelines ? u"Hide the guideline"_s : u"Guideline v%1"_s.arg(row.guidelineVersion));
             guideline->setToolTip(u"The text this vote was given under, whatever it says now (F4)"_s);

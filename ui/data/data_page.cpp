@@ -147,6 +147,13 @@ void DataPage::build(const Preferences* preferences) {
     connect(pairs, &PagedTable::currentChanged, this, &DataPage::showPair);
 
     auto* votes = new PagedTable(m_context, voteColumns(), voteSource(), u"Filter votes by their prompt"_s);
+    if (!annotatorMode(m_context)) {
+        auto* out = new QuietButton(u"Export…"_s);
+        out->setObjectName(u"export"_s);
+        out->setToolTip(u"The votes as a file of another tool, or whole (Ctrl+K, “export”)"_s);
+        connect(out, &QPushButton::clicked, this, &DataPage::showExport);
+        votes->addTool(out);
+    }
     add(Votes, u"Votes"_s, votes, u"Every judgement is kept: undone and corrected ones too, in grey."_s);
     connect(votes, &PagedTable::currentChanged, this, &DataPage::showVote);
 
@@ -304,6 +311,8 @@ void DataPage::openArgument(const QString& argument) {
         m_root->setCurrentIndex(0);
         setTab(Prompts);
         showPrompt(argument.mid(7).toLongLong());
+    } else if (argument == u"export") {
+        showExport();
     } else if (argument == u"disputed" || argument == u"doubtful") {
         setTab(Quality);
         m_quality->setView(argument == u"disputed" ? QualityPanel::Disputed : QualityPanel::Doubtful);

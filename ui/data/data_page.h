@@ -17,11 +17,12 @@ class QTabBar;
 namespace pl::ui {
 
 class DetailPanel;
+class ImageView;
 class PagedTable;
 class Preferences;
 class QualityPanel;
 
-/// Data: what the project holds. Argument: "import:PATH" (empty path: ask for a file), "prompt:ID", or a tab's name.
+/// Data: what the project holds. Argument: "import:PATH" (empty path: ask for a file), "prompt:ID", "export", or a tab's name.
 /// Keys of verdicts are read from `preferences` (none: as the program comes).
 PageFactory dataPage(const Preferences* preferences = nullptr);
 
@@ -33,6 +34,7 @@ public:
     ~DataPage() override;
     void activated() override;
     void openArgument(const QString& argument) override;
+    QList<SearchItem> searchItems() const override; ///< "export"
 
     Tab tab() const;
     void setTab(Tab tab);
@@ -46,6 +48,8 @@ public:
     void showMapping(const QString& path);
     /// Two files of answers, joined by their prompts into pairs to judge.
     void showPairFiles();
+    /// A form, splits and a file for the votes, beside the Votes table.
+    void showExport();
     bool isEmptyShown() const;
     QString messageText() const;
 
@@ -74,8 +78,8 @@ private:
     void chooseFile();
     void showPreview(std::shared_ptr<Parsed> parsed);
     void importNow(std::shared_ptr<Parsed> parsed);
-    /// The two of a pair on one view, tagged a and b and with what the vote says of them.
-    void showTwo(DetailPanel* detail, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names);
+    /// The two of a pair on one view, tagged a and b and with what the vote says of them. Of texts: null.
+    ImageView* showTwo(DetailPanel* detail, const desk::LabelItem& item, std::optional<desk::Winner> winner, bool names);
     void say(State state, const QString& text);
 
     Context& m_context;

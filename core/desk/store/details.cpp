@@ -15,6 +15,10 @@ Result<std::set<Id>> eventsWithSpans(Project& project) {
     });
 }
 
+Result<Judgement> judgementAt(Project& project, Id event) {
+    return project.impl().guarded("reading a vote", [&] { return project.impl().judgementOf(event); });
+}
+
 bool mostCallGood(Project::Impl& impl, const std::vector<const CurrentVote*>& votes, Id only, const char* side) {
     size_t good = 0, all = 0;
     for (const CurrentVote* vote : votes) {

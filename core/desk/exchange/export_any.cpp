@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/desk/exchange/export_any.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace pl::desk {
+
+namespace {
+
+std::vector<ExportFormat> table() {
+    std::vector<ExportFormat> all;
+    all.push_back({"trl", "TRL's preference rows, to train on; ties, rankings and thumbs beside them", "jsonl", true, true, true, {}});
+    all.push_back({"votes", "every event with every field, undone and replaced ones too; nothing is lost", "jsonl", true, true, false, {}});
+    all.push_back({"aggregate", "one row a pair: counts of each side, majority, agreement, mean strength", "jsonl", true, true, true,
+                   {"who judged is not said", "rationales, attributes, reasons, marks and edits are dropped",
+                    "undone and replaced votes are left out"}});
+    for (const FormInfo& form : textForms()) {
+        ExportFormat each{form.name, form.array ? "one JSON array, as that tool reads it" : "JSON Lines, as that tool reads them",
+                          form.array ? "json" : "jsonl", true, false, true, {}};
+        for (const Part part : form.lost)
+            each.losses.emplace_back(partText(part));
+        all.push_back(std::move(each));
+    }
+    const std::vector<std::string> images{"how much better is not said where its form has no place for it",
+                                          "rationales, attributes, reasons, spans, regions and struck words are dropped",
+                                          "skips, flags, undone and replaced votes are left out"};
+    all.push_back({"trl_stepwise", "answers with a first wrong step, as TRL's stepwise rows", "jsonl", true, false, true,
+                   {"which answer was better is not said", "answers without a marked step are left out"}});
+    all.push_back({"pick_a_pic", "Pick-a-Pic's rows; rankings beside them", "jsonl", false, true, true, images});
+    all.push_back({"hpd_v2", "HPD v2's training form; ties and rankings beside it", "json", false, true, true, images});
+    all.push_back({"image_reward_db", "ImageReward's form: pairs, ties and rankings", "json", false, true, true, images});
+    return all;
+}
+
+Result<DatasetSpec> specOf(Project& project, const ExportChoice& choice) {
+    if (choice.splits.empty())
+        return fail(Code::InvalidInput, "no split is chosen", "Choose train, dev, or both.");
+    DatasetSpec spec;
+    spec.name = fmt::format("export-{}", project.counters().events);
+    spec.filter.kind = choice.kind;
+    spec.filter.splits = choice.splits;
+    return spec;
+}
+
+Result<const ExportFormat*> formatOf(std::string_view name) {
+    const ExportFormat* format = exportFormatOf(name == "auto" ? "trl" : name);
+    if (!format)
+        return fail(Code::InvalidInput, fmt::format("\"{}\" is not a form of exports", name),
+                    "Known are votes, aggregate, trl, " + textFormNames() +
+                        "; of votes on images pick_a_pic, hpd_v2, image_reward_db.");
+    return format;
+}
+
+ExportDone doneOf(const TextExportReport& report) {
+    ExportDone done{report.toString(), {}, {}, report.files, report.toJson()};
+    for (const auto& [why, n] : report.leftOut)
+        done.notes.push_back(fmt::format("{} {} left out", n, why));
+    for (const Part part : report.lost)
+        done.losses.emplace_back(partText(part));
+    return done;
+}
+
+} // namespace
+
+const std::vector<ExportFormat>& exportFormats() {
+    static const std::vector<ExportFormat> all = table();
+    return all;
+}
+
+const ExportFormat* exportFormatOf(std::string_view name) {
+    const auto& all = exportFormats();
+    const auto at = std::find_if(all.begin(), all.end(), [&](const ExportFormat& each) { return each.name == name; });
+    return at == all.end() ? nullptr : &*at;
+}
+
+Status checkExportFormat(std::string_view name) {
+    if (const auto found = formatOf(name); !found)
+        return tl::unexpected<Error>(found.error());
+    return {};
+}
+
+Result<ExportDone> exportAs(Project& project, const ExportChoice& choice) {
+    PL_TRY(const ExportFormat* format, formatOf(choice.format));
+    TextExportFilter filter;
+    filter.splits = choice.splits;
+    if (choice.splits.empty() && format->splits)
+        return fail(Code::InvalidInput, "no split is chosen", "Choose train, dev, or both.");
+    if (format->name == "votes") {
+        PL_TRY(const auto report, exportVotes(project, choice.out));
+        return doneOf(report);
+    }
+    if (format->name == "aggregate") {
+        PL_TRY(const auto report, exportAggregate(project, filter, choice.out));
+        return doneOf(report);
+    }
+    if (format->name == "trl_stepwise") {
+        PL_TRY(const auto report, exportStepwise(project, filter, choice.out));
+        return doneOf(report);
+    }
+    if (const auto form = textFormOf(format->name)) {
+        PL_TRY(const auto report, exportText(project, filter, choice.out, *form));
+        return doneOf(report);
+    }
+    PL_TRY(const ImageForm form, imageFormOf(format->name));
+    PL_TRY(const DatasetSpec spec, specOf(project, choice));
+    PL_TRY(const ExportReport report,
+           form == ImageForm::Trl ? exportTrl(project, spec, choice.out) : exportImages(project, spec, choice.out, form));
+    return ExportDone{report.toString(), report.notes, format->losses, report.files, report.toJson()};
+}
+
+Result<std::string> previewExport(Project& project, const ExportChoice& choice) {
+    PL_TRY(const ExportFormat* format, formatOf(choice.format));
+    if (format->name == "votes")
+        return fmt::format("{} events: votes, skips, flags, undo and redo", project.counters().events);
+    PL_TRY(DatasetSpec spec, specOf(project, choice));
+    if (!(format->texts && format->images))
+        spec.filter.kind = format->texts ? CandidateKind::Text : CandidateKind::Image;
+    PL_TRY(const DatasetCounts n, project.previewDataset(spec));
+    const auto counted = [](int64_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); };
+    std::string out = counted(n.votes, "vote") + ": " + counted(n.train + n.dev, "pair") + " decided";
+    if (n.ties)
+        out += ", " + counted(n.ties, "tie");
+    if (n.bothBad)
+        out += fmt::format(", {} both bad", n.bothBad);
+    if (n.identical)
+        out += fmt::format(", {} called identical", n.identical);
+    if (n.rankings)
+        out += ", " + counted(n.rankings, "ranking");
+    const std::pair<int64_t, const char*> back[] = {{n.sealedTest, "on sealed test prompts"}, {n.flagged, "on flagged pairs"},
+                                                    {n.skips, "skips"},                        {n.disagreements, "pairs whose votes cancel out"},
+                                                    {n.unusable, "that cannot be used"}};
+    std::string kept;
+    for (const auto& [count, what] : back)
+        if (count)
+            kept += fmt::format("{}{} {}", kept.empty() ? "" : ", ", count, what);
+    return kept.empty() ? out : out + "; not to learn from: " + kept;
+}
+
+} // namespace pl::desk

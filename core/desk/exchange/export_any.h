@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/desk/exchange/export.h"
+#include "core/desk/exchange/text_export.h"
+
+/// Every form that votes are written in, behind one function: what the command line and the window do.
+namespace pl::desk {
+
+struct ExportFormat {
+    std::string name;   ///< votes aggregate trl hh ... trl_stepwise pick_a_pic hpd_v2 image_reward_db
+    std::string about;  ///< what it is, in a line
+    std::string ending; ///< of its file: "jsonl" or "json"
+    bool texts = true, images = true;   ///< votes on which it can hold
+    bool splits = true;                 ///< false: it always holds everything
+    std::vector<std::string> losses;    ///< what it cannot carry, a line each; empty: nothing is lost, or the report says it
+};
+/// In the order in which they are offered.
+const std::vector<ExportFormat>& exportFormats();
+/// Null when there is no such form.
+const ExportFormat* exportFormatOf(std::string_view name);
+/// Fails, naming those there are, when there is none of this name ("auto" is trl).
+Status checkExportFormat(std::string_view name);
+
+struct ExportChoice {
+    std::string format = "trl"; ///< "auto" is trl
+    std::optional<CandidateKind> kind; ///< needed where a project has votes on texts and on images
+    std::vector<Split> splits{Split::Train, Split::Dev}; ///< test prompts are sealed
+    std::string out;
+};
+
+struct ExportDone {
+    std::string summary;            ///< "42 rows"
+    std::vector<std::string> notes; ///< what was left out and why
+    std::vector<std::string> losses;
+    std::vector<std::string> files; ///< everything written
+    Json json;                      ///< the whole report
+};
+
+/// Writes the votes that count (of `votes` every event) and says what became of each. Fails on a form that does not exist, on no split,
+/// and as exportTrl(), exportImages(), exportText(), exportVotes(), exportAggregate() and exportStepwise() do.
+Result<ExportDone> exportAs(Project& project, const ExportChoice& choice);
+/// What would go in, in words, before anything is written: "1204 votes: 980 pairs decided, 120 ties; not to learn from: 14 skips". Fails where an
+/// export would for want of votes or of a kind.
+Result<std::string> previewExport(Project& project, const ExportChoice& choice);
+
+} // namespace pl::desk
