@@ -109,14 +109,10 @@ Result<int> backup(const Arguments& a) {
 Result<int> stats(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
     PL_TRY(desk::VoteSummary summary, desk::summarize(project));
-    desk::QualityOptions options;
-    options.texts = SIZE_MAX; // nobody waits for this process to draw a window
-    PL_TRY(const auto work, desk::qualityWork(project, options));
-    const auto quality = work();
+    PL_TRY(const desk::QualityReport quality, desk::qualityOf(project));
     Json json = summary.toJson();
     json["quality"] = quality.toJson();
-    PL_TRY(const auto strata, project.strata());
-    json["strata"] = strata;
+    json["strata"] = quality.strata;
     const auto c = project.counters();
     json["judgements"] = c.events;
     json["current"] = c.current;
@@ -154,7 +150,7 @@ Result<int> stats(const Arguments& a) {
         std::printf("  by %s (%s): %lld votes, %lld skips, %lld flags\n", person.name.c_str(), person.kind.c_str(),
                     static_cast<long long>(person.votes), static_cast<long long>(person.skips),
                     static_cast<long long>(person.flags));
-    for (const auto& [stratum, votes] : strata)
+    for (const auto& [stratum, votes] : quality.strata)
         std::printf("  %-22s %lld votes\n", ("from the queue: " + stratum).c_str(), static_cast<long long>(votes));
     const auto alpha = [](const char* name, const desk::Coefficient& c) {
         if (c.pairs)
@@ -177,10 +173,11 @@ Result<int> stats(const Arguments& a) {
         std::printf("models by votes of people (1000 is an average one, 400 more is ten to one):\n");
         for (size_t i = 0; i < quality.models.names.size(); ++i) {
             const auto& model = quality.models.ratings.models[i];
-            const auto bounds = model.strength.interval();
+            const auto bounds = quality.models.interval(i);
+            const auto [best, worst] = quality.models.places(i);
             std::printf("  %-22s %.0f [%.0f, %.0f], place %zu to %zu, n = %lld\n", quality.models.names[i].c_str(),
                         desk::ModelRating::elo(model.strength.value), desk::ModelRating::elo(bounds.low),
-                        desk::ModelRating::elo(bounds.high), model.rankLow, model.rankHigh, static_cast<long long>(model.matches));
+                        desk::ModelRating::elo(bounds.high), best, worst, static_cast<long long>(model.matches));
         }
         if (!quality.models.warning.empty())
             std::printf("  %s\n", quality.models.warning.c_str());

@@ -176,8 +176,7 @@ Result<int> adjudicate(const AdjudicateArguments& a) {
         desk::QualityOptions options;
         options.task = task.id;
         options.bootstrap = 0;
-        PL_TRY(const auto work, desk::qualityWork(project, options));
-        const auto report = work();
+        PL_TRY(const auto report, desk::qualityOf(project, options));
         open = static_cast<int64_t>(report.agreement.disputed.size());
         for (const desk::Id pair : report.agreement.disputed)
             if (static_cast<int64_t>(wanted.size()) < a.limit)

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <thread>
 
 #include "core/base/os/files.h"
@@ -23,6 +24,13 @@ constexpr int kPeople = 4;
 constexpr int64_t kBlock = 20'000;
 
 double since(int64_t begin) { return static_cast<double>(monotonicNs() - begin) * 1e-6; }
+
+/// Milliseconds of the processor that this thread has had.
+double processorMs() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
 
 /// Kilobytes this process holds now.
 int64_t residentKb() {
@@ -98,6 +106,56 @@ Json shares(const std::vector<double>& ms) {
             {"max", benchmark::quantile(ms, 1)}, {"n", ms.size()}};
 }
 
+/// A look at the statistics as the window has it: read in steps on the store's thread, computed on this one.
+struct Look {
+    double firstMs = 0; ///< what votes say by themselves
+    double beganMs = 0, readMs = 0, totalMs = 0, slowestStepMs = 0;
+    double slowestStepCpuMs = 0, planMs = 0, assessMs = 0; ///< of the processor
+    int64_t rows = 0, steps = 0;
+    Json toJson() const {
+        return {{"first_figures_ms", firstMs}, {"copied_ms", beganMs}, {"read_ms", readMs},  {"total_ms", totalMs},
+                {"slowest_step_ms", slowestStepMs}, {"rows", rows},      {"steps", steps},
+                {"slowest_step_cpu_ms", slowestStepCpuMs}, {"plan_cpu_ms", planMs}, {"assess_cpu_ms", assessMs}};
+    }
+};
+Result<Look> look(StoreThread& store, FactReader& reader, bool first) {
+    Look out;
+    const int64_t at = monotonicNs();
+    const auto timed = [&](auto work) {
+        return store
+            .call([&, work](Project& project) {
+                const int64_t begin = monotonicNs();
+                const double cpu = processorMs();
+                auto result = work(project);
+                out.slowestStepMs = std::max(out.slowestStepMs, since(begin));
+                out.slowestStepCpuMs = std::max(out.slowestStepCpuMs, processorMs() - cpu);
+                return result;
+            })
+            .get();
+    };
+    PL_CHECK(timed([&](Project& project) { return reader.begin(project); }));
+    out.beganMs = since(at);
+    double cpu = processorMs();
+    reader.plan();
+    out.planMs = processorMs() - cpu;
+    if (first && assessQuality(reader.facts()).votes > 0)
+        out.firstMs = since(at);
+    const int64_t reading = monotonicNs();
+    for (bool done = false; !done; ++out.steps) {
+        PL_TRY(done, timed([&](Project& project) { return reader.step(project); }));
+    }
+    reader.finish();
+    out.readMs = since(reading);
+    out.rows = reader.rows();
+    cpu = processorMs();
+    const QualityReport report = assessQuality(reader.facts());
+    out.assessMs = processorMs() - cpu;
+    out.totalMs = since(at);
+    if (report.votes == 0 || !report.complete)
+        return fail(Code::Internal, "the statistics saw no vote");
+    return out;
+}
+
 Result<Json> measure(const std::string& dir, int votes) {
     const int64_t begin = monotonicNs();
     ProjectOptions options;
@@ -147,42 +205,47 @@ Result<Json> measure(const std::string& dir, int votes) {
     // Statistics on a thread of their own; meanwhile votes go on, and what they wait for is measured.
     StoreThread store(std::move(opened));
     std::vector<double> during;
-    int64_t at = monotonicNs();
-    auto work = store.call([](Project& project) { return qualityWork(project); });
-    double copiedMs = 0, assessedMs = 0;
-    std::atomic<bool> done{false};
     Status went;
-    std::thread assessing([&] {
-        auto made = work.get();
-        copiedMs = since(at);
-        if (!made) {
-            went = Status(tl::unexpect, made.error());
-        } else {
-            const QualityReport report = (*made)();
-            assessedMs = since(at);
-            if (report.votes == 0)
-                went = fail(Code::Internal, "the statistics saw no vote");
-        }
-        done = true;
-    });
-    while (!done) {
+    const auto vote = [&] {
         const int64_t asked = monotonicNs();
         auto acked = store.call([&](Project& project) -> Status {
             PL_TRY(auto items, project.next(next));
             if (items.empty())
                 return {};
-            JudgementInput vote;
-            vote.winner = Winner::A;
-            PL_CHECK(project.presentAndJudge(items[0].presentation, vote));
+            JudgementInput input;
+            input.winner = Winner::A;
+            PL_CHECK(project.presentAndJudge(items[0].presentation, input));
             return {};
         });
-        const Status voted = acked.get();
-        during.push_back(since(asked));
-        if (!voted)
+        if (const Status voted = acked.get(); !voted)
             went = voted;
+        return since(asked);
+    };
+    FactReader reader;
+    Look cold;
+    std::vector<double> refreshed, refreshedCopy, refreshedCpu, slowest;
+    std::atomic<bool> done{false};
+    Status looked;
+    std::thread looking([&] {
+        looked = [&]() -> Status {
+            PL_TRY(cold, look(store, reader, true));
+            for (int i = 0; i < 10; ++i) { // votes come in between
+                PL_TRY(const Look warm, look(store, reader, false));
+                refreshed.push_back(warm.totalMs);
+                refreshedCopy.push_back(warm.beganMs);
+                refreshedCpu.push_back(warm.planMs + warm.assessMs);
+                slowest.push_back(warm.slowestStepMs);
+            }
+            return {};
+        }();
+        done = true;
+    });
+    while (!done) {
+        during.push_back(vote());
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
-    assessing.join();
+    looking.join();
+    PL_CHECK(looked);
     PL_CHECK(went);
     PL_CHECK(store.close());
     return Json{{"pairs", counters.comparisons},
@@ -194,8 +257,11 @@ Result<Json> measure(const std::string& dir, int votes) {
                 {"vote_ms", shares(voting)},
                 {"undo_ms", shares(undoing)},
                 {"fsync_ms", shares(bare)},
-                {"statistics_copied_ms", copiedMs},
-                {"statistics_ms", assessedMs},
+                {"statistics_first_look", cold.toJson()},
+                {"statistics_ms", shares(refreshed)},
+                {"statistics_copy_ms", shares(refreshedCopy)},
+                {"statistics_cpu_ms", shares(refreshedCpu)},
+                {"statistics_slowest_step_ms", benchmark::quantile(slowest, 1)},
                 {"vote_during_statistics_ms", shares(during)},
                 {"memory_mb", static_cast<double>(memory) / 1024},
                 {"bytes_per_judgement", static_cast<double>(os::fileSize(dir + "/project.db").value_or(0)) / static_cast<double>(std::max<int64_t>(1, counters.events))}};

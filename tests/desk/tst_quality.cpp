@@ -34,11 +34,32 @@ class TestQuality : public QObject {
         return v;
     }
 
+    /// As a reading of a project would have it. `styles` by candidate.
+    static QualityReport assess(const std::vector<CurrentVote>& votes, const std::vector<Annotator>& people,
+                                const std::map<Id, Project::PairFacts>& facts = {}, const QualityOptions& options = {},
+                                const std::map<Id, StyleCounts>& styles = {}) {
+        VoteFacts all;
+        all.votes = votes;
+        all.people = people;
+        all.complete = true;
+        const auto place = [&](const std::string& model) {
+            const auto at = std::find(all.models.begin(), all.models.end(), model);
+            if (at == all.models.end())
+                all.models.push_back(model);
+            return static_cast<uint32_t>(std::find(all.models.begin(), all.models.end(), model) - all.models.begin());
+        };
+        const auto style = [&](Id answer) { return styles.count(answer) ? styles.at(answer) : StyleCounts(); };
+        for (const auto& [pair, f] : facts)
+            all.pairs.push_back({pair, f.prompt, f.a, f.b, static_cast<int32_t>(f.lengthA), static_cast<int32_t>(f.lengthB), place(f.modelA),
+                                 place(f.modelB), style(f.a), style(f.b)});
+        return assessQuality(all, options);
+    }
+
 private Q_SLOTS:
     void init() { m_state = 11; }
 
     void nothingIsNothing() {
-        const auto report = assessQuality({}, {person(1, "Ada")}, {});
+        const auto report = assess({}, {person(1, "Ada")});
         QCOMPARE(report.votes, int64_t{0});
         QVERIFY(report.people.empty());
         QVERIFY(report.models.names.empty());
@@ -72,10 +93,10 @@ private Q_SLOTS:
             }
         }
         const std::vector<Annotator> people{person(1, "Ada"), person(2, "Bea")};
-        const auto before = assessQuality(votes, people, facts);
+        const auto before = assess(votes, people, facts);
         for (CurrentVote& v : votes)
             v.aOnLeft = !v.aOnLeft;
-        const auto after = assessQuality(votes, people, facts);
+        const auto after = assess(votes, people, facts);
         QCOMPARE(after.agreement.toJson().dump(), before.agreement.toJson().dump());
         QCOMPARE(after.cycles.size(), before.cycles.size());
         QCOMPARE(after.left.successes, static_cast<double>(before.left.n) - before.left.successes);
@@ -99,7 +120,7 @@ private Q_SLOTS:
             const double eta = 0.62 * (aOnLeft ? 1 : -1) + 3 * std::log(2.0) * normalisedDifference(double(a), double(b));
             votes.push_back(vote(pair, pair, 1, uniform() < 1 / (1 + std::exp(-eta)) ? Winner::A : Winner::B, aOnLeft));
         }
-        const auto report = assessQuality(votes, {person(1, "Ada")}, facts);
+        const auto report = assess(votes, {person(1, "Ada")}, facts);
         const auto& ratings = report.models.ratings;
         QVERIFY(ratings.position.interval().low < 0.62 && 0.62 < ratings.position.interval().high);
         QVERIFY(ratings.position.error < 0.05);
@@ -119,7 +140,7 @@ private Q_SLOTS:
         for (Id pair = 1; pair <= 4; ++pair) // two swapped, of which one is judged the same
             votes.push_back(vote(++event, pair, 1, pair == 2 ? Winner::B : Winner::A, pair > 2, 3, 1));
         votes[0].activeMs = 45'000; // went away
-        const auto report = assessQuality(votes, {person(1, "Ada")}, {});
+        const auto report = assess(votes, {person(1, "Ada")}, {});
         const auto& ada = report.people.at(0);
         QCOMPARE(ada.votes, int64_t{10});
         QCOMPARE(ada.selfConsistency.n, int64_t{4});
@@ -145,7 +166,7 @@ private Q_SLOTS:
                 votes.push_back(vote(++event, pair, who, a == right ? Winner::A : Winner::B, uniform() < 0.5));
             }
         }
-        const auto report = assessQuality(votes, {person(1, "Ada"), person(2, "Bea"), person(3, "Cem"), person(4, "Dan")}, {});
+        const auto report = assess(votes, {person(1, "Ada"), person(2, "Bea"), person(3, "Cem"), person(4, "Dan")}, {});
         QCOMPARE(report.people.size(), size_t{4});
         for (size_t i = 0; i < 3; ++i) {
             QVERIFY(*report.people[i].modelledAccuracy > 0.85);
@@ -160,38 +181,37 @@ private Q_SLOTS:
         std::vector<CurrentVote> votes{vote(1, 1, 1, Winner::A), vote(2, 1, 2, Winner::B), vote(3, 2, 1, Winner::A)};
         votes[1].provenance = Provenance::Rule;
         votes[2].kind = EventKind::Skip;
-        const auto report = assessQuality(votes, {person(1, "Ada"), person(2, "concise")}, {});
+        const auto report = assess(votes, {person(1, "Ada"), person(2, "concise")}, {});
         QCOMPARE(report.people.size(), size_t{1});
         QCOMPARE(report.votes, int64_t{1});
         QCOMPARE(report.skips, int64_t{1});
         QCOMPARE(report.agreement.winner.pairs, int64_t{0});
         QualityOptions everybody;
         everybody.people = false;
-        QCOMPARE(assessQuality(votes, {person(1, "Ada"), person(2, "concise")}, {}, everybody).agreement.winner.pairs, int64_t{1});
+        QCOMPARE(assess(votes, {person(1, "Ada"), person(2, "concise")}, {}, everybody).agreement.winner.pairs, int64_t{1});
         QualityOptions other;
         other.task = 2;
-        QCOMPARE(assessQuality(votes, {person(1, "Ada")}, {}, other).votes, int64_t{0});
+        QCOMPARE(assess(votes, {person(1, "Ada")}, {}, other).votes, int64_t{0});
     }
 
     /// Answers of two equal models, some with a list: it wins at odds of 3, bold at odds of 1, and code differs too seldom to say.
     void styleIsTakenOutOfTheRatings() {
         std::vector<CurrentVote> votes;
         std::map<Id, Project::PairFacts> facts;
-        QualityExtras extras;
-        extras.styles.complete = true;
+        std::map<Id, StyleCounts> styles;
         for (Id pair = 1; pair <= 6000; ++pair) {
             const Id a = 2 * pair, b = 2 * pair + 1;
             facts[pair] = {100, 100, uniform() < 0.5 ? "x" : "y", "", pair, a, b};
             facts[pair].modelB = facts[pair].modelA == "x" ? "y" : "x";
-            StyleCounts& sa = extras.styles.of[a];
-            StyleCounts& sb = extras.styles.of[b];
+            StyleCounts& sa = styles[a];
+            StyleCounts& sb = styles[b];
             const double kind = uniform();
             sa.n = {0, kind < 0.4 ? 3 : 0, uniform() < 0.5 ? 1 : 0, pair <= 5 ? 1 : 0};
             sb.n = {0, kind > 0.6 ? 2 : 0, uniform() < 0.5 ? 1 : 0, 0};
             const double lift = std::log(3.0) * (kind < 0.4 ? 1 : kind > 0.6 ? -1 : 0);
             votes.push_back(vote(pair, pair, 1, uniform() < 1 / (1 + std::exp(-lift)) ? Winner::A : Winner::B, uniform() < 0.5));
         }
-        const auto report = assessQuality(votes, {person(1, "Ada")}, facts, {}, extras);
+        const auto report = assess(votes, {person(1, "Ada")}, facts, {}, styles);
         QCOMPARE(report.style.size(), size_t{2}); // lists and bold; headers never differ, code in five matches
         QCOMPARE(report.style[0].name, std::string("lists"));
         QVERIFY2(std::abs(report.style[0].logOdds.value - std::log(3.0)) < 4 * report.style[0].logOdds.error,
@@ -199,8 +219,7 @@ private Q_SLOTS:
         QVERIFY(report.style[0].logOdds.error < 0.05);
         QVERIFY(report.style[0].matches > 4500 && report.style[0].matches < 5100);
         QVERIFY(std::abs(report.style[1].logOdds.value) < 4 * report.style[1].logOdds.error);
-        extras.styles.complete = false;
-        QVERIFY(assessQuality(votes, {person(1, "Ada")}, facts, {}, extras).style.empty());
+        QVERIFY(assess(votes, {person(1, "Ada")}, facts).style.empty());
     }
 
     void verdictsAreNobodysOpinionAndGoldIsCounted() {
@@ -213,10 +232,18 @@ private Q_SLOTS:
         }
         for (Id pair = 1; pair <= 4; ++pair)
             votes.push_back(vote(200 + pair, pair, 9, Winner::B));
-        QualityExtras extras;
-        for (Id pair = 1; pair <= 8; ++pair)
-            extras.gold.push_back({pair % 2 ? 1 : 2, pair, pair != 1});
-        const auto report = assessQuality(votes, {person(1, "Ada"), person(2, "Bea"), judge}, {}, {}, extras);
+        VoteFacts facts;
+        facts.votes = votes;
+        facts.people = {person(1, "Ada"), person(2, "Bea"), judge};
+        facts.complete = true;
+        for (Id pair = 1; pair <= 8; ++pair) { // Ada is wrong on the first
+            facts.gold.push_back({1, pair, pair % 2 && pair != 1 ? Winner::A : Winner::B});
+            facts.goldShown.push_back({1, pair, pair % 2 ? 1 : 2});
+        }
+        facts.goldShown.push_back({1, 30, 1}); // gold no more
+        facts.goldShown.push_back({2, 1, 1});  // another task
+        facts.strata = {{{1, "random"}, 80}, {{2, "random"}, 5}};
+        const auto report = assessQuality(facts);
         QCOMPARE(report.votes, int64_t{80});
         QCOMPARE(report.people.size(), size_t{2});
         QCOMPARE(report.agreement.winner.raw, 0.75); // 30 of 40, whatever the verdicts say
@@ -226,6 +253,10 @@ private Q_SLOTS:
         QCOMPARE(report.gold.n, int64_t{8});
         QCOMPARE(report.people[0].gold.successes, 3.0);
         QCOMPARE(report.people[1].gold.successes, 4.0);
+        QCOMPARE(report.strata.at("random"), int64_t{85});
+        QualityOptions first;
+        first.task = 1;
+        QCOMPARE(assessQuality(facts, first).strata.at("random"), int64_t{80});
         // Ada agreed with Bea in the later half only: the first ten pairs are the disputed ones.
         QCOMPARE(report.people[0].firstHalfAgreement.successes, 10.0);
         QCOMPARE(report.people[0].secondHalfAgreement.successes, 20.0);
@@ -235,7 +266,7 @@ private Q_SLOTS:
         Desk desk(6);
         for (const auto& item : desk.next(6))
             OK(desk.vote(item, Winner::A));
-        const auto report = must(qualityWork(*desk.project))();
+        const auto report = must(qualityOf(*desk.project));
         QCOMPARE(report.votes, int64_t{6});
         QCOMPARE(report.people.size(), size_t{1});
         QCOMPARE(report.people[0].name, "Ada");

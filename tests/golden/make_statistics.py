@@ -159,6 +159,41 @@ def dawid_skene_case():
             "confusion": confusion.tolist()}
 
 
+# ---------------------------------------------------------------- a bootstrap over prompts, with PairLab's documented sequence of draws
+
+MASK = (1 << 64) - 1
+
+
+def mix64(value):
+    value = (value + 0x9E3779B97F4A7C15) & MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+    return value ^ (value >> 31)
+
+
+def draws(clusters, rounds, seed):
+    for r in range(rounds):
+        start = mix64(mix64(seed) ^ r)
+        yield np.bincount([int((mix64((start + k) & MASK) >> 11) * 2.0**-53 * clusters) for k in range(clusters)], minlength=clusters)
+
+
+def bootstrap_case(models, count, rounds, seed):
+    """Bradley-Terry with half ties: a binomial regression with frequency weights, fitted anew to every sample."""
+    rows = matches(models, count, True)
+    for i, row in enumerate(rows):
+        row["prompt"] = i // 3
+    x = np.delete(design(rows, models), models - 1, axis=1)
+    y = np.array([(1.0, 0.5, 0.0)[r["outcome"]] for r in rows])
+    prompt = np.array([r["prompt"] for r in rows])
+    c = contrasts(models, 2)
+    samples = []
+    for counts in draws(prompt.max() + 1, rounds, seed):
+        w = counts[prompt].astype(float)
+        samples.append(c @ sm.GLM(y[w > 0], x[w > 0], family=sm.families.Binomial(), freq_weights=w[w > 0]).fit(tol=1e-12).params)
+    low, high = np.quantile(np.array(samples), [0.025, 0.975], axis=0)
+    return {"models": models, "matches": rows, "rounds": rounds, "seed": seed, "low": low.tolist(), "high": high.tolist()}
+
+
 out = {"alpha": alphas, "fleiss": fleiss, "cohen": cohen, "ac1": ac1, "ratings": [half_case(4, 300), davidson_case(5, 400)],
-       "dawid_skene": dawid_skene_case()}
+       "dawid_skene": dawid_skene_case(), "bootstrap": bootstrap_case(4, 360, 200, 11)}
 (HERE / "statistics.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")

@@ -241,6 +241,75 @@ private Q_SLOTS:
         QTRY_COMPARE(quality->report()->votes, int64_t{131});
     }
 
+    /// A large project: what votes say by themselves first, then the models; their intervals by resampling when that is through.
+    void qualityOfManyVotesComesInSteps() {
+        Shown shown;
+        shown.start(4);
+        shown.ask([](desk::Project& p) {
+            for (int i = 0; i < 90; ++i) {
+                desk::NewPrompt prompt;
+                prompt.content = "Many " + std::to_string(i);
+                prompt.split = desk::Split::Train;
+                std::vector<desk::NewCandidate> texts(2);
+                texts[0].prompt = texts[1].prompt = must(p.addPrompts({prompt}))[0];
+                texts[0].content = "short" + std::string(static_cast<size_t>(i * 7 % 23), 'x');
+                texts[1].content = "a longer answer" + std::string(static_cast<size_t>(i * 5 % 17), 'y');
+                texts[0].modelName = "oak";
+                texts[1].modelName = "ash";
+                const auto made = must(p.addCandidates(texts));
+                must(p.addPairs({{made[0], made[1], "manual", 0, 0, {}}}));
+            }
+            desk::Project::NextOptions options;
+            options.task = must(p.defaultTask()).id;
+            options.annotator = must(p.annotator(desk::AnnotatorKind::Human, "Bea"));
+            options.limit = 200;
+            for (const auto& item : must(p.next(options))) {
+                desk::JudgementInput input;
+                input.winner = item.comparison.id % 3 ? desk::Winner::A : desk::Winner::B;
+                must(p.presentAndJudge(item.presentation, input));
+            }
+            return true;
+        });
+        QualityPanel* quality = shown.page->quality();
+        quality->setManyRows(10);
+        bool partial = false, whole = false;
+        QString said;
+        QObject poll;
+        const auto texts = [&] {
+            QString all;
+            for (const QLabel* label : quality->findChildren<QLabel*>())
+                all += label->text() + u'\n';
+            return all;
+        };
+        QTimer watch;
+        watch.setInterval(0);
+        QObject::connect(&watch, &QTimer::timeout, &poll, [&] {
+            if (!quality->report() || !quality->report()->votes)
+                return;
+            if (!quality->report()->complete) {
+                partial = true;
+                said = texts();
+            } else {
+                whole = true;
+            }
+        });
+        watch.start();
+        QSignalSpy resampled(quality, &QualityPanel::resampled);
+        shown.page->openArgument(u"quality"_s);
+        QTRY_VERIFY(whole);
+        QVERIFY(partial);
+        QVERIFY2(said.contains(u"Models and lengths follow"_s), qPrintable(said));
+        watch.stop();
+        const auto& table = quality->report()->models;
+        QVERIFY2(table.sample, qPrintable(u"%1 models, %2 matches: %3"_s.arg(table.names.size()).arg(table.ratings.matches).arg(qstr(table.warning))));
+        QTRY_VERIFY_WITH_TIMEOUT(resampled.size() > 0, 60'000);
+        const auto& models = quality->report()->models;
+        QVERIFY(models.bootstrap && models.names.size() >= 2);
+        QVERIFY2(texts().contains(u"intervals by bootstrap over"_s), qPrintable(texts()));
+        QVERIFY(models.interval(0).low == models.bootstrap->strengths[0].low);
+        QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+    }
+
     void qualityWithoutVotesSaysSo() {
         Shown shown;
         shown.start(3);

@@ -9,6 +9,7 @@
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QThread>
 #include <QThreadPool>
 #include <QTimer>
 #include <QVBoxLayout>
@@ -157,7 +158,7 @@ QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m
         {{u"Place"_s, true, true, 70, false, u"Best and worst place that the intervals allow"_s},
          {u"Model"_s, false, true, 120, true},
          {u"Rating"_s, true, true, 170, false, u"Bradley-Terry with ties after Davidson, position and length taken out; 1000 is an average "
-                                               u"model, 400 more is ten to one"_s},
+                                               u"model, 400 more is ten to one. 95 %: by bootstrap over prompts when that has been computed"_s},
          {u"Votes"_s, true, true, 70}},
         [this](int row, int c, int role) { return modelCell(row, c, role); }));
     m_models->setFilterVisible(false);
@@ -184,11 +185,18 @@ QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m
     column->addWidget(both, 1);
     connect(m_people, &DetailTable::currentRowChanged, this, &QualityPanel::showPerson);
 
+    m_resampling = new QThreadPool(this);
+    m_resampling->setMaxThreadCount(1);
+    m_resampling->setThreadPriority(QThread::LowPriority);
     m_timer = new QTimer(this);
     m_timer->setSingleShot(true);
     m_timer->setInterval(kWaitMs);
     connect(m_timer, &QTimer::timeout, this, &QualityPanel::compute);
     show({});
+}
+
+QualityPanel::~QualityPanel() {
+    *m_superseded = true;
 }
 
 void QualityPanel::setView(View view) {
@@ -223,37 +231,106 @@ void QualityPanel::showEvent(QShowEvent* event) {
         compute();
 }
 
+void QualityPanel::elsewhere(std::function<std::optional<desk::QualityReport>()> work, void (QualityPanel::*then)()) {
+    QThreadPool::globalInstance()->start([self = QPointer<QualityPanel>(this), app = QCoreApplication::instance(), work = std::move(work), then] {
+        auto report = std::make_shared<std::optional<desk::QualityReport>>(work());
+        QMetaObject::invokeMethod(app, [self, report, then] {
+            if (!self)
+                return;
+            if (*report)
+                self->show(std::move(**report));
+            (self->*then)();
+        });
+    });
+}
+
 void QualityPanel::compute() {
     if (m_running)
         return; // the one that comes back looks again
     m_running = true;
     m_stale = false;
+    *m_superseded = true;
     m_state->setText(u"counting"_s);
     desk::QualityOptions options;
-    options.task = m_context.task.id;
-    using Work = Result<std::function<desk::QualityReport()>>;
+    options.task = m_options.task = m_context.task.id;
     m_context.ask(
-        this, [options](desk::Project& project) { return desk::qualityWork(project, options); },
-        [this](Work work) {
-            if (!work) {
-                m_running = false;
-                m_state->setText(errorText(work.error()));
-                return;
-            }
-            QThreadPool::globalInstance()->start(
-                [self = QPointer<QualityPanel>(this), app = QCoreApplication::instance(), work = std::move(*work)] {
-                    auto report = std::make_shared<desk::QualityReport>(work());
-                    QMetaObject::invokeMethod(app, [self, report] {
-                        if (!self)
-                            return;
-                        self->m_running = false;
-                        self->show(std::move(*report));
-                        Q_EMIT self->computed();
-                        if (self->m_stale && self->isVisible())
-                            self->m_timer->start();
-                    });
-                });
+        this, [reader = m_reader](desk::Project& project) { return reader->begin(project); },
+        [this, options](Status begun) {
+            if (!begun)
+                return stopped(begun.error());
+            // What votes say by themselves is there at once, where reading their pairs takes a while.
+            const bool nothingYet = !m_report || m_report->votes == 0;
+            elsewhere(
+                [reader = m_reader, options, many = nothingYet ? m_manyRows : INT64_MAX]() -> std::optional<desk::QualityReport> {
+                    reader->plan();
+                    if (reader->rows() > many)
+                        return desk::assessQuality(reader->facts(), options);
+                    return std::nullopt;
+                },
+                &QualityPanel::step);
         });
+}
+
+void QualityPanel::step() {
+    if (!isVisible()) { // nothing that was read is lost
+        m_running = false;
+        m_stale = true;
+        return;
+    }
+    if (m_reader->rows() > m_manyRows)
+        m_state->setText(u"reading, %1 of %2"_s.arg(formatCount(m_reader->read()), formatCount(m_reader->rows())));
+    m_context.ask(
+        this, [reader = m_reader](desk::Project& project) { return reader->step(project); },
+        [this](Result<bool> done) {
+            if (!done && done.error().code == Code::Busy) { // something was erased: what was read of it goes
+                m_running = false;
+                return invalidate();
+            }
+            if (!done)
+                return stopped(done.error());
+            if (!*done)
+                return step();
+            elsewhere(
+                [reader = m_reader, options = m_options]() -> std::optional<desk::QualityReport> {
+                    reader->finish();
+                    return desk::assessQuality(reader->facts(), options);
+                },
+                &QualityPanel::finished);
+        });
+}
+
+void QualityPanel::finished() {
+    m_running = false;
+    Q_EMIT computed();
+    if (m_stale && isVisible())
+        m_timer->start();
+    else
+        bootstrap();
+}
+
+void QualityPanel::bootstrap() {
+    const auto sample = m_report->models.sample;
+    if (!sample)
+        return;
+    m_superseded = std::make_shared<std::atomic<bool>>(false);
+    m_resampling->start([self = QPointer<QualityPanel>(this), app = QCoreApplication::instance(), sample, superseded = m_superseded, options = m_options] {
+        auto done = desk::bootstrapRatings(sample->models, sample->matches, sample->prompts, sample->options, options.bootstrap, options.seed,
+                                           [&] { return superseded->load(); });
+        if (!done)
+            return;
+        QMetaObject::invokeMethod(app, [self, superseded, done = std::move(*done)] {
+            if (!self || superseded->load())
+                return;
+            self->m_report->models.bootstrap = done;
+            self->showModels();
+            Q_EMIT self->resampled();
+        });
+    });
+}
+
+void QualityPanel::stopped(const Error& error) {
+    m_running = false;
+    m_state->setText(errorText(error));
 }
 
 void QualityPanel::show(desk::QualityReport report) {
@@ -278,11 +355,6 @@ void QualityPanel::show(desk::QualityReport report) {
                                              strata.join(u", "_s), mix.empty() ? u"in order"_s : qstr(mix.toString())));
     m_strata->setVisible(!strata.isEmpty());
     m_adjudication->setPairs(r.agreement.disputed);
-    if (!r.styleComplete) { // the store read a part of the answers: the next part
-        m_stale = true;
-        if (isVisible())
-            QTimer::singleShot(0, this, [this] { m_timer->start(); });
-    }
     m_power->setText(first ? QString() : qstr(r.positionPower()));
     m_state->setText(first ? QString() : u"%1 votes of people"_s.arg(formatCount(r.votes)));
     const auto disputed = r.agreement.disputed.size();
@@ -293,9 +365,20 @@ void QualityPanel::show(desk::QualityReport report) {
     m_nextDisputed = m_nextCycle = 0;
     const int row = m_people->currentRow();
     m_people->model()->reset(static_cast<int>(r.people.size()));
+    showModels();
+    if (row >= 0 && row < static_cast<int>(r.people.size()))
+        m_people->selectRow(row);
+    else
+        m_detail->clear();
+}
+
+void QualityPanel::showModels() {
+    const auto& r = *m_report;
     m_models->model()->reset(static_cast<int>(r.models.names.size()));
     QString note = qstr(r.models.warning);
-    if (r.models.names.empty()) {
+    if (!r.complete) {
+        note = u"Models and lengths follow when the answers have been read."_s;
+    } else if (r.models.names.empty()) {
         note = u"No votes on two answers of different models yet."_s;
     } else if (note.isEmpty() && r.doubleLengthLogOdds) {
         const auto bounds = r.doubleLengthLogOdds->interval();
@@ -313,12 +396,11 @@ void QualityPanel::show(desk::QualityReport report) {
     }
     if (!style.isEmpty())
         note += u" Odds of an answer that has it against one that has not: %1."_s.arg(style.join(u", "_s));
+    if (const auto& b = r.models.bootstrap)
+        note += u" Ratings: intervals by bootstrap over %1 prompts, %2 samples."_s.arg(formatCount(static_cast<int64_t>(b->clusters)),
+                                                                                 formatCount(b->used));
     m_modelNote->setText(note);
     m_models->setVisible(!r.models.names.empty());
-    if (row >= 0 && row < static_cast<int>(r.people.size()))
-        m_people->selectRow(row);
-    else
-        m_detail->clear();
 }
 
 QVariant QualityPanel::personCell(int row, int column, int role) const {
@@ -355,9 +437,10 @@ QVariant QualityPanel::personCell(int row, int column, int role) const {
 QVariant QualityPanel::modelCell(int row, int column, int role) const {
     const auto& table = m_report->models;
     const auto& model = table.ratings.models[static_cast<size_t>(row)];
+    const auto [best, worst] = table.places(static_cast<size_t>(row));
     if (role == Qt::UserRole) {
         switch (column) {
-        case Place: return static_cast<qulonglong>(model.rankLow * 1000 + model.rankHigh);
+        case Place: return static_cast<qulonglong>(best * 1000 + worst);
         case Rating: return model.strength.value;
         case Matches: return static_cast<qlonglong>(model.matches);
         default: return qstr(table.names[static_cast<size_t>(row)]);
@@ -365,11 +448,11 @@ QVariant QualityPanel::modelCell(int row, int column, int role) const {
     }
     if (role != Qt::DisplayRole)
         return {};
-    const auto bounds = model.strength.interval();
+    const auto bounds = table.interval(static_cast<size_t>(row));
     const auto elo = [](double v) { return QString::number(desk::ModelRating::elo(v), 'f', 0); };
     switch (column) {
     case Place:
-        return model.rankLow == model.rankHigh ? QString::number(model.rankLow) : u"%1–%2"_s.arg(model.rankLow).arg(model.rankHigh);
+        return best == worst ? QString::number(best) : u"%1–%2"_s.arg(best).arg(worst);
     case Model: return qstr(table.names[static_cast<size_t>(row)]);
     case Rating:
         return rules::tooFew(model.matches) ? u"too few (%1)"_s.arg(model.matches)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
+#include <atomic>
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include <QWidget>
@@ -9,6 +12,7 @@
 #include "ui/shell/context.h"
 
 class QStackedWidget;
+class QThreadPool;
 class QTimer;
 
 namespace pl::ui {
@@ -23,13 +27,17 @@ class Preferences;
 class SegmentedControl;
 class Tile;
 
-/// What the votes of the task are worth: agreement, biases, people, models. Computed off the GUI and the store's thread from a copy
-/// of the votes; while it is on screen, again within a second of every vote.
+/// What the votes of the task are worth: agreement, biases, people, models. Read from the store in steps between which votes go, computed
+/// off the GUI and the store's thread; what was read is kept, so that while it is on screen it follows every vote within a second. Until a
+/// large project has been read it shows what votes say by themselves, and how far it is.
 class QualityPanel : public QWidget {
     Q_OBJECT
 public:
     enum View { Figures, Disputed, Doubtful };
     explicit QualityPanel(Context& context, const Preferences* preferences = nullptr);
+    ~QualityPanel() override;
+    /// From so many rows to read on, what votes say by themselves is shown first, and how far the reading is.
+    void setManyRows(int64_t rows) { m_manyRows = rows; }
     void setView(View view);
     AdjudicationPanel* adjudication() const { return m_adjudication; }
     DoctorPanel* doctor() const { return m_doctor; }
@@ -44,6 +52,7 @@ public:
 
 Q_SIGNALS:
     void computed();
+    void resampled();
     /// A pair on which people disagree, or one of a cycle, is to be looked at.
     void pairWanted(qint64 comparison);
     void promptWanted(qint64 prompt);
@@ -53,6 +62,14 @@ protected:
 
 private:
     void compute();
+    void step();
+    void finished();
+    void stopped(const Error& error);
+    /// Intervals of the ratings by resampling: seconds on a thread of low priority, given up as soon as a newer look begins.
+    void bootstrap();
+    void showModels();
+    /// Runs `work` on another thread, shows what it returns, if anything, and goes on.
+    void elsewhere(std::function<std::optional<desk::QualityReport>()> work, void (QualityPanel::*then)());
     void show(desk::QualityReport report);
     void showPerson(int row);
     QVariant personCell(int row, int column, int role) const;
@@ -73,6 +90,11 @@ private:
     DetailPanel* m_detail;
     QTimer* m_timer;
     std::optional<desk::QualityReport> m_report;
+    std::shared_ptr<desk::FactReader> m_reader = std::make_shared<desk::FactReader>(); ///< while m_running it is another thread's
+    desk::QualityOptions m_options; ///< of the report that is being made
+    QThreadPool* m_resampling;
+    std::shared_ptr<std::atomic<bool>> m_superseded = std::make_shared<std::atomic<bool>>(false); ///< of the bootstrap that runs
+    int64_t m_manyRows = 20'000;
     size_t m_nextDisputed = 0, m_nextCycle = 0;
     bool m_stale = true, m_running = false;
 };

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "core/desk/stats/ratings.h"
+#include "core/desk/stats/rating_bootstrap.h"
 #include "core/desk/stats/summary.h"
-#include "core/desk/store/gold.h"
-#include "core/desk/store/styles.h"
+#include "core/desk/store/pair_facts.h"
 
 /// What the votes of a task are worth: agreement, consistency, biases, people and models, each with interval and n
 /// (reference/annotation.md section 4.4). Everything is in content space, so that a shuffled side changes no agreement.
@@ -64,10 +64,25 @@ struct PersonQuality {
     Json toJson() const;
 };
 
+/// What a bootstrap of the ratings needs; copied from nothing, so that it can go on long after the report.
+struct RatingSample {
+    size_t models = 0;
+    MatchTable matches;
+    std::vector<uint64_t> prompts; ///< of each match
+    RatingOptions options;
+    /// Above it a refit takes too long to be repeated, and the normal approximation is as good.
+    static constexpr size_t kMost = 50'000;
+};
+
 struct ModelTable {
     std::vector<std::string> names;
     Ratings ratings;
     std::string warning;
+    std::shared_ptr<const RatingSample> sample; ///< null: no matches, no estimate, or more matches than RatingSample::kMost
+    std::optional<RatingBootstrap> bootstrap;   ///< over prompts; as long as it is not there the intervals are the normal approximation's
+    /// The better interval there is, on the log-odds scale, and the places it allows.
+    rules::Interval interval(size_t model) const;
+    std::pair<size_t, size_t> places(size_t model) const;
     Json toJson() const;
 };
 
@@ -87,7 +102,7 @@ struct QualityReport {
     /// Odds that an answer twice as long wins against an equal one, people's taste and models' strength held fixed.
     std::optional<Term> doubleLengthLogOdds;
     std::vector<StyleTerm> style; ///< beside length; only what differs in some match
-    bool styleComplete = true;    ///< false: answers are still being read
+    bool complete = true;         ///< false: pairs are still being read; nothing on lengths, models, gold and strata is there yet
     std::map<std::string, int64_t> strata; ///< votes by where the queue took them from
     std::vector<Cycle> cycles;
     /// "1,204 votes without a tie: enough to see 55 %, not 53 % (2,178)."
@@ -98,24 +113,13 @@ struct QualityReport {
 struct QualityOptions {
     Id task = 0;       ///< 0: all of them
     bool people = true; ///< human votes only (rules and judges apart); imported votes count as human
-    int bootstrap = 400;
+    int bootstrap = 400; ///< rounds; of the ratings only in qualityOf(), which waits for it
     uint64_t seed = 1;
-    size_t texts = 2000; ///< answers read at a time
 };
 
-/// What is known besides the votes.
-struct QualityExtras {
-    std::vector<GoldVote> gold;
-    Styles styles;
-    std::map<std::string, int64_t> strata;
-};
-
-/// Pure. `votes` in any order; facts of pairs may be missing, then lengths and models are. Verdicts of adjudicators are no opinions.
-QualityReport assessQuality(std::vector<CurrentVote> votes, const std::vector<Annotator>& people,
-                            const std::map<Id, Project::PairFacts>& facts, const QualityOptions& options = {},
-                            const QualityExtras& extras = {});
-/// Copies what it needs from the project, so that the work itself can go on elsewhere. Reads at most options.texts answers for
-/// the terms of style; QualityReport::styleComplete says whether another call would bring more.
-Result<std::function<QualityReport()>> qualityWork(Project& project, const QualityOptions& options = {});
+/// Pure; with votes and people alone (VoteFacts::complete is false) what they say by themselves. Verdicts of adjudicators are no opinions.
+QualityReport assessQuality(const VoteFacts& facts, const QualityOptions& options = {});
+/// Reads everything and assesses it: for programs in which nobody waits meanwhile (else FactReader).
+Result<QualityReport> qualityOf(Project& project, const QualityOptions& options = {});
 
 } // namespace pl::desk

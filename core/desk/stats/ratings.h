@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,22 @@ struct Match {
     size_t cluster = 0;       ///< matches of one pair of answers (or of one person) belong together in the errors
 };
 
+/// Matches in columns: a million of them are read several times a fit.
+struct MatchTable {
+    explicit MatchTable(size_t terms = 0) : styleTerms(terms) {}
+    MatchTable(const std::vector<Match>& matches, size_t terms);
+    size_t styleTerms = 0;
+    std::vector<uint32_t> first, second;
+    std::vector<int8_t> outcome; ///< 1 first, 0 tie, -1 second
+    std::vector<int8_t> side;    ///< 1 first on the left, -1 on the right, 0 not shown
+    std::vector<uint64_t> cluster;
+    std::vector<double> style;   ///< styleTerms each
+    size_t size() const { return first.size(); }
+    void reserve(size_t matches);
+    /// `terms`: as many as styleTerms, those that are missing are 0.
+    void add(size_t one, size_t other, Outcome result, int firstSide, uint64_t group, std::span<const double> terms = {});
+};
+
 enum class TieModel {
     Half,    ///< Bradley-Terry; a tie is half a win for both (as public arenas count)
     Davidson ///< ties have a probability of their own (Davidson 1970)
@@ -35,6 +53,9 @@ struct RatingOptions {
     double ridge = 1e-6;   ///< a normal prior's precision on every strength, for finiteness only
     double ridgeIfSeparable = 0.1; ///< instead of it where the matches are not strongly connected
 };
+
+/// Tells a long computation that nobody waits for its result any more; empty: somebody does.
+using Cancelled = std::function<bool()>;
 
 /// An estimate on the log-odds scale, 95 % by the sandwich estimator clustered as Match::cluster says.
 struct Term {
@@ -69,6 +90,7 @@ struct Ratings {
 /// Maximum likelihood by Newton's method. With eta = strength(first) - strength(second) + position + style:
 /// P(first) : P(tie) : P(second) = exp(eta / 2) : nu : exp(-eta / 2). Matches of a model with itself are left out.
 Ratings rateModels(size_t models, const std::vector<Match>& matches, const RatingOptions& options = {});
+Ratings rateMatches(size_t models, const MatchTable& matches, const RatingOptions& options = {});
 
 /// Length differences as style terms are (a - b) / (a + b), which is what the arenas use; 0 when both are 0.
 double normalisedDifference(double a, double b);
