@@ -10,6 +10,7 @@
 
 #include "core/base/image_file.h"
 #include "core/base/os/process.h"
+#include "core/desk/store/file_check.h"
 #include "core/desk/store/run_erasure.h"
 
 namespace pl::cli {
@@ -32,7 +33,9 @@ struct Desk::News {
 Result<desk::Project> openProject(const std::string& dir) {
     desk::ProjectOptions options;
     options.program = "pairlab-cli";
-    return desk::Project::open(dir, options);
+    PL_TRY(desk::Project project, desk::Project::open(dir, options));
+    PL_CHECK(desk::checkIfDue(project)); // the window does it beside the work; here nobody would
+    return project;
 }
 
 Result<std::unique_ptr<Desk>> Desk::open(const std::string& dir) {

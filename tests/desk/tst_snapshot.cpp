@@ -3,7 +3,9 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/store/impl.h"
 #include "core/desk/store/snapshot.h"
 #include "tests/desk/desk_fixture.h"
 
@@ -125,12 +127,96 @@ private Q_SLOTS:
         open(desk);
         QVERIFY(sorted(desk.project->currentVotes()) == now);
         QVERIFY(must(desk.project->check()).ok());
-        // While it is open, and after a crash, the database names none.
-        const std::string copy = desk.temp.path().toStdString() + "/copy";
-        std::filesystem::copy(desk.dir(), copy, std::filesystem::copy_options::recursive);
-        SQLite::Database db(copy + "/project.db", SQLite::OPEN_READWRITE);
-        SQLite::Statement row(db, "SELECT value FROM meta WHERE key = 'snapshot'");
-        QVERIFY(row.executeStep() && row.getColumn(0).getString().empty());
+    }
+
+    /// Whatever was done before the program was killed: what came after the snapshot is read from the database.
+    void aKilledProgramComesBackAsItWas() {
+        Desk desk(kPairs);
+        must(desk.project->makePairs({}));
+        judgeAll(desk, "Ada");
+        judgeAll(desk, "Ben", 500);
+        const Id ben = must(desk.project->annotator(AnnotatorKind::Human, "Ben"));
+        must(desk.project->next({desk.task, ben})); // its pairs are in memory
+        close(desk);
+        open(desk);
+        uint64_t state = 5;
+        const auto draw = [&](uint64_t below) { return (state = mix64(state + 1)) % below; };
+        int followed = 0, forgotten = 0;
+        for (int round = 0; round < 24; ++round) {
+            for (int n = 0; n < 6; ++n) {
+                const Id who = draw(2) ? ben : desk.ada;
+                const auto votes = desk.project->currentVotes();
+                const Id pair = votes[draw(votes.size())].comparison;
+                switch (draw(7)) {
+                case 0: (void)desk.project->undo(desk.task, who); break;
+                case 1: (void)desk.project->redo(desk.task, who); break;
+                case 2: (void)desk.project->flag(desk.task, who, pair, draw(2) ? "odd" : ""); break;
+                case 3: {
+                    NewPrompt prompt;
+                    prompt.content = "More " + std::to_string(100 * round + n);
+                    prompt.split = draw(3) ? Split::Train : Split::Dev;
+                    std::vector<NewCandidate> texts(2);
+                    texts[0].prompt = texts[1].prompt = must(desk.project->addPrompts({prompt}))[0];
+                    texts[0].content = "x";
+                    texts[1].content = "y";
+                    must(desk.project->addCandidates(texts));
+                    must(desk.project->makePairs({}));
+                    break;
+                }
+                case 4:
+                    if (round % 4 == 3) { // a batch that comes and goes
+                        ImportRow row;
+                        row.prompt.content = "Imported " + std::to_string(100 * round + n);
+                        row.prompt.split = Split::Train;
+                        row.chosen = "good";
+                        row.rejected = "bad";
+                        must(desk.project->importRows({"file", row.prompt.content, "trl", desk.task, "imported"}, {row}));
+                        must(desk.project->revertImport(must(desk.project->importBatches()).front().id));
+                    }
+                    break;
+                default: {
+                    const auto items = must(desk.project->next({desk.task, who}));
+                    if (!items.empty()) {
+                        JudgementInput vote;
+                        vote.winner = draw(2) ? Winner::A : Winner::B;
+                        if (round % 5 == 4 && draw(3) == 0)
+                            vote.edited = "Edited " + std::to_string(100 * round + n);
+                        must(desk.project->presentAndJudge(items[0].presentation, vote));
+                    }
+                }
+                }
+            }
+            // Its files as a kill leaves them, with the snapshot and without.
+            const auto killed = [&](const std::string& name) {
+                const std::string copy = desk.temp.path().toStdString() + "/" + name;
+                std::filesystem::copy(desk.dir(), copy, std::filesystem::copy_options::recursive);
+                return copy;
+            };
+            const std::string with = killed("with" + std::to_string(round)), without = killed("without" + std::to_string(round));
+            std::filesystem::remove(without + "/cache/votes.bin");
+            Project one = must(Project::open(with, options())), two = must(Project::open(without, options()));
+            QVERIFY(one.wasUnclean() && two.wasUnclean());
+            QVERIFY(sorted(one.currentVotes()) == sorted(two.currentVotes()));
+            QVERIFY(sorted(one.currentVotes()) == sorted(desk.project->currentVotes()));
+            const bool kept = one.impl().pairsLoaded;
+            ++(kept ? followed : forgotten);
+            QVERIFY(!two.impl().pairsLoaded);
+            one.impl().loadPairs();
+            two.impl().loadPairs();
+            QCOMPARE(one.impl().pairs.size(), two.impl().pairs.size());
+            for (const auto& [id, info] : two.impl().pairs) {
+                const auto at = one.impl().pairs.find(id);
+                QVERIFY(at != one.impl().pairs.end() && at->second.hash == info.hash && at->second.split == info.split &&
+                        at->second.task == info.task && at->second.kind == info.kind);
+            }
+            if (!kept) { // a clean end writes a new one
+                must(desk.project->next({desk.task, ben}));
+                close(desk);
+                open(desk);
+                must(desk.project->next({desk.task, ben}));
+            }
+        }
+        QVERIFY2(followed > 5 && forgotten >= 2, qPrintable(QString("%1 %2").arg(followed).arg(forgotten)));
     }
 
     void oneThatSaysSomethingElseIsFoundByCheck() {

@@ -308,6 +308,13 @@ private Q_SLOTS:
         QVERIFY2(texts().contains(u"intervals by bootstrap over"_s), qPrintable(texts()));
         QVERIFY(models.interval(0).low == models.bootstrap->strengths[0].low);
         QVERIFY2(clipped(shown.window.get()).isEmpty(), qPrintable(clipped(shown.window.get()).join(u" | "_s)));
+        const QString folder = QStringLiteral(PAIRLAB_BUILD_DIR "/screenshots/");
+        QDir().mkpath(folder);
+        QVERIFY(shown.window->grab().save(folder + u"quality-resampled-light.png"_s));
+        applyTheme(*qApp, ThemeMode::Dark);
+        QCoreApplication::processEvents();
+        QVERIFY(shown.window->grab().save(folder + u"quality-resampled-dark.png"_s));
+        applyTheme(*qApp, ThemeMode::Light);
     }
 
     void qualityWithoutVotesSaysSo() {

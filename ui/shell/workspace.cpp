@@ -22,6 +22,7 @@ namespace {
 constexpr int kCoalesceMs = 40;
 constexpr int kHousekeepingMs = 60'000;
 constexpr int kBackupStepMs = 40; ///< between two steps of a few milliseconds
+constexpr int kFirstBackupMs = 3000; ///< the window is up by then
 } // namespace
 
 QString mediaFile(const Context& context, const std::string& sha) {
@@ -52,28 +53,46 @@ Workspace::Workspace(desk::Project project) : m_flush(new QTimer(this)), m_minut
     m_flush->setInterval(kCoalesceMs);
     connect(m_flush, &QTimer::timeout, this, &Workspace::flushChanges);
     m_minute->setInterval(kHousekeepingMs);
-    connect(m_minute, &QTimer::timeout, this, [this] {
-        m_store->post([this](desk::Project& p) {
+    // Of the store's thread. A project that was found damaged is not copied over its good backups again.
+    const auto damaged = std::make_shared<QString>();
+    const auto tell = [this, damaged] {
+        QMetaObject::invokeMethod(this, [this, text = *damaged] { Q_EMIT m_signals.message(State::Failed, text); }, Qt::QueuedConnection);
+    };
+    const auto failed = [damaged, tell](const Error& error) {
+        log::warn("backup: {}", error.toString());
+        if (error.code != Code::Corrupt)
+            return;
+        *damaged = errorText(error);
+        tell();
+    };
+    const auto begin = [this, damaged, failed, tell] {
+        m_store->post([this, damaged, failed, tell](desk::Project& p) {
+            if (!damaged->isEmpty())
+                return tell(); // until it is seen
             if (m_backup)
                 return;
             auto begun = desk::SteppedBackup::beginIfDue(p.impl());
             if (!begun)
-                log::warn("backup: {}", begun.error().toString());
+                failed(begun.error());
             else if ((m_backup = std::move(*begun)))
                 QMetaObject::invokeMethod(m_backupStep, qOverload<>(&QTimer::start), Qt::QueuedConnection);
         });
+    };
+    QTimer::singleShot(kFirstBackupMs, this, begin); // a check that opening left for later
+    connect(m_minute, &QTimer::timeout, this, [this, begin] {
+        begin();
         measure();
         serveOrders();
     });
     // A step at a time, votes between them.
     m_backupStep->setInterval(kBackupStepMs);
-    connect(m_backupStep, &QTimer::timeout, this, [this] {
-        m_store->post([this](desk::Project& p) {
+    connect(m_backupStep, &QTimer::timeout, this, [this, failed] {
+        m_store->post([this, failed](desk::Project& p) {
             if (!m_backup)
                 return;
             const auto done = m_backup->step(p.impl());
             if (!done)
-                log::warn("backup: {}", done.error().toString());
+                failed(done.error());
             if (!done || *done) {
                 m_backup.reset();
                 QMetaObject::invokeMethod(m_backupStep, &QTimer::stop, Qt::QueuedConnection);

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/desk/store/impl.h"
+#include "core/desk/store/opening.h"
 #include "core/desk/store/schema.h"
 #include "core/desk/store/stepped_backup.h"
 
@@ -80,9 +81,15 @@ std::vector<int64_t> keptBackups(std::vector<int64_t> times, int64_t, const Back
 }
 
 Result<std::unique_ptr<SteppedBackup>> SteppedBackup::beginIfDue(Project::Impl& impl) {
-    if (!impl.changed || impl.now() - impl.lastBackupMs < 10 * kMinuteMs)
+    const auto due = impl.guarded("looking whether a check is due", [&]() -> Result<CheckDue> { return checkDue(impl); });
+    if (!due)
+        return tl::unexpected(due.error());
+    if (*due == CheckDue::No && (!impl.changed || impl.now() - impl.lastBackupMs < 10 * kMinuteMs))
         return nullptr;
-    return begin(impl);
+    PL_TRY(auto made, begin(impl));
+    made->m_due = *due != CheckDue::No;
+    made->m_whole = *due == CheckDue::Full;
+    return made;
 }
 
 Result<std::unique_ptr<SteppedBackup>> SteppedBackup::begin(Project::Impl& impl) {
@@ -120,11 +127,11 @@ Status SteppedBackup::copied(Project::Impl& impl) {
     m_steps.reset();
     SQLite::Statement(*m_copy, "PRAGMA journal_mode = DELETE").executeStep();
     // A copy is closed cleanly, whatever happens to the original, and nothing kept beside the original is of its moment.
-    m_copy->exec("UPDATE meta SET value = '' WHERE key IN ('open_by', 'snapshot')");
+    m_copy->exec("UPDATE meta SET value = '' WHERE key IN ('open_by', 'snapshot', 'check_due')");
     impl.changed = false; // from here on what is written is newer than the copy
     m_checker = std::thread([this] {
         try {
-            const auto problems = integrityProblems(*m_copy, true);
+            const auto problems = integrityProblems(*m_copy, !m_whole);
             if (!problems.empty())
                 m_problem = problems.front();
         } catch (const std::exception& e) {
@@ -155,6 +162,7 @@ Result<bool> SteppedBackup::step(Project::Impl& impl, int budgetMs) {
         return false;
     m_checker.join();
     const Status done = m_problem.empty() ? finish(impl)
+                        : m_due           ? Status(tl::unexpect, damaged(impl, m_problem))
                                           : Status(fail(Code::Corrupt, fmt::format("the backup {} is not sound: {}", m_partial, m_problem)));
     if (!done) {
         impl.changed = true;
@@ -173,6 +181,8 @@ Status SteppedBackup::finish(Project::Impl& impl) {
     if (impl.outcome != OpenOutcome::Upgraded || !impl.projectUuid.empty()) {
         const Status noted = impl.guarded("noting the backup", [&]() -> Status {
             impl.setMeta("last_backup_ms", std::to_string(m_time));
+            if (m_due)
+                noteChecked(impl);
             return {};
         });
         if (!noted)

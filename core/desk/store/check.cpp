@@ -2,6 +2,7 @@
 #include <sstream>
 
 #include "core/desk/store/event_rows.h"
+#include "core/desk/store/opening.h"
 #include "core/desk/store/schema.h"
 
 namespace pl::desk {
@@ -167,7 +168,7 @@ Result<CheckReport> Project::check() {
                 checkImages(folder, rows.text(0), report);
         }
         if (report.ok())
-            m->setMeta("last_check_ms", std::to_string(m->now()));
+            noteChecked(*m);
         return report;
     });
 }

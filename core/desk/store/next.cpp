@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/desk/store/impl.h"
+#include "core/desk/store/opening.h"
 
 namespace pl::desk {
 
@@ -24,12 +25,7 @@ void Project::Impl::loadPairs() {
     queues.clear();
     uncertain.clear();
     repeats.clear();
-    auto rows = query("SELECT x.id, x.sha, p.split, x.task_id, a.kind FROM comparisons x "
-                      "JOIN prompts p ON p.id = x.prompt_id JOIN candidates a ON a.id = x.a_id WHERE x.withdrawn = 0 AND NOT EXISTS (SELECT 1 FROM comparison_members k "
-                      "WHERE k.comparison_id = x.id)");
-    while (rows.step())
-        pairs[rows.integer(0)] = {hashPrefix(rows.text(1)), stored(splitOf(rows.text(2))),
-                                  rows.null(3) ? 0 : rows.integer(3), stored(candidateKindOf(rows.text(4)))};
+    readPairsAfter(*this, 0);
     pairsLoaded = true;
 }
 

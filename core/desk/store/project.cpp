@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/desk/store/project.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <sqlite3.h>
@@ -8,8 +9,8 @@
 #include "core/base/log.h"
 #include "core/desk/domain/questions.h"
 #include "core/desk/store/impl.h"
+#include "core/desk/store/opening.h"
 #include "core/desk/store/schema.h"
-#include "core/desk/store/snapshot.h"
 
 namespace pl::desk {
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr const char* kDatabase = "project.db";
 constexpr const char* kLock = "project.lock";
-/// Above this size the quick check at open is weekly.
+/// Above this size a check is not made at open (opening.h).
 constexpr uint64_t kAlwaysCheckBytes = uint64_t{64} << 20;
 /// From so many votes on, what memory holds of them is kept for the next opening.
 constexpr size_t kWorthKeeping = 1000;
@@ -38,16 +39,6 @@ Status removePartialMedia(const std::string& dir) {
         if (name.rfind(kPartialMedia, 0) == 0)
             PL_CHECK(os::removeTree(os::joinPath(media, name)));
     return {};
-}
-
-std::string newestBackup(const std::string& dir) {
-    const auto names = os::listDir(os::joinPath(dir, "backups"));
-    std::string newest;
-    if (names)
-        for (const auto& name : *names)
-            if (name.size() > 3 && name.compare(name.size() - 3, 3, ".db") == 0)
-                newest = name;
-    return newest;
 }
 
 } // namespace
@@ -207,18 +198,16 @@ Status Project::Impl::connect(bool fresh) {
         configureConnection(*db, options.durable);
         if (!fresh) {
             unclean = !meta("open_by").empty();
-            const int64_t lastCheck = std::stoll("0" + meta("last_check_ms"));
-            const uint64_t size = os::fileSize(path).value_or(0);
-            if (unclean || size <= kAlwaysCheckBytes || now() - lastCheck > kWeekMs) {
-                const auto problems = integrityProblems(*db, !unclean);
-                if (!problems.empty()) {
-                    const std::string backup = newestBackup(dir);
-                    return fail(Code::Corrupt,
-                                fmt::format("project {} is damaged: {}", path, problems.front()),
-                                backup.empty() ? "There is no backup of it yet."
-                                               : "Its newest backup is backups/" + backup +
-                                                     ": copy it over project.db to go back to it.");
-                }
+            const bool old = now() - std::stoll("0" + meta("last_check_ms")) > kWeekMs;
+            const CheckDue due = std::max(checkDue(*this), unclean ? CheckDue::Full : old ? CheckDue::Quick : CheckDue::No);
+            if (os::fileSize(path).value_or(0) > kAlwaysCheckBytes) {
+                noteCheckDue(*this, due);
+            } else {
+                const auto problems = integrityProblems(*db, due != CheckDue::Full);
+                if (!problems.empty())
+                    return tl::unexpected(damaged(*this, problems.front()));
+                if (due != CheckDue::No)
+                    noteChecked(*this);
             }
         }
         outcome = fresh ? OpenOutcome::Created : OpenOutcome::Current;
@@ -237,29 +226,9 @@ Status Project::Impl::connect(bool fresh) {
 Status Project::Impl::loadVotes() {
     votes.clear();
     votes.reserve(static_cast<size_t>(counts.current + counts.skips));
-    auto rows = query("SELECT task_id, comparison_id, annotator_id, occasion, event_id, kind, winner, tie_kind, strength, "
-                      "bad_a, bad_b, flagged, provenance, shown, a_on_left, random, active_ms FROM current");
-    while (rows.step()) {
-        CurrentVote vote;
-        vote.task = rows.integer(0);
-        vote.comparison = rows.integer(1);
-        vote.annotator = rows.integer(2);
-        vote.occasion = static_cast<int32_t>(rows.integer(3));
-        vote.event = rows.integer(4);
-        vote.kind = stored(eventKindOf(rows.text(5)));
-        vote.winner = rows.null(6) ? Winner::Tie : stored(winnerOf(rows.text(6)));
-        vote.tieKind = rows.null(7) ? TieKind::None : stored(tieKindOf(rows.text(7)));
-        vote.strength = static_cast<int8_t>(rows.null(8) ? 0 : rows.integer(8));
-        vote.badA = rows.boolean(9);
-        vote.badB = rows.boolean(10);
-        vote.flagged = rows.boolean(11);
-        vote.provenance = stored(provenanceOf(rows.text(12)));
-        vote.shown = rows.boolean(13);
-        vote.aOnLeft = rows.boolean(14);
-        vote.random = rows.boolean(15);
-        vote.activeMs = static_cast<int32_t>(rows.integer(16));
-        votes.set(vote);
-    }
+    auto rows = query(fmt::format("SELECT {} FROM current", kCurrentColumns));
+    while (rows.step())
+        votes.set(currentVoteOf(rows));
     return {};
 }
 
@@ -270,21 +239,16 @@ Status Project::Impl::load() {
         lastBackupMs = std::stoll("0" + meta("last_backup_ms"));
         seed = hashSeed(0, projectUuid);
         loadCounters();
-        auto kept = outcome == OpenOutcome::Current && !unclean ? readSnapshot(os::joinPath(dir, kSnapshot), meta("snapshot")) : std::nullopt;
-        setMeta("snapshot", ""); // from now on it is of another moment
-        if (kept) {
-            votes.reserve(kept->votes.size());
-            for (const CurrentVote& vote : kept->votes)
-                votes.set(vote);
-            pairs.reserve(kept->pairs.size());
-            pairs.insert(kept->pairs.begin(), kept->pairs.end());
-            pairsLoaded = kept->hasPairs;
-        } else {
+        const std::string token = meta("snapshot");
+        const auto kept = outcome == OpenOutcome::Current ? readSnapshot(os::joinPath(dir, kSnapshot), token) : std::nullopt;
+        if (!kept || !followSnapshot(*this, *kept, token)) {
+            setMeta("snapshot", "");
             PL_CHECK(loadVotes());
         }
+        watchSnapshot(*this);
         setMeta("open_by", fmt::format("{} ({})", options.program, kVersion));
         setMeta("last_writer", kVersion);
-        if (unclean || outcome == OpenOutcome::Created)
+        if (outcome == OpenOutcome::Created)
             setMeta("last_check_ms", std::to_string(now()));
         changed = false;
         return {};
@@ -418,7 +382,7 @@ Status Project::close() {
     }
     const Status done = m->guarded("closing project " + m->dir, [&]() -> Status {
         if (m->votes.rows().size() >= kWorthKeeping) {
-            const std::string token = newUuid();
+            const std::string token = snapshotToken(*m);
             // Only a convenience: what cannot be written is read from the database next time.
             if (const Status kept = writeSnapshot(os::joinPath(m->dir, kSnapshot), token, m->votes.rows(), m->pairsLoaded ? &m->pairs : nullptr))
                 m->setMeta("snapshot", token);

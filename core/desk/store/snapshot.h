@@ -12,8 +12,9 @@
 namespace pl::desk {
 
 /// What memory holds of a project's votes and pairs, as it was at a clean end: two queries over a million rows take seconds, this file a
-/// tenth of it. It is never the truth: the database names it by a token that it forgets when it is opened and writes only at a clean end,
-/// so that a file of another moment, of a copy or half written is not believed, and everything is read from the database instead.
+/// tenth of it. It is never the truth: the database names it by a token, written at a clean end, that says up to where it goes, and
+/// forgets it with the first change that is not an addition. A file of another moment, or half written, is not believed, and
+/// everything is read from the database instead.
 struct Snapshot {
     std::vector<CurrentVote> votes;
     std::vector<std::pair<Id, PairInfo>> pairs;

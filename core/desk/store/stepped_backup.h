@@ -21,6 +21,7 @@ namespace pl::desk {
 class SteppedBackup {
 public:
     /// When something changed and the last backup is older than ten minutes; null when none is due. Io when there is no room.
+    /// Also when opening left a check of the file for later (opening.h): the copy is checked in its place, whole when that is due.
     static Result<std::unique_ptr<SteppedBackup>> beginIfDue(Project::Impl& project);
     static Result<std::unique_ptr<SteppedBackup>> begin(Project::Impl& project);
     ~SteppedBackup();
@@ -40,6 +41,8 @@ private:
     std::thread m_checker;
     std::atomic<bool> m_checked{false};
     std::string m_problem; ///< of the checker
+    bool m_whole = false;  ///< the check is integrity_check, not quick_check
+    bool m_due = false;    ///< and the file's own
     bool m_finished = false;
 };
 
