@@ -18,7 +18,7 @@ void LabelPage::beginThumbs() {
 
 QList<KeyHint> LabelPage::thumbHints() const {
     const auto hint = [this](KeyId id, const QString& words, int group) {
-        return KeyHint{m_keys.text(id), words, group, 0, m_keys.key(id)};
+        return KeyHint{m_keys.text(id), words, group, 0, m_keys.key(id), words + u". Settings, Keys changes the key"_s};
     };
     return {hint(KeyId::BothGood, u"good"_s, 0),
             hint(KeyId::BothBad, u"bad"_s, 0),
