@@ -19,8 +19,9 @@ AdamW::AdamW(NamedParameters parameters, const AdamWOptions& options) : m_option
 }
 
 void AdamW::zeroGrad() {
-    for (auto& entry : m_entries)
-        entry.parameter.mutable_grad() = torch::Tensor();
+    const auto gradients = this->gradients();
+    if (!gradients.empty())
+        at::_foreach_zero_(gradients);
 }
 
 std::vector<torch::Tensor> AdamW::gradients() const {

@@ -25,7 +25,7 @@ class AdamW {
 public:
     AdamW(NamedParameters parameters, const AdamWOptions& options);
 
-    void zeroGrad(); ///< takes the gradients away: the first backward pass then gives its own, without adding it to zeros
+    void zeroGrad();
     /// L2 norm over all gradients before clipping; gradients are scaled down to maxNorm when it is larger (maxNorm <= 0:
     /// never). NaN and infinity are returned, gradients left alone.
     double clipGradients(double maxNorm);
