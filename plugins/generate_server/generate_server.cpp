@@ -71,12 +71,18 @@ Result<std::string> keyOf(const Settings& s) {
         if (key.empty())
             return fail(Code::InvalidInput, fmt::format("the environment variable {} holds no key", s.keyEnv), "Set it where PairLab is started.");
     } else if (!s.keyring.empty()) {
+        // What it says on the way (libraries warn on stderr) is no part of the key.
         os::SpawnOptions lookup;
-        lookup.arguments = {"secret-tool", "lookup", "service", s.keyring};
-        const auto out = os::runToEnd(lookup, 60000);
-        if (!out || out->status.signalled || out->status.code != 0)
-            return fail(Code::InvalidInput, fmt::format("the keyring has no key for the service {}, or secret-tool is not installed", s.keyring),
-                        fmt::format("Store it: secret-tool store --label=PairLab service {}", s.keyring));
+        lookup.arguments = {"sh", "-c", "exec secret-tool lookup service \"$1\" 2>/dev/null", "sh", s.keyring};
+        const int64_t seconds = std::min<int64_t>(s.timeout, 60); // a locked keyring asks the person for its password
+        const auto out = os::runToEnd(lookup, static_cast<int>(seconds * 1000));
+        if (!out || (!out->status.signalled && out->status.code == 127))
+            return fail(Code::InvalidInput, "secret-tool, which reads the keyring, is not installed", "Install it (Debian: libsecret-tools), or name a variable of the environment.");
+        if (out->status.signalled)
+            return fail(Code::InvalidInput, fmt::format("the keyring did not answer within {} s", seconds), "Unlock it, and start the run again.");
+        if (out->status.code != 0 || out->text.empty())
+            return fail(Code::InvalidInput, fmt::format("the keyring has no key for the service {}, or is locked", s.keyring),
+                        fmt::format("Unlock it, or store the key: secret-tool store --label=PairLab service {}", s.keyring));
         key = out->text;
     }
     while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back())))

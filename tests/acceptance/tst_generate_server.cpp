@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ctest: label=unit timeout=240
+#include <QDir>
+#include <QFile>
 #include <QTemporaryDir>
 
 #include <set>
@@ -27,6 +29,36 @@ std::vector<std::string> filesWith(const std::string& dir, const std::string& te
             out.push_back(path);
         }
     }
+    return out;
+}
+
+/// A secret-tool of the test's own, first in PATH: it notes what it was called with, then does `what` (of a shell).
+class FakeKeyring {
+public:
+    explicit FakeKeyring(const std::string& what) : m_path(qgetenv("PATH")) {
+        const std::string tool = dir() + "/secret-tool";
+        (void)os::writeFileAtomic(tool, "#!/bin/sh\necho \"$@\" >> \"" + dir() + "/calls\"\n" + what + "\n");
+        QFile::setPermissions(QString::fromStdString(tool), QFile::ReadOwner | QFile::WriteOwner | QFile::ExeOwner);
+        qputenv("PATH", QByteArray::fromStdString(dir()) + ":" + m_path);
+    }
+    ~FakeKeyring() { qputenv("PATH", m_path); }
+    std::string dir() const { return m_temp.path().toStdString(); }
+    std::string calls() const { return os::readFile(dir() + "/calls").value_or(""); }
+
+private:
+    QTemporaryDir m_temp;
+    QByteArray m_path;
+};
+
+/// Command lines and environments of this user's processes that hold the text.
+std::vector<std::string> processesWith(const std::string& text) {
+    std::vector<std::string> out;
+    for (const QString& pid : QDir(QStringLiteral("/proc")).entryList({QStringLiteral("[0-9]*")}, QDir::Dirs))
+        for (const char* part : {"cmdline", "environ"}) {
+            QFile file(QStringLiteral("/proc/%1/%2").arg(pid, QLatin1StringView(part)));
+            if (file.open(QIODevice::ReadOnly) && file.readAll().contains(QByteArray::fromStdString(text)))
+                out.push_back(file.fileName().toStdString());
+        }
     return out;
 }
 
@@ -158,6 +190,54 @@ private Q_SLOTS:
         const auto found = filesWith(s.project, kKey);
         QVERIFY2(found.empty(), found.empty() ? "" : found[0].c_str());
         QVERIFY(!filesWith(s.project, "PAIRLAB_TEST_KEY").empty()); // the search does find what is there
+    }
+
+    /// From the keyring it goes to the server and nowhere else: into no file, no command line and no environment.
+    void aKeyOfTheKeyringIsUsedAndStaysThere() {
+        Setup s;
+        // Its home is no file below the project, and what it warns of is no part of the key.
+        FakeKeyring keyring("echo 'a warning of a library' >&2; printf '%s' sk-test-01 && printf '%s' 23456789abcdef");
+        auto arguments = s.arguments("hold", {"--keyring", "my-server", "--set", "concurrency=2"});
+        std::erase(arguments, "--wait");
+        const std::string run = cliJson(arguments).value("run", std::string());
+        QTRY_COMPARE_WITH_TIMEOUT(s.events(event::kCandidate).size(), size_t{3}, 60000);
+        auto found = processesWith(kKey); // while the worker is at it
+        QVERIFY2(found.empty(), found.empty() ? "" : found[0].c_str());
+        QVERIFY(!processesWith("pairlab_generate_server").empty()); // the search does find what is there
+        QVERIFY(os::writeFileAtomic(s.dir + "/release", ""));
+        QCOMPARE(cli({"run", "wait", s.project, run}).code, 0);
+        QCOMPARE(s.events(event::kCandidate).size(), size_t{8});
+        // The server sends the key back: it is the whole one, which is told by its absence.
+        QCOMPARE(cliJson(s.arguments("echo", {"--keyring", "my-server"})).value("candidates", 0), 8);
+        for (const Json& request : s.requests())
+            QVERIFY(request["key"] == true);
+        QVERIFY(s.events(event::kCandidate).back().body["content"].get<std::string>().ends_with(" Bearer [key]"));
+        found = filesWith(s.project, kKey);
+        QVERIFY2(found.empty(), found.empty() ? "" : found[0].c_str());
+        QCOMPARE(keyring.calls(), std::string("lookup service my-server\nlookup service my-server\n"));
+    }
+
+    void aKeyringWithoutAKeyIsSaid_data() {
+        QTest::addColumn<QString>("what");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("missing") << "exit 1" << "the keyring has no key for the service my-server, or is locked";
+        QTest::newRow("locked") << "echo 'secret-tool: Cannot get secret of a locked object' >&2; exit 1" << "or is locked";
+        QTest::newRow("empty") << "exit 0" << "the keyring has no key for the service my-server";
+        QTest::newRow("two lines") << "printf 'sk-one\\nsk-two'" << "the key holds a line end";
+        QTest::newRow("it does not answer") << "exec sleep 600" << "the keyring did not answer within 2 s";
+        QTest::newRow("not installed") << "exit 127" << "is not installed";
+    }
+    void aKeyringWithoutAKeyIsSaid() {
+        QFETCH(QString, what);
+        QFETCH(QString, says);
+        Setup s;
+        FakeKeyring keyring(what.toStdString());
+        const Ran ran = cli(s.arguments("good", {"--keyring", "my-server", "--set", "timeout_s=2"}), 120000);
+        QCOMPARE(ran.code, 70);
+        QVERIFY2(ran.out.find(says.toStdString()) != std::string::npos, ran.out.c_str());
+        QVERIFY(ran.out.find("sk-") == std::string::npos);
+        QVERIFY(s.requests().empty());
+        QVERIFY(processesWith(keyring.dir() + "/secret-tool").empty()); // nothing of it is left running
     }
 
     void whatWouldWriteAKeyDownIsRefused() {
