@@ -178,7 +178,7 @@ inline void reseal(const std::string& path, const std::function<void(std::vector
 }
 
 /// Gives an event of a return the digest of what it now says, as only the author of the whole chain could.
-inline void sign(const Json& header, Json& event, const std::string& task, const Json& details = {}) {
+inline void sign(const Json& header, Json& event, const std::string& task, const Json& details = {}, const Json& presentation = {}) {
     DigestInput in;
     const auto text = [&](const char* key) { return event.value(key, std::string()); };
     in.uuid = text("uuid");
@@ -206,6 +206,7 @@ inline void sign(const Json& header, Json& event, const std::string& task, const
     in.monoNs = event["mono_ns"].get<int64_t>();
     in.chainSeq = event["number"].get<int64_t>();
     event["presentation"] = nullptr;
+    in.presentation = presentation;
     event.erase("edited");
     event.erase("details");
     if (!details.is_null()) {
