@@ -301,6 +301,36 @@ private Q_SLOTS:
         QCOMPARE(supervisor->waitFor(*name)->state, RunState::Finished);
     }
 
+    /// tar says 1 where a file grew while it was read: a run that is just ending is packed all the same, one that goes on is refused.
+    void aRunThatIsBeingWrittenIsPackedAgain_data() {
+        QTest::addColumn<int>("changes");
+        QTest::newRow("ends soon") << 2;
+        QTest::newRow("goes on") << 99;
+    }
+    void aRunThatIsBeingWrittenIsPackedAgain() {
+        QFETCH(int, changes);
+        QTemporaryDir dir;
+        auto supervisor = open(dir);
+        auto name = supervisor->submit(job(2, 1));
+        supervisor->waitFor(*name);
+        const std::string at = dir.path().toStdString(), tools = at + "/tools", tar = at + "/run.tar";
+        QVERIFY(os::makeDirs(tools));
+        QVERIFY(os::writeFileAtomic(tools + "/tar", "#!/bin/sh\necho x >> '" + at + "/calls'\nif [ $(wc -l < '" + at + "/calls') -le " +
+                                                        std::to_string(changes) + " ]; then echo 'file changed as we read it'; exit 1; fi\nPATH=/usr/bin:/bin exec tar \"$@\"\n"));
+        QVERIFY(QFile::setPermissions(QString::fromStdString(tools + "/tar"), QFile::ReadOwner | QFile::WriteOwner | QFile::ExeOwner));
+        const QByteArray before = qgetenv("PATH");
+        qputenv("PATH", QByteArray::fromStdString(tools) + ':' + before);
+        const auto packed = packRun(supervisor->find(*name)->dir, tar);
+        qputenv("PATH", before);
+        if (changes < 5) {
+            QVERIFY2(packed.has_value(), packed ? "" : packed.error().toString().c_str());
+            QVERIFY(os::exists(tar));
+            return;
+        }
+        QVERIFY(!packed.has_value());
+        QVERIFY2(packed.error().toString().find("wait until it has ended, or stop it") != std::string::npos, packed.error().toString().c_str());
+    }
+
     void aPackedRunHoldsItsData() {
         QTemporaryDir dir;
         auto supervisor = open(dir);
