@@ -208,8 +208,16 @@ std::vector<TrainLoop::Read> TrainLoop::read(const std::vector<Unread>& steps) {
         if (!step.norm)
             parts.push_back(step.normThere.to(torch::kFloat64));
     }
-    const auto host = parts.empty() ? torch::Tensor() : torch::stack(parts).cpu();
-    const double* at = parts.empty() ? nullptr : host.const_data_ptr<double>();
+    std::vector<torch::Tensor> there; // a metric that was made on the host stays there
+    for (const auto& part : parts)
+        if (!part.is_cpu())
+            there.push_back(part);
+    const auto copied = there.empty() ? torch::Tensor() : torch::stack(there).cpu();
+    const double* next = there.empty() ? nullptr : copied.const_data_ptr<double>();
+    std::vector<double> values;
+    for (const auto& part : parts)
+        values.push_back(part.is_cpu() ? *part.const_data_ptr<double>() : *next++);
+    const double* at = values.data();
     std::vector<Read> out;
     for (const auto& step : steps) {
         Read one{step.known, 0, 0};
