@@ -2,6 +2,10 @@
 #include <set>
 
 #include "core/base/os/files.h"
+#include "core/desk/stats/summary.h"
+#include "core/desk/store/adjudication.h"
+#include "core/desk/store/gold.h"
+#include "core/desk/store/pair_facts.h"
 #include "core/desk/store/rankings.h"
 #include "tests/desk/desk_fixture.h"
 
@@ -109,6 +113,50 @@ private Q_SLOTS:
         const auto refused = desk.project->presentAndJudge(items[1].presentation, wrong);
         QVERIFY(!refused && refused.error().message.find("4 members has 3 ranks") != std::string::npos);
         QVERIFY(must(desk.project->check()).ok());
+    }
+
+    /// Two people put three sets into orders that differ at the first two members, and judge one pair each alike.
+    void anOrderIsNoVoteOnAPair() {
+        Desk desk(3, 4);
+        must(makeRankings(*desk.project, {}));
+        const Id ben = must(desk.project->annotator(AnnotatorKind::Human, "Ben"));
+        Id set = 0;
+        for (const Id who : {desk.ada, ben})
+            for (const RankItem& item : must(nextRankings(*desk.project, options(desk, who)))) {
+                set = item.comparison.id;
+                OK(rank(desk, item, who == ben ? Ranking{{2, 1, 3, 4}, {}} : Ranking{{1, 2, 3, 4}, {}}));
+            }
+        must(desk.project->makePairs({}));
+        for (const Id who : {desk.ada, ben}) {
+            auto o = options(desk, who);
+            o.limit = 1;
+            const auto item = must(desk.project->next(o))[0];
+            JudgementInput vote;
+            vote.winner = Winner::A;
+            vote.strength = 2;
+            OK(desk.project->presentAndJudge(item.presentation, vote));
+        }
+        QCOMPARE(desk.project->currentVotes().size(), size_t{8});
+        QCOMPARE(must(pairVotes(*desk.project)).size(), size_t{2});
+        QCOMPARE(must(setComparisons(*desk.project)).size(), size_t{3});
+        const VoteSummary summary = must(summarize(*desk.project, desk.task));
+        QCOMPARE(summary.votes, int64_t{2});
+        QVERIFY(summary.agreement.n == 0 || summary.agreement.value() == 1.0);
+        FactReader reader;
+        OK(reader.begin(*desk.project));
+        reader.plan();
+        must(reader.step(*desk.project, -1));
+        reader.finish();
+        QCOMPARE(reader.facts().votes.size(), size_t{2});
+        QVERIFY(!std::any_of(reader.facts().pairs.begin(), reader.facts().pairs.end(), [&](const PairFact& each) { return each.comparison == set; }));
+        // Neither can it be settled or asked as one.
+        Judgement verdict;
+        verdict.winner = Winner::A;
+        verdict.strength = 2;
+        const auto refused = adjudicate(*desk.project, desk.task, desk.ada, set, true, verdict, Cause::Mistake);
+        QVERIFY(!refused && refused.error().message.find("a set of 4 answers") != std::string::npos);
+        const auto gold = setGold(*desk.project, desk.task, set, Winner::A, GoldSource::Hand, desk.ada);
+        QVERIFY(!gold && gold.error().message.find("a set of 4 answers") != std::string::npos);
     }
 
     void aDatasetHoldsWhatWasSaidAndNoMore() {

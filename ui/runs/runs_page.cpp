@@ -19,6 +19,7 @@
 #include "core/base/os/files.h"
 #include "core/desk/runs/actions.h"
 #include "core/desk/stats/summary.h"
+#include "core/desk/store/rankings.h"
 #include "core/rules/statistics.h"
 #include "ui/runs/run_charts.h"
 #include "ui/runs/run_log.h"
@@ -539,7 +540,8 @@ private:
             this,
             [](desk::Project& project) -> Result<desk::VoteSummary> { // lengths of answers, which take long to read, play no part
                 PL_TRY(const auto people, project.annotators());
-                return desk::summarize(project.currentVotes(), people, {});
+                PL_TRY(const auto votes, desk::pairVotes(project));
+                return desk::summarize(votes, people, {});
             },
             [this](Result<desk::VoteSummary> summary) {
                 std::optional<double> agreement;

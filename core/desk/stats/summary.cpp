@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/desk/store/adjudication.h"
+#include "core/desk/store/rankings.h"
 
 namespace pl::desk {
 
@@ -127,7 +128,8 @@ VoteSummary summarize(const std::vector<CurrentVote>& votes, const std::vector<A
 Result<VoteSummary> summarize(Project& project, Id task) {
     PL_TRY(const auto people, project.annotators());
     PL_TRY(const auto facts, project.pairFacts());
-    return summarize(project.currentVotes(), people, facts, task);
+    PL_TRY(const auto votes, pairVotes(project));
+    return summarize(votes, people, facts, task);
 }
 
 } // namespace pl::desk

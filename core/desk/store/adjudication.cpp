@@ -134,6 +134,10 @@ Result<std::optional<AdjudicatedVerdict>> verdictOn(Project& project, Id task, I
 Result<Ack> adjudicate(Project& project, Id task, Id person, Id comparison, bool aOnLeft, const Judgement& verdict, Cause cause) {
     Project::Impl& impl = project.impl();
     return impl.write("saving a verdict", [&]() -> Result<Ack> {
+        PL_TRY(const auto members, impl.membersIn(comparison));
+        if (members.size() > 2) // as a vote between two of them it would take the place of whole orders
+            return fail(Code::InvalidInput, fmt::format("{} is a set of {} answers, which takes no verdict", comparison, members.size()),
+                        "Talk about it and let one of those who ranked it put it into another order.");
         Presentation shown;
         shown.task = task;
         shown.comparison = comparison;

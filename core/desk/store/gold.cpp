@@ -13,6 +13,9 @@ namespace {
 Status setGoldIn(Project::Impl& impl, Id task, Id comparison, Winner winner, GoldSource source, Id by) {
     PL_CHECK(impl.taskIn(task));
     PL_CHECK(impl.comparisonIn(comparison));
+    PL_TRY(const auto members, impl.membersIn(comparison));
+    if (members.size() > 2)
+        return fail(Code::InvalidInput, fmt::format("{} is a set of {} answers; only pairs can be gold", comparison, members.size()));
     impl.query("INSERT INTO gold(task_id, comparison_id, winner, source, annotator_id, created_ms) VALUES (?, ?, ?, ?, ?, ?) "
                "ON CONFLICT(task_id, comparison_id) DO UPDATE SET winner = excluded.winner, source = excluded.source, "
                "annotator_id = excluded.annotator_id")

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/desk/store/impl.h"
+#include "core/desk/store/rankings.h"
 
 namespace pl::desk {
 
@@ -50,6 +51,7 @@ Status FactReader::begin(Project& project) {
     m_goldRead = false;
     m_freshGold.clear();
     PL_TRY(m_facts.people, project.annotators());
+    PL_TRY(const auto sets, setComparisons(project));
     return impl.guarded("reading votes", [&]() -> Status {
         const Id tombstone = newestOf(impl, "tombstones");
         if (tombstone != m_tombstone) {
@@ -62,6 +64,8 @@ Status FactReader::begin(Project& project) {
         if (const size_t votes = impl.votes.rows().size(); m_facts.votes.capacity() < votes) // room for those to come: new pages cost more than the copy
             m_facts.votes.reserve(votes + votes / 8 + 64);
         m_facts.votes.assign(impl.votes.rows().begin(), impl.votes.rows().end());
+        if (!sets.empty())
+            std::erase_if(m_facts.votes, [&](const CurrentVote& vote) { return std::binary_search(sets.begin(), sets.end(), vote.comparison); });
         return {};
     });
 }

@@ -22,7 +22,7 @@ struct PairFact {
 };
 
 struct VoteFacts {
-    std::vector<CurrentVote> votes; ///< what counted when the reading began
+    std::vector<CurrentVote> votes; ///< what counted on pairs when the reading began; orders of sets are left out
     std::vector<Annotator> people;
     std::vector<PairFact> pairs;    ///< sorted by comparison
     std::vector<std::string> models{""};

@@ -88,6 +88,25 @@ Result<RankItem> rankItem(Project& project, const Project::NextOptions& options,
     return impl.guarded("reading a set", [&] { return itemOf(impl, options, comparison); });
 }
 
+Result<std::vector<Id>> setComparisons(Project& project) {
+    Project::Impl& impl = project.impl();
+    return impl.guarded("reading sets", [&]() -> Result<std::vector<Id>> {
+        std::vector<Id> out;
+        auto rows = impl.query("SELECT DISTINCT comparison_id FROM comparison_members ORDER BY comparison_id");
+        while (rows.step())
+            out.push_back(rows.integer(0));
+        return out;
+    });
+}
+
+Result<std::vector<CurrentVote>> pairVotes(Project& project) {
+    PL_TRY(const auto sets, setComparisons(project));
+    auto votes = project.currentVotes();
+    if (!sets.empty())
+        std::erase_if(votes, [&](const CurrentVote& vote) { return std::binary_search(sets.begin(), sets.end(), vote.comparison); });
+    return votes;
+}
+
 Result<MakeRankingsResult> makeRankings(Project& project, const MakeRankingsOptions& options) {
     Project::Impl& impl = project.impl();
     if (options.size < 3 || options.size > Ranking::kMost)

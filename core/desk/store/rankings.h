@@ -26,6 +26,11 @@ Result<int64_t> remainingRankings(Project& project, const Project::NextOptions& 
 /// A set as this person saw it or would see it: for going back.
 Result<RankItem> rankItem(Project& project, const Project::NextOptions& options, Id comparison);
 
+/// Comparisons of three members or more, sorted.
+Result<std::vector<Id>> setComparisons(Project& project);
+/// What counts on pairs. An order of a set is no vote between its first two members: statistics of pairs leave it out.
+Result<std::vector<CurrentVote>> pairVotes(Project& project);
+
 struct MakeRankingsOptions {
     size_t size = 4;             ///< answers of a set, 3 to Ranking::kMost
     std::optional<Split> split;
