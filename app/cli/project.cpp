@@ -153,7 +153,9 @@ Result<int> stats(const Arguments& a) {
     for (const auto& [stratum, votes] : quality.strata)
         std::printf("  %-22s %lld votes\n", ("from the queue: " + stratum).c_str(), static_cast<long long>(votes));
     const auto alpha = [](const char* name, const desk::Coefficient& c) {
-        if (c.pairs)
+        if (c.pairs && std::isnan(c.value))
+            std::printf("  %-22s undefined: all votes say the same, n = %lld pairs\n", name, static_cast<long long>(c.pairs));
+        else if (c.pairs)
             std::printf("  %-22s %.3f [%.3f, %.3f], n = %lld pairs, %.0f %% agree%s\n", name, c.value, c.interval.low, c.interval.high,
                         static_cast<long long>(c.pairs), c.raw * 100, c.pairs < 30 ? ", too few" : "");
     };

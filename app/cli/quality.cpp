@@ -28,7 +28,7 @@ std::string headLine(const std::string& text) {
 Result<desk::Winner> winnerArgument(const std::string& text) {
     auto winner = desk::winnerOf(text);
     if (!winner)
-        return fail(Code::InvalidInput, fmt::format("'{}' is no verdict", text), "Say a, b or tie, as `export` and `adjudicate --list` name the sides.");
+        return fail(Code::InvalidInput, fmt::format("'{}' is no verdict", text), "Say a, b or tie, as `export` and `adjudicate P` name the sides.");
     return winner;
 }
 

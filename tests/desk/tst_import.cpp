@@ -116,6 +116,34 @@ private Q_SLOTS:
         OK(parseImport("3 rivers, please", "in.jsonl", prompts));
     }
 
+    void aTableThatIsBrokenIsNoListOfPrompts_data() {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::addColumn<QString>("reason");
+        QTest::newRow("a quote without end") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,\"never ends,foo\np2,a,b\n") << "a quoted cell has no end";
+        QTest::newRow("Latin-1") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,caf\xe9,foo\n") << "not UTF-8";
+        QTest::newRow("SQLite") << "project.db" << QByteArray("SQLite format 3\0\x10\0\n one line\n another line\n", 44) << "byte 15 is NUL";
+        QTest::newRow("UTF-16") << "in.jsonl" << QByteArray("\xff\xfe{\0}\0", 6) << "UTF-16";
+    }
+    void aTableThatIsBrokenIsNoListOfPrompts() {
+        QFETCH(QString, name);
+        QFETCH(QByteArray, bytes);
+        QFETCH(QString, reason);
+        Desk desk;
+        const size_t before = must(desk.project->prompts()).size();
+        const auto path = write(desk, bytes.toStdString(), name.toLatin1().constData());
+        const auto done = importFile(*desk.project, path, {});
+        const std::string said = done ? (done->rejected.empty() ? "nothing" : done->rejected[0].reason) : done.error().toString();
+        QVERIFY2(said.find(reason.toStdString()) != std::string::npos, said.c_str());
+        QCOMPARE(must(desk.project->prompts()).size(), before);
+    }
+
+    void aTableOfQuotedColumnsIsRead() {
+        Desk desk;
+        const auto done = must(importFile(*desk.project, write(desk, "\"prompt\",\"chosen\",\"rejected\"\n\"quoted, yes\",\"a\",\"b\"\n", "in.csv"), {}));
+        QCOMPARE(done.counts.pairs, int64_t{1});
+    }
+
     void refusesAFileOfAnotherKind() {
         QVERIFY(!parseImport("", "in", {}));
         ImportOptions trl;

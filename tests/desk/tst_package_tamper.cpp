@@ -189,7 +189,7 @@ private Q_SLOTS:
         const auto dealt = deal(*desk.project, {"Ada"}, 2, 0, base + "/out");
         AtWork ada(dealt[0].file, base + "/ada");
         const auto refused = writeReturn(*ada.project, base + "/ada.pairback");
-        QVERIFY(!refused && refused.error().message == "nothing was judged yet");
+        QVERIFY(!refused && refused.error().message == "the person of this package has judged nothing yet");
         QVERIFY(!os::exists(base + "/ada.pairback"));
         // A last line that counts other lines than there are is no end of this file.
         std::string bytes = must(os::readFile(dealt[0].file));

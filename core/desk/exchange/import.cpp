@@ -370,16 +370,26 @@ Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
 
 namespace {
 
+bool saysTable(const std::string& name) { return name.ends_with(".csv") || name.ends_with(".csv.gz"); }
+
 /// Does a text that is neither JSON Lines nor an array begin with the header of a table of ours?
-bool beginsTable(const std::string& whole, const std::string& name) {
+bool beginsTable(const std::string& whole) {
     bool table = false;
     forEachRow(whole, [&](const Row& row) {
-        table = row.json && row.json->is_object() &&
-                (name.ends_with(".csv") || name.ends_with(".csv.gz") ||
-                 (row.json->contains("prompt") && (row.json->contains("chosen") || row.json->contains("response_a"))));
+        table = row.json && row.json->is_object() && row.json->contains("prompt") && (row.json->contains("chosen") || row.json->contains("response_a"));
         return false;
     });
     return table;
+}
+
+/// Every line of a binary file without line ends would be a prompt.
+Status checkText(const std::string& whole, const std::string& name) {
+    const std::string_view begin = std::string_view(whole).substr(0, 2);
+    if (begin == "\xff\xfe" || begin == "\xfe\xff")
+        return fail(Code::InvalidInput, fmt::format("{} is UTF-16", name), "Save it as UTF-8.");
+    if (const size_t at = whole.find('\0'); at != std::string::npos)
+        return fail(Code::InvalidInput, fmt::format("{} is no text: byte {} is NUL", name, at), "Give JSON Lines, JSON, CSV or plain lines, in UTF-8.");
+    return {};
 }
 
 /// One file on its way into rows.
@@ -388,6 +398,7 @@ public:
     Parser(const std::string& name, const ImportOptions& options) : m_name(name), m_options(options) { m_parsed.format = options.format; }
 
     Result<ParsedFile> parse(const std::string& whole) {
+        PL_CHECK(checkText(whole, m_name));
         if (m_options.map) {
             PL_CHECK(m_options.map->check());
             m_parsed.format = ImportFormat::Mapped;
@@ -403,8 +414,8 @@ public:
         const bool named = m_options.format != ImportFormat::Auto && m_options.format != ImportFormat::Prompts;
         const bool array = form == RowForm::Array && (named || (m_options.format == ImportFormat::Auto &&
                                                                 beginsArray(trimmed(whole.substr(first, whole.find('\n', first) - first)))));
-        const bool table = form == RowForm::Csv && (named || m_options.format == ImportFormat::Auto) && whole[first] != '"' &&
-                           text::isValidUtf8(whole) && beginsTable(whole, m_name);
+        const bool table = form == RowForm::Csv && (named || m_options.format == ImportFormat::Auto) &&
+                           (saysTable(m_name) || (whole[first] != '"' && text::isValidUtf8(whole) && beginsTable(whole)));
         if (array || table)
             each(whole);
         else

@@ -139,7 +139,8 @@ Result<ReturnedWork> writeIn(Project& project, const WorkOrder& order, const std
         file.add(eventLine(impl, rows.row(), sessions));
     }
     if (!work.events)
-        return fail(Code::InvalidInput, "nothing was judged yet", "Give a vote first.");
+        return fail(Code::InvalidInput, "the person of this package has judged nothing yet",
+                    "Give a vote in the window first; votes of rules and of imported files are not given back.");
     {
         auto row = impl.query("SELECT count(*), count(*) FILTER (WHERE comparison_id IN (SELECT comparison_id FROM comparison_members)) "
                               "FROM current WHERE annotator_id = ? AND occasion = 0 AND kind <> 'flag'");
