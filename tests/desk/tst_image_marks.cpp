@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Marks on images: their form, what is refused, and where they go: rows, datasets, packages, erasing.
 #include "core/base/hash.h"
+#include "core/base/image.h"
+#include "core/base/image_file.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/domain/image_marks.h"
@@ -47,7 +49,7 @@ ImageMarks someMarks() {
 Json payloadOf(const LabelItem& item) {
     ImageMarks words;
     toggleStruck(words.struck, 4, 10);
-    return regionsPayload(someMarks(), item.a.content, words, item.b.content, item.prompt.content);
+    return regionsPayload(someMarks(), item.a.sha, words, item.b.sha, item.prompt.content);
 }
 
 } // namespace
@@ -264,6 +266,45 @@ private Q_SLOTS:
             person = each.name == "Bo" ? each.id : person;
         const auto mine = must(desk.project->currentJudgement(desk.task, person, desk.project->currentVotes()[0].comparison));
         QVERIFY(mine && mine->regions == in.regions);
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
+    /// A package holds the pixels of an image written anew: its file is another, the image is not.
+    void marksOnAnImageOfAPackageAreMergedWhateverWroteItsFile() {
+        Desk desk;
+        NewPrompt prompt;
+        prompt.content = kPrompt;
+        prompt.split = Split::Train;
+        const Id id = must(desk.project->addPrompts({prompt})).at(0);
+        std::vector<NewCandidate> images(2);
+        for (int k = 0; k < 2; ++k) {
+            const std::string path = desk.temp.path().toStdString() + "/source.png";
+            ImageText text;
+            text.emplace_back("Software", "a camera");
+            must(os::writeFileAtomic(path, must(encodePng(must(decodeImage(pngBytes(k + 1), "a picture")), text))));
+            images[size_t(k)].prompt = id;
+            images[size_t(k)].kind = CandidateKind::Image;
+            images[size_t(k)].content = must(desk.project->addMedia(path));
+        }
+        const auto ids = must(desk.project->addCandidates(images));
+        const Id pair = must(desk.project->addPairs({{ids[0], ids[1]}})).at(0);
+        const std::string base = desk.temp.path().toStdString();
+        AtWork bo(deal(*desk.project, {"Bo"}, 1, 0, base + "/out")[0].file, base + "/bo");
+        const LabelItem item = bo.next(1)[0];
+        QVERIFY(item.a.content != item.a.sha && item.b.content != item.b.sha);
+        JudgementInput in;
+        in.winner = Winner::A;
+        // By the file that was sent nobody could say later what they are of.
+        in.regions = regionsPayload(someMarks(), item.a.content, {}, item.b.content, item.prompt.content);
+        QVERIFY(!bo.project->presentAndJudge(item.presentation, in));
+        in.regions = payloadOf(item);
+        OK(bo.project->presentAndJudge(item.presentation, in));
+        OK(mergeReturn(*desk.project, bo.giveBack(base + "/bo.pairback")));
+        const auto votes = desk.project->currentVotes();
+        QCOMPARE(votes.size(), size_t{1});
+        const auto merged = must(desk.project->currentJudgement(desk.task, votes[0].annotator, pair));
+        QVERIFY(merged && merged->regions == in.regions);
+        QVERIFY(must(regionsIn(*desk.project, merged->regions, must(desk.project->pairItem(pair))))[0] == someMarks());
         QVERIFY(must(desk.project->check()).ok());
     }
 

@@ -27,7 +27,7 @@ void showMarks(DetailPanel* d, const desk::LabelItem& item, const desk::Judgemen
                 d->text(u"Marked in %1"_s.arg(letter(i)), lines.join(u'\n'), kLines);
     }
     if (!judgement.regions.is_null()) {
-        const auto sha = [&](size_t i) { return sides[i]->kind == desk::CandidateKind::Image ? sides[i]->content : std::string(); };
+        const auto sha = [&](size_t i) { return sides[i]->kind == desk::CandidateKind::Image ? sides[i]->sha : std::string(); };
         const auto marks = desk::regionsOf(judgement.regions, sha(0), sha(1), item.prompt.content);
         if (!marks)
             d->note(errorText(marks.error()), Tone::Warn);

@@ -30,8 +30,8 @@ void LabelPage::showRegions() {
     Json given;
     if (isImagePair() && m_at >= 0) {
         const Met& met = m_met[static_cast<size_t>(m_at)];
-        pair = {met.item.comparison.id, met.item.presentation.aOnLeft, met.item.prompt.content, met.item.left().content,
-                met.item.right().content};
+        pair = {met.item.comparison.id, met.item.presentation.aOnLeft, met.item.prompt.content, met.item.left().sha,
+                met.item.right().sha};
         if (met.judgement)
             given = met.judgement->regions;
     }

@@ -50,13 +50,15 @@ void toggleStruck(std::vector<std::array<int64_t, 2>>& struck, int64_t begin, in
 std::string wordsAskedFor(const std::string& prompt);
 
 /// The payload kept with a judgement (Judgement::regions), null when nothing is marked:
-/// {"v": 1, "unit": "pixel", "a": {"sha256": of the image's file, "size": [width, height],
+/// {"v": 1, "unit": "pixel", "a": {"sha256": of the image, "size": [width, height],
 ///  "regions": [{"x", "y", "tag"}, {"x", "y", "width", "height", "tag"}, ...],
 ///  "struck": {"unit": "code_point", "sha256": of the UTF-8 of the words asked for, "ranges": [[start, end], ...]}}, "b": ...};
-/// sides in content space. "size" and "regions" only where there are regions, "struck" only where words are.
+/// sides in content space. "sha256" is Candidate::sha, that of the image's file in the project that it was added to: the same in a
+/// package, whose file holds the pixels written anew, so that a return is read where it came from. "size" and "regions" only where there
+/// are regions, "struck" only where words are.
 Json regionsPayload(const ImageMarks& a, const std::string& shaA, const ImageMarks& b, const std::string& shaB,
                     const std::string& prompt);
-/// And back, held to the files ("": that side is no image) and the prompt. Fails when it is of another version or unit, of another image
+/// And back, held to the images ("": that side is no image) and the prompt. Fails when it is of another version or unit, of another image
 /// or prompt, when a region lies outside of the size it names or is no whole number of pixels, on more than 1000 regions or words, and
 /// on tags that are empty, longer than 40 bytes or hold control characters. Null, and a payload without sides, give no marks. Whether
 /// the size is that of the file is for the store to say, which has it.

@@ -10,7 +10,7 @@ namespace pl::desk {
 
 Result<std::array<ImageMarks, 2>> regionsIn(Project::Impl& impl, const Json& payload, const LabelItem& item, size_t members) {
     const std::array<const Candidate*, 2> sides{&item.a, &item.b};
-    const auto sha = [&](size_t i) { return members == 2 && sides[i]->kind == CandidateKind::Image ? sides[i]->content : std::string(); };
+    const auto sha = [&](size_t i) { return members == 2 && sides[i]->kind == CandidateKind::Image ? sides[i]->sha : std::string(); };
     PL_TRY(auto marks, regionsOf(payload, sha(0), sha(1), item.prompt.content));
     for (size_t i = 0; i < 2; ++i) {
         if (marks[i].regions.empty())
