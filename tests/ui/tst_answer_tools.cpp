@@ -6,6 +6,7 @@
 
 #include "core/base/hash.h"
 #include "core/desk/domain/text_marks.h"
+#include "core/desk/store/details.h"
 #include "tests/ui/find.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/label/answer_tools.h"
@@ -112,6 +113,39 @@ private Q_SLOTS:
     void initTestCase() {
         applyTheme(*qApp, ThemeMode::Light);
         setReducedMotion(true);
+    }
+
+    void aHiddenRepeatBeginsWithoutMarks() {
+        constexpr int kPairs = 12;
+        Sitting sitting;
+        sitting.start(kPairs);
+        std::map<desk::Id, Json> first;
+        for (int i = 0; i < kPairs; ++i) {
+            QVERIFY(sitting.ready());
+            sitting.press(Qt::Key_O);
+            sitting.press(Qt::Key_1);
+            sitting.press(Qt::Key_Escape);
+            const desk::Id pair = sitting.vote(Qt::Key_S);
+            QVERIFY(pair);
+            first[pair] = sitting.judgement(pair)->spans;
+            QVERIFY(first[pair].is_object());
+        }
+        Q_EMIT sitting.page->findChild<LabelStates*>()->repeatRequested();
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Pair && sitting.page->takesVotes());
+        const desk::Id pair = sitting.page->currentComparison();
+        QVERIFY(first.count(pair));
+        QVERIFY(sitting.view()->pane(Side::A)->marks().isEmpty() && sitting.view()->pane(Side::B)->marks().isEmpty());
+        QCOMPARE(sitting.vote(Qt::Key_S), pair);
+        const auto again = sitting.ask([pair](desk::Project& p) {
+            std::vector<Json> all;
+            for (const desk::CurrentVote& vote : p.currentVotes())
+                if (vote.comparison == pair && vote.occasion > 0)
+                    all.push_back(must(desk::judgementAt(p, vote.event)).spans);
+            return all;
+        });
+        QCOMPARE(again.size(), size_t{1});
+        QVERIFY2(again[0].is_null(), dumpJson(again[0]).c_str());
+        QCOMPARE(sitting.judgement(pair)->spans, first[pair]);
     }
 
     void anEditBecomesAnAnswerThatIsBetter() {

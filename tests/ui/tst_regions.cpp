@@ -3,6 +3,8 @@
 // Points, boxes and struck words on pairs of images, from the key and the mouse to the row in the project, and back on the screen.
 // Pictures of every mode go to $PAIRLAB_BUILD_DIR/screenshots.
 #include "core/base/hash.h"
+#include "core/desk/store/details.h"
+#include "core/desk/store/packages.h"
 #include "core/desk/store/region_checks.h"
 #include "tests/ui/find.h"
 #include "tests/ui/image_fixture.h"
@@ -208,6 +210,105 @@ private Q_SLOTS:
         again.showPair({100, true, item.prompt.content, item.a.content, item.b.content}, other);
         QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty() && again.payload().is_null());
         QVERIFY(sitting.images()->statusText().contains(u"another form"_s));
+    }
+
+    void aHiddenRepeatBeginsWithoutMarks() {
+        constexpr int kPairs = 12;
+        Sitting sitting;
+        sitting.start(kPairs);
+        std::map<desk::Id, Json> first;
+        for (int i = 0; i < kPairs; ++i) {
+            sitting.press(Qt::Key_T);
+            sitting.press(Qt::Key_A);
+            sitting.press(Qt::Key_Escape);
+            const desk::Id pair = sitting.vote(Qt::Key_S);
+            QVERIFY(pair);
+            first[pair] = sitting.regions(pair);
+            QVERIFY(first[pair].is_object());
+        }
+        auto* states = sitting.page->findChild<LabelStates*>();
+        Q_EMIT states->repeatRequested();
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Pair && sitting.page->takesVotes());
+        const desk::Id pair = sitting.page->currentComparison();
+        QVERIFY(first.count(pair));
+        QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty() && sitting.images()->imageMarks(Side::B).isEmpty());
+        QVERIFY(sitting.tools->payload().is_null());
+        // What is said of the first time stays there, and goes on being said there.
+        while (sitting.page->currentComparison() != pair || sitting.images()->imageMarks(Side::A).isEmpty()) {
+            const QString before = sitting.view()->pairId();
+            sitting.press(Qt::Key_BracketLeft);
+            QTRY_VERIFY(sitting.page->takesVotes() && sitting.view()->pairId() != before);
+        }
+        QCOMPARE(sitting.vote(Qt::Key_D), pair);
+        QCOMPARE(sitting.regions(pair), first[pair]);
+        // And on: no vote is open but that of the repeat.
+        QTRY_VERIFY(sitting.page->takesVotes() && sitting.page->currentComparison() == pair);
+        QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty() && sitting.images()->imageMarks(Side::B).isEmpty());
+        QCOMPARE(sitting.vote(Qt::Key_S), pair);
+        const auto again = sitting.ask([pair](desk::Project& p) {
+            std::vector<Json> all;
+            for (const desk::CurrentVote& vote : p.currentVotes())
+                if (vote.comparison == pair && vote.occasion > 0)
+                    all.push_back(must(desk::judgementAt(p, vote.event)).regions);
+            return all;
+        });
+        QCOMPARE(again.size(), size_t{1});
+        QVERIFY2(again[0].is_null(), dumpJson(again[0]).c_str());
+        QCOMPARE(sitting.regions(pair), first[pair]);
+    }
+
+    void marksNotYetGivenFollowTheirImageToTheOtherSide() {
+        Sitting sitting;
+        sitting.start(1);
+        const auto item = sitting.item(sitting.page->currentComparison());
+        const auto show = [&](bool aOnLeft) {
+            sitting.tools->showPair({7, aOnLeft, item.prompt.content, aOnLeft ? item.a.sha : item.b.sha, aOnLeft ? item.b.sha : item.a.sha}, {});
+        };
+        show(true);
+        sitting.press(Qt::Key_T);
+        sitting.press(Qt::Key_A);
+        sitting.press(Qt::Key_Escape);
+        const Json marked = sitting.tools->payload();
+        QVERIFY(marked.contains("a") && !marked.contains("b"));
+        show(false);
+        QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty());
+        QCOMPARE(sitting.images()->imageMarks(Side::B).size(), 1);
+        QCOMPARE(sitting.tools->payload(), marked);
+    }
+
+    /// The file in a package is another than the one that it was dealt from.
+    void marksOnThePairsOfAPackageAreMerged() {
+        QTemporaryDir manager;
+        const QString project = manager.path() + u"/manager"_s;
+        pictures::makeProject(project, 1, scene, desk::Scale::SevenPoint);
+        const std::string base = sstr(manager.path());
+        desk::DealOptions deal;
+        deal.people = {"Bo"};
+        deal.pairs = 1;
+        deal.out = base + "/out";
+        Sitting sitting;
+        {
+            auto dealer = must(desk::Project::open(sstr(project)));
+            const auto dealt = must(desk::dealPackages(dealer, deal));
+            (void)must(desk::openPackage(dealt[0].file, sstr(sitting.dir())));
+            QVERIFY(dealer.close());
+        }
+        sitting.open();
+        const auto item = sitting.item(sitting.page->currentComparison());
+        QVERIFY(item.a.content != item.a.sha);
+        sitting.press(Qt::Key_T);
+        sitting.press(Qt::Key_A);
+        sitting.press(Qt::Key_Escape);
+        QVERIFY(sitting.vote(Qt::Key_S));
+        sitting.ask([&](desk::Project& p) {
+            must(desk::writeReturn(p, base + "/bo.pairback"));
+            return 0;
+        });
+        auto dealer = must(desk::Project::open(sstr(project)));
+        const auto merged = desk::mergeReturn(dealer, base + "/bo.pairback");
+        QVERIFY2(merged, merged ? "" : merged.error().toString().c_str());
+        QCOMPARE(merged->fresh, int64_t{1});
+        QVERIFY(must(desk::judgementAt(dealer, dealer.currentVotes().at(0).event)).regions.is_object());
     }
 
     void byMouseAClickIsAPointAndADragABox() {

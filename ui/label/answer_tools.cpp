@@ -33,30 +33,28 @@ AnswerTools::AnswerTools(PairView* view, QObject* parent) : QObject(parent), m_v
         m_view->pane(side)->installEventFilter(this);
 }
 
-void AnswerTools::showPair(qint64 comparison, bool aOnLeft, const Json& given) {
+void AnswerTools::showPair(Shown shown, bool aOnLeft, const Json& given) {
     leave();
-    m_comparison = comparison;
+    m_shown = shown;
     m_aOnLeft = aOnLeft;
-    if (!comparison)
+    if (!m_shown.first)
         return;
-    if (!given.is_null() && !m_kept.contains(comparison)) {
+    if (!given.is_null() && !m_kept.contains(m_shown)) {
         const Side a = aOnLeft ? Side::A : Side::B;
         // Marks of a form that is not this program's stay in the project, undrawn.
         if (const auto read = desk::marksOf(given, sstr(m_view->sourceText(a)), sstr(m_view->sourceText(other(a))))) {
-            marks(a) = (*read)[0];
-            marks(other(a)) = (*read)[1];
+            kept().marks = *read;
         }
     }
     refresh();
 }
 
 Json AnswerTools::payload() const {
-    const auto kept = m_kept.constFind(m_comparison);
-    if (kept == m_kept.cend())
+    const auto kept = m_kept.constFind(m_shown);
+    if (!m_shown.first || kept == m_kept.cend())
         return {};
-    const std::array<std::string, 2> texts{sstr(m_view->sourceText(Side::A)), sstr(m_view->sourceText(Side::B))};
-    const size_t a = m_aOnLeft ? 0 : 1;
-    return desk::marksPayload(kept->marks[a], texts[a], kept->marks[1 - a], texts[1 - a]);
+    const Side a = m_aOnLeft ? Side::A : Side::B;
+    return desk::marksPayload(kept->marks[0], sstr(m_view->sourceText(a)), kept->marks[1], sstr(m_view->sourceText(other(a))));
 }
 
 std::optional<desk::TextSteps> AnswerTools::stepsOf(Side side) const {
@@ -67,7 +65,7 @@ std::optional<desk::TextSteps> AnswerTools::stepsOf(Side side) const {
 
 void AnswerTools::start(Tool tool, std::optional<Side> wanted) {
     leave();
-    if (!m_comparison)
+    if (!m_shown.first)
         return Q_EMIT said(State::Info, u"Only answers in text are edited and marked"_s);
     if (tool == Tool::Edit) {
         if (wanted)
@@ -97,7 +95,7 @@ void AnswerTools::leave() {
     if (before == Tool::None)
         return;
     if (before == Tool::Edit && m_editor) {
-        kept().written[static_cast<size_t>(m_side)] = m_editor->isChanged() ? m_editor->written() : QString();
+        written(m_side) = m_editor->isChanged() ? m_editor->written() : QString();
         m_view->setCover(m_side, nullptr);
         m_editor = nullptr;
     }
@@ -135,7 +133,7 @@ void AnswerTools::take(Side side) {
 void AnswerTools::openEditor(Side side) {
     m_tool = Tool::Edit;
     m_side = side;
-    m_editor = new AnswerEditor(m_view->sourceText(side), kept().written[static_cast<size_t>(side)],
+    m_editor = new AnswerEditor(m_view->sourceText(side), written(side),
                                 u"Answer %1, being edited"_s.arg(name(side)));
     connect(m_editor, &AnswerEditor::committed, this, &AnswerTools::commit);
     connect(m_editor, &AnswerEditor::left, this, &AnswerTools::leave);
@@ -154,11 +152,11 @@ void AnswerTools::commit() {
     Q_EMIT edited(m_side, m_editor->written());
 }
 
-void AnswerTools::editSaved(qint64 comparison, Side side) {
-    m_kept[comparison].written[static_cast<size_t>(side)] = QString();
-    if (comparison != m_comparison || m_tool != Tool::Edit || m_side != side)
+void AnswerTools::editSaved(Shown shown, bool ofA) {
+    m_kept[shown].written[ofA ? 0 : 1] = QString();
+    if (shown != m_shown || m_tool != Tool::Edit || (contentOf(m_side) == 0) != ofA)
         return refresh();
-    m_view->setCover(side, nullptr);
+    m_view->setCover(m_side, nullptr);
     m_editor = nullptr;
     leave();
 }
@@ -314,11 +312,10 @@ bool AnswerTools::eventFilter(QObject* watched, QEvent* event) {
 // --- what is shown ---------------------------------------------------------------------------------------------------
 
 void AnswerTools::refresh() {
-    if (m_comparison) {
-        const auto known = m_kept.constFind(m_comparison);
-        const Kept now = known == m_kept.cend() ? Kept() : *known;
+    if (m_shown.first) {
+        const Kept now = m_kept.value(m_shown);
         for (const Side side : {Side::A, Side::B}) {
-            const auto i = static_cast<size_t>(side);
+            const size_t i = contentOf(side);
             const desk::AnswerMarks& said = now.marks[i];
             const QString text = m_view->sourceText(side);
             QList<TextMark> drawn;

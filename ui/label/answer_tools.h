@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <utility>
 
 #include <QHash>
 #include <QList>
@@ -26,8 +27,12 @@ public:
     enum class Tool { None, ChooseSide, Edit, Spans, Steps };
     AnswerTools(PairView* view, QObject* parent);
 
+    /// Which vote is asked for: the comparison; 0 for its own, else the repeats of a sitting, each another number. A hidden repeat
+    /// begins without the marks of the vote before it.
+    using Shown = std::pair<qint64, int>;
     /// A pair of texts is shown; `given`: the marks of its vote, if it has one. Of a pair of images: comparison 0.
-    void showPair(qint64 comparison, bool aOnLeft, const Json& given);
+    void showPair(Shown shown, bool aOnLeft, const Json& given);
+    Shown shown() const { return m_shown; }
     Tool tool() const { return m_tool; }
     bool isOn() const { return m_tool != Tool::None; }
     /// Edit without a side asks for it first. Says why when there is nothing to do it on.
@@ -44,7 +49,7 @@ public:
     AnswerEditor* editor() const { return m_editor; }
 
     /// What became of an edit that edited() asked to store.
-    void editSaved(qint64 comparison, Side side);
+    void editSaved(Shown shown, bool ofA);
     void editFailed();
 
 Q_SIGNALS:
@@ -58,11 +63,13 @@ protected:
 
 private:
     struct Kept {
-        std::array<desk::AnswerMarks, 2> marks; ///< left, right
+        std::array<desk::AnswerMarks, 2> marks; ///< a, b: a pair that comes back may have its sides swapped
         std::array<QString, 2> written;         ///< null: nothing
     };
-    Kept& kept() { return m_kept[m_comparison]; }
-    desk::AnswerMarks& marks(Side side) { return kept().marks[static_cast<size_t>(side)]; }
+    Kept& kept() { return m_kept[m_shown]; }
+    size_t contentOf(Side side) const { return (side == Side::A) == m_aOnLeft ? 0 : 1; }
+    desk::AnswerMarks& marks(Side side) { return kept().marks[contentOf(side)]; }
+    QString& written(Side side) { return kept().written[contentOf(side)]; }
     QString name(Side side) const { return side == Side::A ? QStringLiteral("A") : QStringLiteral("B"); }
     void openEditor(Side side);
     void commit();
@@ -78,10 +85,10 @@ private:
     Tool m_tool = Tool::None;
     Side m_side = Side::A;
     QPointer<AnswerEditor> m_editor;
-    qint64 m_comparison = 0;
+    Shown m_shown;
     bool m_aOnLeft = true, m_saving = false;
     int64_t m_step = 0;
-    QHash<qint64, Kept> m_kept;
+    QHash<Shown, Kept> m_kept;
     TextView m_viewBefore = TextView::Raw;
     bool m_foldedBefore = false;
 };

@@ -425,7 +425,10 @@ void LabelPage::showMet(int index) {
     else
         m_view->setPair(id, turnsOf(met.item.prompt.content), qstr(left.content), qstr(right.content));
     beginThumbs();
-    m_tools->showPair(images ? 0 : met.item.comparison.id, met.item.presentation.aOnLeft, met.judgement ? met.judgement->spans : Json());
+    if (met.item.presentation.repeat && !met.repeat)
+        met.repeat = ++m_repeats;
+    m_tools->showPair({images ? 0 : met.item.comparison.id, met.repeat}, met.item.presentation.aOnLeft,
+                      met.judgement ? met.judgement->spans : Json());
     showRegions();
     if (images != before)
         m_sheet->setKeys(m_keys, m_context.task.scale, images, oneAtATime());

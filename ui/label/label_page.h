@@ -96,6 +96,7 @@ private:
         std::optional<desk::Judgement> judgement; ///< what counts now; kind tells a vote from a skip
         bool flagged = false;
         bool recording = false; ///< present() was asked for
+        int repeat = 0;         ///< of a hidden repeat: which of the sitting
     };
 
     void build();
@@ -200,6 +201,7 @@ private:
     std::deque<desk::LabelItem> m_ready;
     std::vector<Met> m_met;
     int m_at = -1;
+    int m_repeats = 0; ///< hidden repeats met in this sitting
     bool m_fetching = false, m_exhausted = false, m_saving = false, m_choosingReason = false;
     bool m_leftBad = false, m_rightBad = false;
     VoteForm m_form;

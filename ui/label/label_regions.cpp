@@ -31,7 +31,7 @@ void LabelPage::showRegions() {
     if (isImagePair() && m_at >= 0) {
         const Met& met = m_met[static_cast<size_t>(m_at)];
         pair = {met.item.comparison.id, met.item.presentation.aOnLeft, met.item.prompt.content, met.item.left().sha,
-                met.item.right().sha};
+                met.item.right().sha, met.repeat};
         if (met.judgement)
             given = met.judgement->regions;
     }

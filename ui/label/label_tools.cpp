@@ -72,7 +72,7 @@ void LabelPage::saveEdit(Side side, const QString& text) {
     input.text = sstr(text);
     const bool posted = m_context.ask(
         this, [input](desk::Project& p) { return desk::commitEdit(p, input); },
-        [this, side, text, comparison = input.comparison](Result<desk::EditAck> ack) {
+        [this, side, text, comparison = input.comparison, shown = m_tools->shown(), ofA = input.ofA](Result<desk::EditAck> ack) {
             if (!ack) {
                 // Nothing is lost: the editor keeps what was written.
                 m_tools->editFailed();
@@ -84,7 +84,7 @@ void LabelPage::saveEdit(Side side, const QString& text) {
                     });
                 return;
             }
-            m_tools->editSaved(comparison, side);
+            m_tools->editSaved(shown, ofA);
             m_context.say(State::Done, u"Your version of %1 is a new answer, better than %1: %2 undoes"_s.arg(
                                            side == Side::A ? u"A"_s : u"B"_s, m_keys.text(KeyId::Undo)));
             Q_EMIT editSaved(ack->ack.comparison);

@@ -408,7 +408,7 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
             input.presentation = *id;
             return p.judge(input);
         },
-        [this, input, words, flashA, flashB, comparison](Result<desk::Ack> ack) {
+        [this, input, words, flashA, flashB, comparison, asked = met.presentation](Result<desk::Ack> ack) {
             m_saving = false;
             if (!ack) {
                 // Nothing was counted: the pair stays, loudly.
@@ -423,9 +423,11 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
             }
             m_banner->hide();
             m_again = {};
-            const int index = indexOf(comparison);
+            // Not by the pair, which may have been met twice: a vote belongs to the time it was shown.
+            const auto at = std::find_if(m_met.begin(), m_met.end(), [&](const Met& each) { return each.presentation == asked; });
+            const int index = at == m_met.end() ? -1 : static_cast<int>(at - m_met.begin());
             if (index >= 0) {
-                Met& done = m_met[static_cast<size_t>(index)];
+                Met& done = *at;
                 const bool first = !done.judgement;
                 done.judgement = input;
                 if (input.kind == EventKind::Vote && first) {

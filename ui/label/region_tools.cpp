@@ -71,13 +71,11 @@ void RegionTools::showPair(const Pair& pair, const Json& given) {
         return;
     m_words = wordsIn(m_view->lastTurn());
     m_word = 0;
-    if (!given.is_null() && !m_kept.contains(pair.comparison)) {
+    if (!given.is_null() && !m_kept.contains(now())) {
         const std::string& a = pair.aOnLeft ? pair.left : pair.right;
         const std::string& b = pair.aOnLeft ? pair.right : pair.left;
         if (const auto read = desk::regionsOf(given, a, b, pair.prompt)) {
-            const Side left = pair.aOnLeft ? Side::A : Side::B;
-            marks(left) = (*read)[0];
-            marks(other(left)) = (*read)[1];
+            m_kept[now()] = *read;
         } else {
             m_unread = true; // stays in the project, undrawn
         }
@@ -86,12 +84,11 @@ void RegionTools::showPair(const Pair& pair, const Json& given) {
 }
 
 Json RegionTools::payload() const {
-    const auto kept = m_kept.constFind(m_pair.comparison);
+    const auto kept = m_kept.constFind(now());
     if (!m_pair.comparison || kept == m_kept.cend())
         return {};
-    const size_t a = m_pair.aOnLeft ? 0 : 1;
-    const std::array<const std::string*, 2> files{&m_pair.left, &m_pair.right};
-    return desk::regionsPayload((*kept)[a], *files[a], (*kept)[1 - a], *files[1 - a], m_pair.prompt);
+    const std::string &a = m_pair.aOnLeft ? m_pair.left : m_pair.right, &b = m_pair.aOnLeft ? m_pair.right : m_pair.left;
+    return desk::regionsPayload((*kept)[0], a, (*kept)[1], b, m_pair.prompt);
 }
 
 // --- on and off --------------------------------------------------------------------------------------------------------
@@ -443,13 +440,12 @@ void RegionTools::refresh() {
         return;
     }
     ImageView* images = m_view->images();
-    const auto known = m_kept.constFind(m_pair.comparison);
-    const Kept now = known == m_kept.cend() ? Kept() : *known;
+    const Kept kept = m_kept.value(now());
     const QString text = m_view->lastTurn();
     QStringList counts, missing;
     QList<TextMark> words;
     for (const Side side : {Side::A, Side::B}) {
-        const desk::ImageMarks& said = now[static_cast<size_t>(side)];
+        const desk::ImageMarks& said = kept[contentOf(side)];
         QList<ImageMark> marks;
         for (const desk::ImageRegion& region : said.regions)
             marks.append(imageMarkOf(region));

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <QHash>
@@ -24,7 +25,7 @@ namespace pl::ui {
 
 /// What is marked on a pair of images instead of voting on it: points and boxes with a tag, and words of the prompt that an image does
 /// not show. While it is on it has the keys; looking keys (modes, zoom) stay the page's. Marks belong to the pair until its vote is
-/// given, with which they are stored.
+/// given, with which they are stored; a hidden repeat begins with none.
 class RegionTools : public QObject {
     Q_OBJECT
 public:
@@ -36,7 +37,8 @@ public:
         qint64 comparison = 0; ///< 0: none, or one of texts
         bool aOnLeft = true;
         std::string prompt;    ///< as stored
-        std::string left, right; ///< SHA-256 of the files
+        std::string left, right; ///< Candidate::sha of the images
+        int repeat = 0;          ///< 0: the pair's own vote; else the repeats of a sitting, each another number
     };
     /// `given`: the marks of its vote, if it has one.
     void showPair(const Pair& pair, const Json& given);
@@ -72,8 +74,10 @@ protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
-    using Kept = std::array<desk::ImageMarks, 2>; ///< left, right
-    desk::ImageMarks& marks(Side side) { return m_kept[m_pair.comparison][static_cast<size_t>(side)]; }
+    using Kept = std::array<desk::ImageMarks, 2>; ///< a, b: a pair that comes back may have its sides swapped
+    std::pair<qint64, int> now() const { return {m_pair.comparison, m_pair.repeat}; }
+    size_t contentOf(Side side) const { return (side == Side::A) == m_pair.aOnLeft ? 0 : 1; }
+    desk::ImageMarks& marks(Side side) { return m_kept[now()][contentOf(side)]; }
     QPoint& at(Side side) { return m_at[static_cast<size_t>(side)]; }
     QRect area() const; ///< of the region that Enter would put
     void take(Side side);
@@ -104,7 +108,7 @@ private:
     std::vector<std::array<qsizetype, 2>> m_words; ///< of the prompt, UTF-16
     qsizetype m_word = 0;
     bool m_unread = false; ///< the vote's marks are of a form that cannot be drawn
-    QHash<qint64, Kept> m_kept;
+    QHash<std::pair<qint64, int>, Kept> m_kept;
 };
 
 } // namespace pl::ui
