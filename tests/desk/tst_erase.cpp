@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/desk/exchange/import.h"
+#include "core/desk/stats/quality.h"
+#include "core/desk/store/adjudication.h"
 #include "core/desk/store/audit.h"
 #include "core/desk/store/erase.h"
+#include "core/desk/store/impl.h"
 #include "core/desk/store/run_erasure.h"
 #include "tests/desk/package_fixture.h"
 
@@ -268,6 +271,62 @@ private Q_SLOTS:
         }
         desk.project = must(Project::open(desk.dir(), options()));
         QVERIFY(!must(audit(*desk.project)).ok());
+    }
+
+    void anAdjudicatorGoesWithThePersonAndTheVerdictsStay_data() {
+        QTest::addColumn<QString>("what");
+        QTest::newRow("the person") << "Ada";
+        QTest::newRow("the adjudicator alone") << "Ada, adjudicator";
+        QTest::newRow("the adjudicator that an earlier version left") << "left";
+    }
+    void anAdjudicatorGoesWithThePersonAndTheVerdictsStay() {
+        QFETCH(QString, what);
+        Desk desk(3);
+        const Id bea = must(desk.project->annotator(AnnotatorKind::Human, "Bea"));
+        const auto items = desk.next(3);
+        OK(desk.vote(items[0], Winner::A));
+        Presentation hers = items[0].presentation;
+        hers.annotator = bea;
+        JudgementInput b;
+        b.winner = Winner::B;
+        OK(desk.project->presentAndJudge(hers, b));
+        Judgement verdict;
+        verdict.winner = Winner::A;
+        verdict.rationale = "I know this from my own illness";
+        OK(adjudicate(*desk.project, desk.task, desk.ada, items[0].comparison.id, true, verdict, Cause::Mistake));
+        const auto before = assessQuality(must(readVoteFacts(*desk.project)));
+        QCOMPARE(before.agreement.adjudicated, int64_t{1});
+        EraseOptions o;
+        o.kind = Erasable::Person;
+        o.why = "asked";
+        o.what = what.toStdString();
+        if (what == "left") { // the person has a tombstone, the adjudicator still says whose it is
+            std::string ada;
+            for (const Annotator& who : must(desk.project->annotators()))
+                if (who.id == desk.ada)
+                    ada = who.uuid;
+            desk.project->impl().db->exec("INSERT INTO tombstones(uuid, kind, why, who, counts, cleaned, created_ms) VALUES ('" + ada +
+                                          "', 'person', 'asked', '', '{}', 1, 1); UPDATE annotators SET name = 'erased' WHERE uuid = '" + ada + "'");
+            o.what = ada;
+        }
+        const auto report = must(erase(*desk.project, o));
+        QVERIFY2(report.left.empty(), report.left.empty() ? "" : report.left[0].c_str());
+        QVERIFY(!report.already);
+        QCOMPARE(report.votes, int64_t{what == "Ada" ? 2 : 1});
+        const bool stays = what == "Ada, adjudicator"; // as the person she is
+        int adjudicators = 0;
+        for (const Annotator& who : must(desk.project->annotators())) {
+            QVERIFY2(who.name.find("adjudicator") == std::string::npos, who.name.c_str());
+            QCOMPARE(who.name == "Ada", stays && who.id == desk.ada);
+            QVERIFY(!who.detail.contains("of"));
+            adjudicators += isAdjudicator(who);
+        }
+        QCOMPARE(adjudicators, 1);
+        QVERIFY(allBytes(desk.dir()).find("own illness") == std::string::npos);
+        const auto after = assessQuality(must(readVoteFacts(*desk.project)));
+        QCOMPARE(after.agreement.adjudicated, int64_t{1});
+        QCOMPARE(after.votes, before.votes);
+        QVERIFY(must(audit(*desk.project)).ok());
     }
 
     void aMergeBringsNothingErasedBack() {

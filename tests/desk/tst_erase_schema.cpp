@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every text column of the schema, filled with what is erased: a column of a later migration fails this test until it is said here what it holds.
+#include "core/desk/store/adjudication.h"
 #include "core/desk/store/audit.h"
 #include "core/desk/store/erase.h"
 #include "tests/desk/package_fixture.h"
@@ -172,6 +173,7 @@ private Q_SLOTS:
         }
         must(desk.project->makePairs({}));
         const Id bo = must(desk.project->annotator(AnnotatorKind::Human, person ? canary : "Bo"));
+        const Id verdicts = must(adjudicatorOf(*desk.project, bo));
         must(desk.project->annotator(AnnotatorKind::Human, "Somebody else"));
         // What people say of other pairs, in every part that a judgement has.
         const std::string said = "before " + canary + " after";
@@ -198,6 +200,10 @@ private Q_SLOTS:
         plain.winner = Winner::A;
         plain.rationale = "short";
         OK(desk.project->presentAndJudge(hers, plain));
+        Judgement verdict;
+        verdict.winner = Winner::B;
+        verdict.rationale = person ? "as at 12 Elm Street" : said;
+        OK(adjudicate(*desk.project, desk.task, bo, items[4].comparison.id, true, verdict, Cause::Mistake));
         DatasetSpec spec;
         spec.name = "all";
         OK(desk.project->freezeDataset(spec));
@@ -285,6 +291,11 @@ private Q_SLOTS:
         QVERIFY(allBytes(desk.dir()).find("12 Elm Street") == std::string::npos);
         desk.project = must(Project::open(desk.dir(), options())); // and what is left opens
         QVERIFY(must(desk.project->check()).ok());
+        for (const Annotator& who : must(desk.project->annotators())) {
+            QCOMPARE(isAdjudicator(who), who.id == verdicts);
+            if (person && (who.id == bo || who.id == verdicts))
+                QCOMPARE(who.name, "erased " + who.uuid.substr(0, 8));
+        }
         // What merely stood around it is kept where nothing may be empty.
         const auto tasks = must(desk.project->tasks());
         QCOMPARE(tasks.back().name, std::string("before erased after"));

@@ -17,11 +17,19 @@ namespace {
 
 constexpr size_t kTellingName = 32; ///< from here on a name is told from other words
 
+/// A person in one of their roles.
+struct Who {
+    Id id = 0;
+    std::string uuid, name, newName;
+    Json detail; ///< what is kept of it
+};
+
 /// Everything that goes, collected before anything is touched.
 struct Plan {
     Id subject = 0;
-    std::string uuid, name, newName;
+    std::string uuid, name;
     bool person = false;
+    std::vector<Who> people; ///< the person, first, and those whom the same person is in another role
     std::vector<Id> answers, pairs, events;
     std::set<Id> quoting;               ///< of the events: others', which only lose their words
     std::set<Id> contents;              ///< rows of texts that nothing else will use
@@ -44,6 +52,25 @@ std::string listOf(const std::vector<Id>& ids) {
     return list + ")";
 }
 
+/// Everybody who is this person: adjudicators are annotators of their own. What they are stays, whose it was does not: a verdict that nobody
+/// is an adjudicator of would be counted as an opinion.
+std::vector<Who> allOf(Project::Impl& impl, Id person, const std::string& uuid) {
+    std::vector<Who> all;
+    auto rows = impl.query("SELECT id, uuid, name, detail FROM annotators WHERE id = ? OR instr(detail, ?) > 0 ORDER BY id <> ?, id");
+    rows.bind(person, uuid, person);
+    while (rows.step()) {
+        const Json detail = rows.json(3);
+        const bool object = detail.is_object();
+        if (rows.integer(0) != person && !(object && detail.value("of", Json()) == uuid))
+            continue;
+        Who who{rows.integer(0), rows.text(1), rows.text(2), "erased " + rows.text(1).substr(0, 8), Json::object()};
+        if (object && detail.contains("role"))
+            who.detail["role"] = detail["role"];
+        all.push_back(std::move(who));
+    }
+    return all;
+}
+
 Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
     Plan plan;
     plan.person = options.kind == Erasable::Person;
@@ -55,7 +82,6 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         plan.subject = row.integer(0);
         plan.uuid = row.text(1);
         plan.name = row.text(2);
-        plan.newName = "erased " + plan.uuid.substr(0, 8);
     } else {
         auto row = impl.query("SELECT p.id, p.uuid, c.text FROM prompts p JOIN contents c ON c.id = p.content_id "
                               "WHERE p.uuid = ? OR CAST(p.id AS TEXT) = ?");
@@ -65,10 +91,23 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         plan.uuid = row.text(1);
         plan.name = headOf(row.text(2), 60);
     }
+    if (plan.person) {
+        plan.people = allOf(impl, plan.subject, plan.uuid);
+        auto gone = impl.query("SELECT 1 FROM tombstones WHERE uuid = ?");
+        if (plan.people.size() > 1 && gone.bind(plan.uuid).step()) { // erased by a version that left the other roles
+            plan.people.erase(plan.people.begin());
+            plan.subject = plan.people[0].id;
+            plan.uuid = plan.people[0].uuid;
+            plan.name = plan.people[0].name;
+        }
+    }
+    std::vector<Id> ids;
+    for (const Who& who : plan.people)
+        ids.push_back(who.id);
+    const std::string theirs = listOf(ids);
     {
-        auto rows = plan.person ? impl.query("SELECT DISTINCT edited_id FROM judgements WHERE annotator_id = ? AND edited_id IS NOT NULL")
-                                : impl.query("SELECT id FROM candidates WHERE prompt_id = ?");
-        rows.bind(plan.subject);
+        auto rows = plan.person ? impl.query("SELECT DISTINCT edited_id FROM judgements WHERE edited_id IS NOT NULL AND annotator_id IN " + theirs)
+                                : impl.query(fmt::format("SELECT id FROM candidates WHERE prompt_id = {}", plan.subject));
         plan.answers = idsOf(rows);
     }
     const std::string answers = listOf(plan.answers);
@@ -80,7 +119,7 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         plan.pairs = idsOf(rows);
     }
     {
-        auto rows = impl.query(plan.person ? fmt::format("SELECT id FROM judgements WHERE annotator_id = {}", plan.subject)
+        auto rows = impl.query(plan.person ? fmt::format("SELECT id FROM judgements WHERE annotator_id IN {}", theirs)
                                            : fmt::format("SELECT id FROM judgements WHERE comparison_id IN {}", listOf(plan.pairs)));
         plan.events = idsOf(rows);
     }
@@ -94,7 +133,7 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
             answers, plan.person ? 0 : plan.subject, kErasedWords));
         while (rows.step()) {
             plan.contents.insert(rows.integer(0));
-            plan.scrub.texts.push_back(rows.text(1));
+            plan.scrub.add(rows.text(1));
         }
     }
     {
@@ -107,10 +146,11 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
     plan.scrub.tombstone = plan.uuid;
     plan.scrub.timeMs = impl.now();
     if (plan.person) {
-        if (plan.name.size() >= kTellingName)
-            plan.scrub.texts.push_back(plan.name); // others may have quoted it
-        plan.scrub.oldName = plan.name;
-        plan.scrub.newName = plan.newName;
+        for (const Who& who : plan.people) {
+            if (who.name.size() >= kTellingName)
+                plan.scrub.add(who.name); // others may have quoted it
+            plan.scrub.renamed[who.name] = who.newName;
+        }
     } else {
         plan.scrub.ids.insert(plan.uuid);
         auto rows = impl.query(fmt::format("SELECT sha FROM comparisons WHERE id IN {}", listOf(plan.pairs)));
@@ -239,19 +279,24 @@ std::vector<TextColumn> textColumns(Project::Impl& impl) {
 /// A text that goes (or the person's name, whole) in any column of any other table.
 void eraseMentions(Project::Impl& impl, const Plan& plan) {
     Scrub words = plan.scrub;
-    if (plan.person)
-        words.texts.push_back(plan.name);
+    for (const Who& who : plan.people)
+        words.add(who.name);
     const Scrub quoted = words.longOnly();
     for (const auto& [table, column, keys] : textColumns(impl)) {
         const bool anyLength = kWords.count({table, column}) > 0, rest = kKeepTheRest.count({table, column}) > 0;
         const Scrub& scrub = anyLength ? words : quoted;
+        if (scrub.texts().empty())
+            continue;
+        // Shorter than the shortest text is not even read.
+        const auto shortest = std::min_element(scrub.texts().begin(), scrub.texts().end(), [](const auto& x, const auto& y) { return x.size() < y.size(); });
         struct Changed {
             std::vector<std::string> keys;
             std::string text;
         };
         std::vector<Changed> changed;
         {
-            auto rows = impl.query(fmt::format("SELECT {}, {} FROM {} WHERE {} <> ''", column, fmt::join(keys, ", "), table, column));
+            auto rows = impl.query(fmt::format("SELECT {}, {} FROM {} WHERE length(CAST({} AS BLOB)) >= {}", column, fmt::join(keys, ", "), table, column,
+                                               shortest->size()));
             while (rows.step()) {
                 const std::string text = rows.text(0);
                 if (!anyLength && !quoted.quotes(text))
@@ -292,7 +337,8 @@ Status eraseRows(Project::Impl& impl, const Plan& plan, const EraseOptions& opti
     impl.query(fmt::format("UPDATE candidates SET content_id = {} WHERE id IN {} AND content_id IS NOT NULL", nothing, answers)).run();
     impl.query(fmt::format("UPDATE comparisons SET withdrawn = 1 WHERE id IN {} AND withdrawn = 0", listOf(plan.pairs))).run();
     if (plan.person) {
-        impl.query("UPDATE annotators SET name = ?, detail = '{}' WHERE id = ?").bind(plan.newName, plan.subject).run();
+        for (const Who& who : plan.people)
+            impl.query("UPDATE annotators SET name = ?, detail = ? WHERE id = ?").bind(who.newName, who.detail, who.id).run();
     } else {
         impl.query("UPDATE prompts SET withdrawn = 1 WHERE id = ? AND withdrawn = 0").bind(plan.subject).run();
         impl.query("UPDATE prompts SET content_id = ?, kind = '', verifier_kind = '', verifier_answer = '', tags = '[]', source = '' "
@@ -393,7 +439,7 @@ Result<EraseReport> erase(Project& project, const EraseOptions& options) {
     if (order)
         return fail(Code::Unsupported, "this project was made of a package", "Erase in the project that dealt it.");
     EraseReport report;
-    std::vector<std::string> texts;
+    Needles texts(kTelling);
     bool cleaned = false;
     {
         auto planned = impl.guarded("looking for what to erase", [&] { return planOf(impl, options); });
@@ -438,8 +484,9 @@ Result<EraseReport> erase(Project& project, const EraseOptions& options) {
             for (const std::string& sha : plan.scrub.images)
                 PL_CHECK(os::removeTree(impl.mediaPath(sha)));
             PL_CHECK(impl.write("erasing", [&] { return eraseRows(impl, plan, options, files, report); }));
-            texts = plan.scrub.texts;
-            texts.insert(texts.end(), plan.words.begin(), plan.words.end());
+            for (const auto* list : {&plan.scrub.texts(), &plan.words})
+                for (const std::string& text : *list)
+                    texts.add(text);
         }
     }
     if (options.dryRun || cleaned)
@@ -448,7 +495,7 @@ Result<EraseReport> erase(Project& project, const EraseOptions& options) {
     report.left = filesWith(impl.dir, texts);
     // The database is read through its own connection: another descriptor of it, closed, would drop the locks of this one.
     PL_TRY(const std::string bytes, impl.guarded("reading the database of " + impl.dir, [&] { return databaseBytes(*impl.db); }));
-    if (holdsAny(bytes, texts))
+    if (texts.in(bytes))
         report.left.push_back("project.db");
     return report;
 }

@@ -16,8 +16,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t kLong = 32;      ///< from here on a text is looked for inside others
-constexpr size_t kTelling = 12;   ///< shorter ones are found everywhere
 constexpr size_t kPairDigits = 32;
 
 /// What an event says besides words.
@@ -33,12 +31,6 @@ bool ends(const std::string& name, std::string_view suffix) {
 
 bool isWeights(const std::string& name) {
     return ends(name, ".safetensors") || ends(name, ".pt") || ends(name, ".bin") || ends(name, ".gguf");
-}
-
-/// A text as it stands inside JSON.
-std::string escaped(const std::string& text) {
-    const std::string quoted = dumpJson(Json(text));
-    return quoted.substr(1, quoted.size() - 2);
 }
 
 /// Leaves numbers and choices of a side.
@@ -80,9 +72,11 @@ public:
             Json json = Json::parse(line, nullptr, false);
             if (!json.is_object())
                 return false;
-            const bool theirs = !m_scrub.oldName.empty() && json.value("annotator", Json()) == m_scrub.oldName;
+            const auto by = json.find("annotator");
+            const auto name = by != json.end() && by->is_string() ? m_scrub.renamed.find(by->get_ref<const std::string&>()) : m_scrub.renamed.end();
+            const bool theirs = name != m_scrub.renamed.end();
             if (theirs) {
-                json["annotator"] = m_scrub.newName;
+                json["annotator"] = name->second;
                 for (const char* words : {"rationale", "reasons", "spans", "regions"})
                     json.erase(words);
                 if (json.contains("attributes"))
@@ -116,8 +110,10 @@ public:
         const bool events = ends(name, ".jsonl");
         return rewrite(path, [&](const std::string& line, std::string& out) {
             Json json = events ? Json::parse(line, nullptr, false) : Json();
-            if (!json.is_object())
-                return plain(line, out);
+            if (!json.is_object()) {
+                out = line;
+                return m_scrub.blankIn(out);
+            }
             if (isOurs(json)) {
                 forget(json, root);
                 silence(json, {});
@@ -177,25 +173,12 @@ private:
                     (void)os::removeTree(path);
         }
     }
-    /// Words inside another text: blanks of the same length.
-    bool plain(const std::string& line, std::string& out) const {
-        out = line;
-        bool changed = false;
-        for (const std::string& text : m_scrub.texts)
-            for (const std::string& form : {text, escaped(text)})
-                for (size_t at = form.size() < kTelling ? std::string::npos : out.find(form); at != std::string::npos;
-                     at = out.find(form, at + form.size())) {
-                    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(at), form.size(), ' ');
-                    changed = true;
-                }
-        return changed;
-    }
     /// Whoever finds the bundle half done must be told, too.
     Status note() {
         if (m_noted)
             return {};
         m_noted = true;
-        return noteErasure(m_bundle, m_scrub.tombstone, !m_scrub.oldName.empty(), m_scrub.timeMs, 0, 0);
+        return noteErasure(m_bundle, m_scrub.tombstone, !m_scrub.renamed.empty(), m_scrub.timeMs, 0, 0);
     }
     Result<bool> remove(const std::string& path) {
         PL_CHECK(note());
@@ -256,31 +239,46 @@ std::vector<std::string> filesBelow(const std::string& folder) {
 
 } // namespace
 
+void Scrub::add(const std::string& text) {
+    if (text.empty() || !m_whole.insert(text).second)
+        return;
+    m_texts.push_back(text);
+    m_telling.add(text);
+    if (text.size() >= kLong)
+        m_long.add(text);
+}
+
 bool Scrub::holds(const std::string& text) const {
-    return std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
-        return text == each || (each.size() >= kLong && text.find(each) != std::string::npos);
-    });
+    return m_whole.count(text) || quotes(text);
 }
 
 bool Scrub::quotes(const std::string& text) const {
-    return std::any_of(texts.begin(), texts.end(), [&](const std::string& each) {
-        return each.size() >= kLong && (text.find(each) != std::string::npos || text.find(escaped(each)) != std::string::npos);
-    });
+    return m_long.in(text);
 }
 
 std::string Scrub::without(const std::string& text) const {
-    std::string out = text;
-    for (const std::string& each : texts)
-        for (const std::string& form : {each, escaped(each)})
-            for (size_t at = each.size() < kLong ? std::string::npos : out.find(form); at != std::string::npos; at = out.find(form, at))
-                out.replace(at, form.size(), kErasedWords);
-    return out;
+    std::string out;
+    size_t at = 0;
+    for (const auto& [begin, end] : m_long.placesIn(text)) {
+        out += text.substr(at, begin - at) + kErasedWords;
+        at = end;
+    }
+    return out + text.substr(at);
 }
 
 Scrub Scrub::longOnly() const {
-    Scrub out = *this;
-    std::erase_if(out.texts, [](const std::string& each) { return each.size() < kLong; });
+    Scrub out;
+    for (const std::string& text : m_texts)
+        if (text.size() >= kLong)
+            out.add(text);
     return out;
+}
+
+bool Scrub::blankIn(std::string& bytes) const {
+    const auto places = m_telling.placesIn(bytes);
+    for (const auto& [begin, end] : places)
+        std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(begin), end - begin, ' ');
+    return !places.empty();
 }
 
 bool Scrub::blank(Json& value) const {
@@ -329,26 +327,20 @@ Result<ScrubResult> scrubFiles(const std::string& datasetsDir, const std::string
             (inData ? rows : lines) += std::max<int64_t>(1, files.rows - before); // a file that goes whole is one
         }
         if (result.runs.count(name) && !dryRun)
-            PL_CHECK(noteErasure(root, scrub.tombstone, !scrub.oldName.empty(), scrub.timeMs, rows, lines));
+            PL_CHECK(noteErasure(root, scrub.tombstone, !scrub.renamed.empty(), scrub.timeMs, rows, lines));
     }
     result.rows = files.rows;
     return result;
 }
 
-bool holdsAny(const std::string& bytes, const std::vector<std::string>& texts) {
-    return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
-        return text.size() >= kTelling && (bytes.find(text) != std::string::npos || bytes.find(escaped(text)) != std::string::npos);
-    });
-}
-
-std::vector<std::string> filesWith(const std::string& folder, const std::vector<std::string>& texts) {
+std::vector<std::string> filesWith(const std::string& folder, const Needles& texts) {
     std::vector<std::string> found;
     for (const std::string& path : filesBelow(folder)) {
         const std::string name = path.substr(folder.size() + 1);
         if (isWeights(path) || name.rfind("project.", 0) == 0)
             continue;
         const auto bytes = os::readFile(path);
-        if (bytes && holdsAny(*bytes, texts))
+        if (bytes && texts.in(*bytes))
             found.push_back(name);
     }
     return found;
