@@ -150,7 +150,31 @@ private Q_SLOTS:
         shown.choose(u"votes"_s);
         QVERIFY(!shown.find<QCheckBox>(u"export_train"_s)->isEnabled());
         QVERIFY(shown.text("export_counts").startsWith(u"4 events"_s));
-        QVERIFY(shown.write());
+        // The name is still that of the other form: what is there is replaced when that is said, and not by Enter, twice or held down.
+        auto* button = shown.find<QPushButton>(u"export_write"_s);
+        auto* name = shown.find<QLineEdit>(u"export_path"_s);
+        const std::string written = must(os::readFile(sstr(path)));
+        QSignalSpy finished(shown.card, &ExportCard::finished);
+        name->setFocus();
+        QTest::keyClick(name, Qt::Key_Return);
+        QVERIFY(message->text().contains(u"votes.jsonl is there already"_s));
+        QCOMPARE(button->text(), u"Replace the file"_s);
+        QVERIFY(button->hasFocus());
+        shown.picture(u"export-replace"_s);
+        QTest::keyClick(button, Qt::Key_Return);
+        QVERIFY(!finished.wait(200));
+        // Another name, and the question is gone.
+        name->setFocus();
+        QTest::keyClicks(name, u"x"_s);
+        QCOMPARE(button->text(), u"Write the file"_s);
+        QVERIFY(message->text().isEmpty());
+        QTest::keyClick(name, Qt::Key_Backspace);
+        QTest::keyClick(name, Qt::Key_Return);
+        QVERIFY(must(os::readFile(sstr(path))) == written);
+        QTest::keyClick(button, Qt::Key_Space);
+        QVERIFY(!finished.isEmpty() || finished.wait(8000));
+        QVERIFY(finished[0][0].toBool());
+        QCOMPARE(button->text(), u"Write the file"_s);
         rows = 0;
         must(forEachJsonLine(sstr(path), [&](const Json& row, size_t) -> Status {
             rows += row.contains("chain");
@@ -166,8 +190,13 @@ private Q_SLOTS:
         }
         QVERIFY(!shown.usable());
         QVERIFY(shown.text("export_counts").contains(u"no split"_s));
-        // A place that cannot be written to says so.
+        // Nothing goes into the project, and no folder is made for it.
         shown.choose(u"votes"_s);
+        name->setText(shown.dir() + u"/own/votes.jsonl"_s);
+        QVERIFY(!shown.write());
+        QVERIFY2(message->text().contains(u"lies in the project's own folder"_s), qPrintable(message->text()));
+        QVERIFY(!os::exists(sstr(shown.dir() + u"/own"_s)));
+        // A place that cannot be written to says so.
         shown.find<QLineEdit>(u"export_path"_s)->setText(path + u"/below/a/file.jsonl"_s);
         QVERIFY(shown.usable());
         QVERIFY(!shown.write());

@@ -89,7 +89,6 @@ ExportCard::ExportCard(Context& context, QWidget* parent) : QWidget(parent), m_c
     setNoMargins(buttons, Size::GapS);
     m_write = new FilledButton(u"Write the file"_s);
     m_write->setObjectName(u"export_write"_s);
-    m_write->setToolTip(u"Enter in the file's name does the same"_s);
     m_open = new QuietButton(u"Open folder"_s);
     m_open->setObjectName(u"export_open"_s);
     m_open->setToolTip(u"Shows what was written in the file manager"_s);
@@ -113,6 +112,10 @@ ExportCard::ExportCard(Context& context, QWidget* parent) : QWidget(parent), m_c
     connect(m_path, &QLineEdit::textEdited, this, [this] {
         m_ownPath = true;
         m_open->hide();
+        if (!m_replaced.isEmpty()) {
+            dropQuestion();
+            m_message->clear();
+        }
     });
     connect(m_path, &QLineEdit::returnPressed, this, [this] {
         if (m_write->isEnabled())
@@ -121,6 +124,7 @@ ExportCard::ExportCard(Context& context, QWidget* parent) : QWidget(parent), m_c
     connect(m_write, &QPushButton::clicked, this, &ExportCard::write);
     connect(m_open, &QPushButton::clicked, this, [this] { QDesktopServices::openUrl(QUrl::fromLocalFile(m_folder)); });
     connect(close, &QPushButton::clicked, this, &ExportCard::closed);
+    dropQuestion();
     refresh();
 }
 
@@ -160,6 +164,7 @@ void ExportCard::refresh() {
     m_losses->setText(losses.isEmpty() ? u"Nothing is lost without a word: what has no place in the rows lies beside them"_s : losses.join(u'\n'));
     m_open->hide();
     m_message->clear();
+    dropQuestion();
     m_write->setEnabled(false);
     m_counts->setTone(Tone::Second);
     m_counts->setText(u"Counting"_s);
@@ -185,10 +190,26 @@ void ExportCard::refresh() {
         });
 }
 
+void ExportCard::dropQuestion() {
+    m_replaced.clear();
+    m_write->setText(u"Write the file"_s);
+    m_write->setToolTip(u"Enter in the file's name does the same"_s);
+}
+
 void ExportCard::write() {
     const desk::ExportChoice what = choice();
     if (what.out.empty())
         return show(State::Warning, u"Say which file is to be written"_s);
+    if (os::isRegularFile(what.out) && m_replaced != qstr(what.out)) {
+        m_replaced = qstr(what.out);
+        m_open->hide();
+        m_write->setText(u"Replace the file"_s);
+        m_write->setToolTip(u"What is in it now is lost (Space)"_s);
+        m_write->setFocus(); // away from the name: a second Enter, or one held down, replaces nothing
+        show(State::Warning, u"%1 is there already. Space replaces it, with what lies beside it under its name; another name keeps it"_s.arg(QFileInfo(m_replaced).fileName()));
+        return;
+    }
+    dropQuestion();
     m_busy = true;
     m_write->setEnabled(false);
     m_open->hide();
@@ -196,6 +217,7 @@ void ExportCard::write() {
     const bool posted = m_context.ask(
         this,
         [what](Project& p) -> Result<desk::ExportDone> {
+            PL_CHECK(desk::checkExportPlace(p, what.out));
             PL_CHECK(os::makeDirs(os::parentDir(os::absolutePath(what.out))));
             return desk::exportAs(p, what);
         },

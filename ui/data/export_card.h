@@ -32,7 +32,9 @@ Q_SIGNALS:
 
 private:
     void refresh();
+    /// Asks first, in the card, where a file is there already.
     void write();
+    void dropQuestion();
     void show(State state, const QString& text);
 
     Context& m_context;
@@ -43,6 +45,7 @@ private:
     InlineMessage* m_message;
     QPushButton *m_write, *m_open;
     QString m_folder; ///< of what was written
+    QString m_replaced; ///< the file that is there already and would be replaced; the write button asks
     int m_turn = 0;
     bool m_busy = false, m_ownPath = false;
 };

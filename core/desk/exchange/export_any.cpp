@@ -2,8 +2,11 @@
 #include "core/desk/exchange/export_any.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
+
+#include "core/base/os/files.h"
 
 namespace pl::desk {
 
@@ -81,8 +84,30 @@ Status checkExportFormat(std::string_view name) {
     return {};
 }
 
+Status checkExportPlace(Project& project, const std::string& out) {
+    namespace fs = std::filesystem;
+    if (out.empty())
+        return fail(Code::InvalidInput, "no file is named to export to", "Name one beside the project.");
+    if (os::isDir(out))
+        return fail(Code::InvalidInput, fmt::format("{} is a folder", out), "Name a file in it.");
+    if (os::exists(out) && !os::isRegularFile(out))
+        return fail(Code::InvalidInput, fmt::format("{} is no ordinary file", out), "Name another.");
+    std::error_code error;
+    fs::path at = fs::weakly_canonical(fs::absolute(out, error), error);
+    if (error)
+        return fail(Code::Io, fmt::format("cannot tell where {} is: {}", out, error.message()), "Name another file.");
+    for (;; at = at.parent_path()) {
+        if (fs::equivalent(at, project.dir(), error) && !error)
+            return fail(Code::InvalidInput, fmt::format("{} lies in the project's own folder, {}", out, project.dir()),
+                        "Export to a file beside it: what is in it is the project's, and what is erased there must not live on in an export.");
+        if (!at.has_relative_path())
+            return {};
+    }
+}
+
 Result<ExportDone> exportAs(Project& project, const ExportChoice& choice) {
     PL_TRY(const ExportFormat* format, formatOf(choice.format));
+    PL_CHECK(checkExportPlace(project, choice.out));
     TextExportFilter filter;
     filter.splits = choice.splits;
     if (choice.splits.empty() && format->splits)

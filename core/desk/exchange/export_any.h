@@ -42,8 +42,11 @@ struct ExportDone {
     Json json;                      ///< the whole report
 };
 
+/// Fails where an export would destroy something: on a folder, on what is no ordinary file, and anywhere in the project's own folder,
+/// whichever links lead there. An ordinary file that is there is replaced.
+Status checkExportPlace(Project& project, const std::string& out);
 /// Writes the votes that count (of `votes` every event) and says what became of each. Fails on a form that does not exist, on no split,
-/// and as exportTrl(), exportImages(), exportText(), exportVotes(), exportAggregate() and exportStepwise() do.
+/// as checkExportPlace(), and as exportTrl(), exportImages(), exportText(), exportVotes(), exportAggregate() and exportStepwise() do.
 Result<ExportDone> exportAs(Project& project, const ExportChoice& choice);
 /// What would go in, in words, before anything is written: "1204 votes: 980 pairs decided, 120 ties; not to learn from: 14 skips". Fails where an
 /// export would for want of votes or of a kind.
