@@ -59,7 +59,10 @@ private Q_SLOTS:
             QCOMPARE(texts.size(), n);
             ada.rank(set, orderOf(n, 0));
         }
-        for (const Status& making : {Status(makeRankings(*ada.project, {}).map([](auto) {})), Status(ada.project->makePairs({}).map([](auto) {}))}) {
+        ImportRow row;
+        row.prompt.content = "Brought along";
+        for (const Status& making : {Status(makeRankings(*ada.project, {}).map([](auto) {})), Status(ada.project->makePairs({}).map([](auto) {})),
+                                     Status(ada.project->importRows({"in.jsonl", std::string(64, '0'), "prompts", 0, ""}, {row}, false).map([](auto) {}))}) {
             QVERIFY(!making && making.error().code == Code::InvalidInput);
             QVERIFY2(making.error().message.find("was made of package") != std::string::npos, making.error().toString().c_str());
         }

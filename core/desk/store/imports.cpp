@@ -5,6 +5,7 @@
 
 #include "core/base/log.h"
 #include "core/desk/store/event_rows.h"
+#include "core/desk/store/packages.h"
 #include "core/text/utf8.h"
 
 namespace pl::desk {
@@ -26,6 +27,7 @@ enum class Told { New, Known, Differs };
 } // namespace
 
 Result<ImportCounts> Project::importRows(const ImportMeta& meta, const std::vector<ImportRow>& rows, bool dryRun) {
+    PL_CHECK(notInPackage(*this, "importing"));
     return m->write("importing " + meta.source, [&]() -> Result<ImportCounts> {
         ImportCounts counts;
         Id taskId = meta.task;
