@@ -8,6 +8,7 @@
 #include "app/cli/desk.h"
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/desk/exchange/export_any.h"
 #include "core/desk/store/erase.h"
 #include "core/desk/store/packages.h"
 
@@ -96,6 +97,8 @@ Result<int> open(const Arguments& a) {
 
 Result<int> giveBack(const Arguments& a) {
     PL_TRY(desk::Project project, openProject(a.project));
+    if (!os::isDir(a.out))
+        PL_CHECK(desk::checkExportPlace(project, a.out));
     PL_TRY(const desk::ReturnedWork done, desk::writeReturn(project, a.out));
     PL_CHECK(project.close());
     if (a.json)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/cli/desk.h"
+#include "core/desk/exchange/export_any.h"
 #include "core/desk/runs/server.h"
 #include "core/desk/store/run_erasure.h"
 #include "core/base/events.h"
@@ -623,6 +624,7 @@ void addRunCommands(Commands& commands) {
         PL_TRY(desk::Project project, openProject(p->project));
         PL_TRY(desk::RunRow row, desk::runOf(project, p->run));
         const std::string out = p->out.empty() ? row.name + ".tar" : p->out;
+        PL_CHECK(desk::checkExportPlace(project, out));
         PL_CHECK(desk::packRun(os::joinPath(project.runsDir(), row.name), out));
         std::printf("%s\n", out.c_str());
         return 0;

@@ -78,7 +78,8 @@ Result<Plan> planOf(Project::Impl& impl, const EraseOptions& options) {
         auto row = impl.query("SELECT id, uuid, name FROM annotators WHERE uuid = ? OR (kind = 'human' AND name = ?) "
                               "ORDER BY uuid = ? DESC LIMIT 1");
         if (!row.bind(options.what, options.what, options.what).step())
-            return fail(Code::NotFound, fmt::format("there is no person \"{}\"", options.what), "See `pairlab-cli people list P`.");
+            return fail(Code::NotFound, fmt::format("there is no person \"{}\"", options.what),
+                        "`pairlab-cli people list P` names them; rules and models are no people.");
         plan.subject = row.integer(0);
         plan.uuid = row.text(1);
         plan.name = row.text(2);
