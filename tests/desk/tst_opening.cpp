@@ -48,6 +48,30 @@ class TestOpening : public QObject {
         bytes << std::string(static_cast<size_t>(size), '\xa5');
         QVERIFY(bytes.good());
     }
+    /// Adds a row that an index does not have: what quick_check does not look at.
+    static void leaveOutOfIndex(const Desk& desk) {
+        std::string sql;
+        int64_t root = 0;
+        {
+            SQLite::Database db(file(desk), SQLite::OPEN_READWRITE);
+            {
+                SQLite::Statement row(db, "SELECT rootpage, sql FROM sqlite_master WHERE name = 'candidates_by_prompt'");
+                QVERIFY(row.executeStep());
+                root = row.getColumn(0).getInt64();
+                sql = row.getColumn(1).getString();
+            }
+            db.exec("PRAGMA writable_schema = ON");
+            db.exec("DELETE FROM sqlite_master WHERE name = 'candidates_by_prompt'");
+        }
+        SQLite::Database db(file(desk), SQLite::OPEN_READWRITE);
+        db.exec("INSERT INTO candidates(uuid, prompt_id, kind, sha, content_id, provenance, params, created_ms) "
+                "SELECT 'zz' || uuid, prompt_id, kind, 'zz' || sha, content_id, provenance, params, created_ms FROM candidates LIMIT 1");
+        db.exec("PRAGMA writable_schema = ON");
+        SQLite::Statement put(db, "INSERT INTO sqlite_master VALUES ('index', 'candidates_by_prompt', 'candidates', ?, ?)");
+        put.bind(1, root);
+        put.bind(2, sql);
+        put.exec();
+    }
     /// What the check that runs beside the work says; empty when none is due.
     static std::optional<Status> checkBeside(Project& project) {
         auto begun = SteppedBackup::beginIfDue(project.impl());
@@ -133,6 +157,50 @@ private Q_SLOTS:
             (void)desk.project->close();
             desk.project.reset();
         }
+    }
+
+    /// The quick check passes what the whole one finds; a backup checked quickly must not take the place of a sound one.
+    void closingKeepsTheSoundBackupsOfAFileThatMayBeDamaged() {
+        Desk desk(4);
+        makeLarge(desk);
+        g_clock += 60'000;
+        const std::string good = os::baseName(must(desk.project->backup()));
+        close(desk);
+        leaveOutOfIndex(desk);
+        notClosed(desk);
+        const auto before = must(os::listDir(desk.dir() + "/backups"));
+        // Found; not found because the window closed too soon; and found again.
+        for (const bool checked : {true, false, true}) {
+            g_clock += 60'000;
+            open(desk);
+            OK(desk.vote(desk.next()[0], Winner::A));
+            if (checked) {
+                const auto found = checkBeside(*desk.project);
+                QVERIFY(found && !*found);
+                QVERIFY2(found->error().hint.find(good) != std::string::npos, found->error().toString().c_str());
+                const auto asked = desk.project->backup();
+                QVERIFY(!asked && asked.error().code == Code::Corrupt);
+            }
+            g_clock += 60'000;
+            close(desk);
+            QVERIFY(must(os::listDir(desk.dir() + "/backups")) == before);
+        }
+        SQLite::Database kept(desk.dir() + "/backups/" + good, SQLite::OPEN_READONLY);
+        QCOMPARE(kept.execAndGet("PRAGMA integrity_check(1)").getString(), std::string("ok"));
+    }
+
+    /// A copy that is not sound, with no check due, makes one due.
+    void aBackupThatIsNotSoundMakesACheckDue() {
+        Desk desk(2);
+        makeLarge(desk);
+        close(desk);
+        damage(desk);
+        open(desk);
+        OK(desk.vote(desk.next()[0], Winner::A));
+        QVERIFY(!desk.project->backup());
+        const Status now = checkIfDue(*desk.project);
+        QVERIFY(!now && now.error().code == Code::Corrupt);
+        close(desk);
     }
 
     void aSmallFileIsCheckedBeforeItIsOpen() {

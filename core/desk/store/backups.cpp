@@ -86,14 +86,14 @@ Result<std::unique_ptr<SteppedBackup>> SteppedBackup::beginIfDue(Project::Impl& 
         return tl::unexpected(due.error());
     if (*due == CheckDue::No && (!impl.changed || impl.now() - impl.lastBackupMs < 10 * kMinuteMs))
         return nullptr;
-    PL_TRY(auto made, begin(impl));
-    made->m_due = *due != CheckDue::No;
-    made->m_whole = *due == CheckDue::Full;
-    return made;
+    return begin(impl);
 }
 
 Result<std::unique_ptr<SteppedBackup>> SteppedBackup::begin(Project::Impl& impl) {
+    PL_TRY(const CheckDue due, impl.guarded("looking whether a check is due", [&]() -> Result<CheckDue> { return checkDue(impl); }));
     std::unique_ptr<SteppedBackup> made(new SteppedBackup);
+    made->m_due = due != CheckDue::No;
+    made->m_whole = due == CheckDue::Full;
     made->m_folder = os::joinPath(impl.dir, "backups");
     PL_CHECK(os::makeDirs(made->m_folder));
     made->m_time = impl.now();
@@ -161,6 +161,8 @@ Result<bool> SteppedBackup::step(Project::Impl& impl, int budgetMs) {
     if (budgetMs >= 0 && !m_checked)
         return false;
     m_checker.join();
+    if (!m_problem.empty() && !m_due) // perhaps the file's fault: until a whole check says otherwise, closing makes no backup
+        (void)impl.guarded("noting that a check is due", [&]() -> Status { return noteCheckDue(impl, CheckDue::Full), Status(); });
     const Status done = m_problem.empty() ? finish(impl)
                         : m_due           ? Status(tl::unexpect, damaged(impl, m_problem))
                                           : Status(fail(Code::Corrupt, fmt::format("the backup {} is not sound: {}", m_partial, m_problem)));

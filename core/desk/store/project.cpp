@@ -376,8 +376,10 @@ Status Project::close() {
         return {};
     Status backedUp;
     if (m->options.backups && m->changed && m->counts.prompts > 0) {
-        const auto file = m->backup();
-        if (!file)
+        const auto due = m->guarded("looking whether a check is due", [&]() -> Result<CheckDue> { return checkDue(*m); });
+        if (!due || *due != CheckDue::No) // it may be damaged; the check comes with its own backup, and whoever closes does not wait for both
+            log::info("no backup of {} at its end: its check is due", m->dir);
+        else if (const auto file = m->backup(); !file)
             backedUp = tl::unexpected(file.error());
     }
     const Status done = m->guarded("closing project " + m->dir, [&]() -> Status {

@@ -21,8 +21,10 @@ namespace pl::desk {
 class SteppedBackup {
 public:
     /// When something changed and the last backup is older than ten minutes; null when none is due. Io when there is no room.
-    /// Also when opening left a check of the file for later (opening.h): the copy is checked in its place, whole when that is due.
+    /// Also when opening left a check of the file for later (opening.h).
     static Result<std::unique_ptr<SteppedBackup>> beginIfDue(Project::Impl& project);
+    /// While a check of the file is due, the copy is checked in its place, whole when that is due: no backup that might be damaged
+    /// takes the place of a sound one.
     static Result<std::unique_ptr<SteppedBackup>> begin(Project::Impl& project);
     ~SteppedBackup();
     /// Goes on for about so long (-1: until it is done); true: the backup lies in backups/. Io; Corrupt when the copy is not sound.
