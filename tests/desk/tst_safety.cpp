@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
 
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
@@ -15,6 +16,23 @@
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
+
+namespace {
+std::atomic<int> g_checked{0};
+std::atomic<bool> g_slow{false};
+int watchCheck(sqlite3* db, char**, const void*) {
+    sqlite3_progress_handler(
+        db, 1000,
+        [](void*) {
+            ++g_checked;
+            if (g_slow)
+                QTest::qSleep(20);
+            return 0;
+        },
+        nullptr);
+    return SQLITE_OK;
+}
+} // namespace
 
 class TestSafety : public QObject {
     Q_OBJECT
@@ -239,6 +257,32 @@ private Q_SLOTS:
             QVERIFY(must(os::listDir(desk.dir() + "/backups")).size() > before);
         }
         QCOMPARE(must(os::listDir(desk.dir() + "/backups")).size(), before);
+        OK(desk.project->close());
+    }
+
+    /// The check of a copy of gigabytes takes minutes; who closes meanwhile does not wait for it.
+    void aBackupThatIsDroppedWhileItIsCheckedStopsTheCheck() {
+        Desk desk(800);
+        const auto begin = [&] {
+            // Of the copy's connection only: each thousandth instruction is counted, and held up while `g_slow`.
+            sqlite3_auto_extension(reinterpret_cast<void (*)()>(watchCheck));
+            auto backup = must(SteppedBackup::begin(desk.project->impl()));
+            sqlite3_reset_auto_extension();
+            g_checked = 0;
+            return backup;
+        };
+        const auto whole = begin();
+        OK(whole->step(desk.project->impl(), -1));
+        const int all = g_checked;
+        QVERIFY2(all > 50, qPrintable(QString::number(all)));
+        g_slow = true;
+        auto dropped = begin();
+        while (g_checked == 0)
+            QVERIFY(!must(dropped->step(desk.project->impl(), 0)));
+        dropped.reset();
+        g_slow = false;
+        QVERIFY2(g_checked < all, qPrintable(QString::number(g_checked)));
+        QCOMPARE(must(os::listDir(desk.dir() + "/backups")).size(), size_t{1});
         OK(desk.project->close());
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <set>
 
@@ -115,8 +116,12 @@ Result<std::unique_ptr<SteppedBackup>> SteppedBackup::begin(Project::Impl& impl)
 }
 
 SteppedBackup::~SteppedBackup() {
-    if (m_checker.joinable())
+    if (m_checker.joinable()) {
+        // Again and again: SQLite forgets an interruption that comes before the statement begins.
+        for (; !m_checked; std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+            sqlite3_interrupt(m_copy->getHandle());
         m_checker.join();
+    }
     m_steps.reset();
     m_copy.reset();
     if (!m_finished)

@@ -17,7 +17,7 @@ namespace pl::desk {
 
 /// A backup made between other work, so that no vote waits for gigabytes: a step copies for some milliseconds, and the check of the copy, which
 /// takes longest, runs on a thread of its own. What changes meanwhile is in the copy too. On the project's thread, and gone before
-/// the project (Project::impl()) closes; a backup that is dropped leaves nothing behind.
+/// the project (Project::impl()) closes; a backup that is dropped leaves nothing behind, and its check stops where it is.
 class SteppedBackup {
 public:
     /// When something changed and the last backup is older than ten minutes; null when none is due. Io when there is no room.
