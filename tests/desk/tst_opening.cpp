@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening a large project: what is left for later, and that it is done then.
+#include <filesystem>
 #include <fstream>
 
 #include <SQLiteCpp/SQLiteCpp.h>
@@ -201,6 +202,21 @@ private Q_SLOTS:
         const Status now = checkIfDue(*desk.project);
         QVERIFY(!now && now.error().code == Code::Corrupt);
         close(desk);
+    }
+
+    /// A copy to check needs room; when there is none, the person is told what is not checked and what to do.
+    void aCheckThatHasNoRoomSaysSo() {
+        Desk desk(2);
+        close(desk);
+        notClosed(desk);
+        std::filesystem::resize_file(file(desk), must(os::freeSpace(desk.dir())) + (uint64_t{1} << 30)); // a hole: it takes no room itself
+        open(desk);
+        const auto said = checkBeside(*desk.project);
+        QVERIFY(said && !*said);
+        QCOMPARE(said->error().code, Code::Io);
+        QVERIFY2(said->error().message.find("no room to check the project for damage") != std::string::npos, said->error().toString().c_str());
+        OK(checkIfDue(*desk.project));
+        QVERIFY(!checkBeside(*desk.project));
     }
 
     void aSmallFileIsCheckedBeforeItIsOpen() {

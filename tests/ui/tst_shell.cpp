@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <filesystem>
+
+#include "core/base/os/files.h"
+#include "core/desk/store/impl.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
 #include "ui/label/label_page.h"
@@ -79,6 +83,21 @@ private Q_SLOTS:
         QCOMPARE(int(second.error().code), int(Code::Busy));
         QVERIFY(QString::fromStdString(second.error().toString()).contains(QString::number(QCoreApplication::applicationPid())));
         QCOMPARE(exitCodeOf(second.error().code), 4);
+    }
+
+    /// A check that is due needs room for a copy; that it is not made must not stand in a log alone.
+    void aCheckThatHasNoRoomIsTold() {
+        Desk desk;
+        makeProject(desk.dir(), 1);
+        const std::string dir = desk.dir().toStdString(), file = dir + "/project.db";
+        auto left = must(desk::Project::open(dir, projectOptions()));
+        must(left.impl().guarded("leaving", [&]() -> Status { return left.impl().setMeta("check_due", "full"), Status(); }));
+        must(left.close());
+        // A hole at its end makes it larger than the disk and takes no room.
+        std::filesystem::resize_file(file, must(os::freeSpace(dir)) + (uint64_t{1} << 30));
+        desk.show(pages(desk.preferences));
+        QTRY_VERIFY_WITH_TIMEOUT(desk.window->statusLine()->message().contains(u"no room to check the project for damage"_s, Qt::CaseInsensitive), 20000);
+        QVERIFY(desk.window->statusLine()->message().contains(u"pairlab-cli check"_s));
     }
 
     void withoutAProjectThereAreThreeWaysToBegin() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/shell/workspace.h"
 
+#include <utility>
+
 #include <QFileInfo>
 #include <QThreadPool>
 #include <QTimer>
@@ -58,12 +60,16 @@ Workspace::Workspace(desk::Project project) : m_flush(new QTimer(this)), m_minut
     const auto tell = [this, damaged] {
         QMetaObject::invokeMethod(this, [this, text = *damaged] { Q_EMIT m_signals.message(State::Failed, text); }, Qt::QueuedConnection);
     };
-    const auto failed = [damaged, tell](const Error& error) {
+    // Tried again every minute: a disk that is full is told of once, until a backup is made again.
+    const auto told = std::make_shared<bool>(false);
+    const auto failed = [this, damaged, told, tell](const Error& error) {
         log::warn("backup: {}", error.toString());
-        if (error.code != Code::Corrupt)
-            return;
-        *damaged = errorText(error);
-        tell();
+        if (error.code == Code::Corrupt) {
+            *damaged = errorText(error);
+            tell();
+        } else if (!std::exchange(*told, true)) {
+            QMetaObject::invokeMethod(this, [this, text = errorText(error)] { Q_EMIT m_signals.message(State::Failed, text); }, Qt::QueuedConnection);
+        }
     };
     const auto begin = [this, damaged, failed, tell] {
         m_store->post([this, damaged, failed, tell](desk::Project& p) {
@@ -86,13 +92,15 @@ Workspace::Workspace(desk::Project project) : m_flush(new QTimer(this)), m_minut
     });
     // A step at a time, votes between them.
     m_backupStep->setInterval(kBackupStepMs);
-    connect(m_backupStep, &QTimer::timeout, this, [this, failed] {
-        m_store->post([this, failed](desk::Project& p) {
+    connect(m_backupStep, &QTimer::timeout, this, [this, failed, told] {
+        m_store->post([this, failed, told](desk::Project& p) {
             if (!m_backup)
                 return;
             const auto done = m_backup->step(p.impl());
             if (!done)
                 failed(done.error());
+            else if (*done)
+                *told = false;
             if (!done || *done) {
                 m_backup.reset();
                 QMetaObject::invokeMethod(m_backupStep, &QTimer::stop, Qt::QueuedConnection);

@@ -102,9 +102,13 @@ Result<std::unique_ptr<SteppedBackup>> SteppedBackup::begin(Project::Impl& impl)
     made->m_partial = made->m_target + ".partial";
     PL_TRY(const uint64_t free, os::freeSpace(made->m_folder));
     PL_TRY(const uint64_t size, os::fileSize(os::joinPath(impl.dir, "project.db")));
-    if (free < size + (uint64_t{16} << 20))
-        return fail(Code::Io, fmt::format("no room for a backup in {}: {} MiB free, {} MiB needed", made->m_folder, free >> 20,
-                                          (size >> 20) + 16),
+    const uint64_t needed = size + (uint64_t{16} << 20);
+    if (free < needed && made->m_due)
+        return fail(Code::Io, fmt::format("no room to check the project for damage: the copy that is checked needs {} MiB in {}, which has {} MiB free",
+                                          needed >> 20, made->m_folder, free >> 20),
+                    "Free some space, or close the project and run `pairlab-cli check`, which needs none.");
+    if (free < needed)
+        return fail(Code::Io, fmt::format("no room for a backup in {}: {} MiB free, {} MiB needed", made->m_folder, free >> 20, needed >> 20),
                     "Free some space.");
     (void)os::removeTree(made->m_partial);
     PL_CHECK(impl.guarded("backing up " + impl.dir, [&]() -> Status {
