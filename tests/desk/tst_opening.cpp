@@ -7,6 +7,7 @@
 
 #include "core/base/os/files.h"
 #include "core/desk/store/file_check.h"
+#include "core/desk/store/impl.h"
 #include "core/desk/store/stepped_backup.h"
 #include "tests/desk/desk_fixture.h"
 
@@ -202,6 +203,26 @@ private Q_SLOTS:
         const Status now = checkIfDue(*desk.project);
         QVERIFY(!now && now.error().code == Code::Corrupt);
         close(desk);
+    }
+
+    /// One change of many pairs writes once that the snapshot is no more, not once a pair.
+    void theSnapshotIsForgottenOnce() {
+        Desk desk(40);
+        Project::Impl& impl = desk.project->impl();
+        OK(impl.guarded("counting", [&]() -> Status {
+            const auto changesOf = [&](const char* sql) {
+                const int64_t before = impl.db->getTotalChanges();
+                impl.db->exec(sql);
+                return impl.db->getTotalChanges() - before;
+            };
+            for (const char* sql : {"UPDATE comparisons SET withdrawn = withdrawn", "UPDATE prompts SET split = split", "UPDATE candidates SET kind = kind"}) {
+                impl.setMeta("snapshot", "a token");
+                const int64_t first = changesOf(sql), then = changesOf(sql);
+                if (impl.meta("snapshot", "none") != "" || then < 40 || first != then + 1)
+                    return fail(Code::Internal, fmt::format("{}: {} changes, then {}; snapshot '{}'", sql, first, then, impl.meta("snapshot")));
+            }
+            return {};
+        }));
     }
 
     /// A copy to check needs room; when there is none, the person is told what is not checked and what to do.

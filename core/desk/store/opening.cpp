@@ -84,7 +84,9 @@ std::string snapshotToken(Project::Impl& impl) {
 void watchSnapshot(Project::Impl& impl) {
     for (const auto& [name, what] : {std::pair("pairs", "UPDATE ON comparisons"), {"prompts", "UPDATE OF split ON prompts"},
                                      {"answers", "UPDATE OF kind ON candidates"}})
-        impl.db->exec(fmt::format("CREATE TEMP TRIGGER snapshot_{} AFTER {} BEGIN UPDATE meta SET value = '' WHERE key = 'snapshot'; END", name, what));
+        impl.db->exec(fmt::format("CREATE TEMP TRIGGER snapshot_{} AFTER {} WHEN (SELECT value FROM meta WHERE key = 'snapshot') <> '' "
+                                  "BEGIN UPDATE meta SET value = '' WHERE key = 'snapshot'; END",
+                                  name, what));
 }
 
 bool followSnapshot(Project::Impl& impl, const Snapshot& kept, const std::string& token) {
