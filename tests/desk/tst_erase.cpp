@@ -162,6 +162,15 @@ private Q_SLOTS:
         OK(os::writeFileAtomic(bundle + "/erased.json", "[]"));
         const auto unread = erasureOf(bundle);
         QVERIFY(!unread && unread.error().code == Code::Corrupt);
+        // Entries of this very erasure in which a number is none, lacks, or is beyond reason.
+        for (const char* rows : {R"("rows": "three", )", R"("rows": null, )", R"("rows": [3], )", R"("rows": -1, )", R"("rows": 9223372036854775807, )", ""}) {
+            OK(os::writeFileAtomic(bundle + "/erased.json", R"({"v": 1, "erased": [{"uuid": "x", "kind": "prompt", "time_ms": 1, )" + std::string(rows) +
+                                                                R"("lines": 0}]})"));
+            const auto noted = noteErasure(bundle, "x", false, 2, 1, 1);
+            QVERIFY2(!noted && noted.error().message.find("\"rows\"") != std::string::npos, rows);
+            QVERIFY(noted.error().message.find("erased.json") != std::string::npos);
+            QVERIFY(!erasureOf(bundle));
+        }
         OK(os::removeTree(bundle + "/erased.json"));
         QVERIFY2(report.left.empty(), report.left.empty() ? "" : report.left[0].c_str());
         for (const auto& text : gone)

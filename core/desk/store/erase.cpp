@@ -467,7 +467,9 @@ Result<EraseReport> erase(Project& project, const EraseOptions& options) {
             report.pairs = static_cast<int64_t>(plan.pairs.size());
             report.media = static_cast<int64_t>(plan.scrub.images.size());
             // The files first: while the database still knows what to look for, an interrupted call can be made again.
-            PL_TRY(const ScrubResult files, scrubFiles(project.datasetsDir(), project.runsDir(), plan.scrub, options.dryRun));
+            PL_TRY(const ScrubResult files, impl.guarded("erasing from files", [&] {
+                return scrubFiles(project.datasetsDir(), project.runsDir(), plan.scrub, options.dryRun);
+            }));
             report.rows = files.rows;
             report.runs.assign(files.runs.begin(), files.runs.end());
             PL_CHECK(impl.guarded("naming the datasets", [&]() -> Status {

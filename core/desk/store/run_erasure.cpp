@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kFile = "erased.json";
 constexpr uint64_t kMostBytes = uint64_t{16} << 20;
+constexpr int64_t kMostCounted = int64_t{1} << 40; ///< in one entry: more lines than a bundle can have; a file of entries cannot overflow the sum
 
 std::string counted(int64_t n, const char* one, const char* several) {
     return fmt::format("{} {}", n, n == 1 ? one : several);
@@ -30,6 +31,14 @@ Result<Json> read(const std::string& bundleDir) {
     return json;
 }
 
+/// A bundle may come from anywhere: no number in it may bring an exception, or a sum beyond its type.
+Result<int64_t> countOf(const Json& entry, const char* key, const std::string& where) {
+    PL_TRY(const int64_t count, field<int64_t>(entry, key, where));
+    if (count < 0 || count > kMostCounted)
+        return fail(Code::InvalidInput, fmt::format("{}: \"{}\" is {}, no number of what was erased", where, key, count));
+    return count;
+}
+
 } // namespace
 
 Result<RunErasure> erasureOf(const std::string& bundleDir) {
@@ -39,8 +48,8 @@ Result<RunErasure> erasureOf(const std::string& bundleDir) {
         const std::string where = os::joinPath(bundleDir, kFile);
         PL_TRY(const auto kind, field<std::string>(each, "kind", where));
         PL_TRY(const auto time, field<int64_t>(each, "time_ms", where));
-        PL_TRY(const auto rows, field<int64_t>(each, "rows", where));
-        PL_TRY(const auto lines, field<int64_t>(each, "lines", where));
+        PL_TRY(const auto rows, countOf(each, "rows", where));
+        PL_TRY(const auto lines, countOf(each, "lines", where));
         ++(kind == "person" ? out.people : out.prompts);
         out.rows += rows;
         out.lines += lines;
@@ -59,10 +68,13 @@ Status noteErasure(const std::string& bundleDir, const std::string& tombstone, b
         json["erased"].push_back({{"uuid", tombstone}, {"kind", person ? "person" : "prompt"}, {"rows", 0}, {"lines", 0}});
         entry = &json["erased"].back();
     }
+    const std::string path = os::joinPath(bundleDir, kFile);
+    PL_TRY(const auto rowsBefore, countOf(*entry, "rows", path));
+    PL_TRY(const auto linesBefore, countOf(*entry, "lines", path));
     (*entry)["time_ms"] = timeMs;
-    (*entry)["rows"] = (*entry)["rows"].get<int64_t>() + rows;
-    (*entry)["lines"] = (*entry)["lines"].get<int64_t>() + lines;
-    return os::writeFileAtomic(os::joinPath(bundleDir, kFile), dumpJsonPretty(json) + "\n");
+    (*entry)["rows"] = std::min(rowsBefore + rows, kMostCounted);
+    (*entry)["lines"] = std::min(linesBefore + lines, kMostCounted);
+    return os::writeFileAtomic(path, dumpJsonPretty(json) + "\n");
 }
 
 Json RunErasure::toJson() const {
