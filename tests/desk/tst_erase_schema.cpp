@@ -186,8 +186,18 @@ private Q_SLOTS:
         in.attributes = {{"clear", 3}, {"note", said}};
         in.reasons = {said};
         in.spans = {{"v", 1}, {"note", said}};
-        in.regions = {{"v", 1}, {"unit", "pixel"}, {"note", said}};
-        OK(desk.project->presentAndJudge(items[0].presentation, in));
+        in.regions = {{"v", 2}, {"note", said}}; // of a later program; this one's judge() takes its own form alone
+        Project::Impl& impl = desk.project->impl();
+        OK(impl.write("a vote", [&]() -> Status {
+            EventDraft draft;
+            draft.task = desk.task;
+            draft.comparison = items[0].comparison.id;
+            draft.annotator = desk.ada;
+            draft.judgement = &in;
+            PL_TRY(const Id event, impl.appendEvent(draft));
+            impl.setCurrent({draft.task, draft.comparison, draft.annotator, 0}, event);
+            return {};
+        }));
         JudgementInput skip;
         skip.kind = EventKind::Skip;
         skip.skipReason = said;

@@ -99,6 +99,8 @@ private Q_SLOTS:
         QVERIFY(regionsPayload({}, a, {}, b, kPrompt).is_null());
         QVERIFY(must(regionsOf(Json(), a, b, kPrompt))[0].empty());
         QVERIFY(must(regionsOf({{"v", 1}}, "", "", kPrompt))[0].empty());
+        QVERIFY(!regionsOf({{"v", 1}, {"unit", std::string(5000, 'x')}}, "", "", kPrompt));
+        QVERIFY(!regionsOf({{"v", 1}, {"note", "x"}}, "", "", kPrompt));
         QVERIFY(!regionsOf(payload, b, a, kPrompt));
         QVERIFY(!regionsOf(payload, "", b, kPrompt)); // a text
         QVERIFY(!regionsOf(payload, a, b, "another prompt, longer than that one"));
@@ -140,6 +142,11 @@ private Q_SLOTS:
         row("struck no range", "/a/struck/ranges/0", "11");
         row("struck overlap", "/a/struck/ranges", "[[0, 5], [4, 10]]");
         row("struck no list", "/a/struck/ranges", "3");
+        row("unknown", "/note", "\"x\"");
+        row("unknown on an image", "/a/note", "\"x\"");
+        row("unknown on a region", "/a/regions/0/note", "\"x\"");
+        row("unknown on words", "/a/struck/note", "\"x\"");
+        row("an image without marks", "/b", R"({"sha256": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"})");
     }
     void whatIsWrongIsRefused() {
         QFETCH(QString, at);

@@ -179,6 +179,16 @@ Result<std::array<ImageMarks, 2>> regionsOf(const Json& payload, const std::stri
     if (payload.contains("b")) {
         PL_TRY(marks[1], sideOf(payload["b"], shaB, prompt, "b"));
     }
+    // What is not read is not kept, whoever sends it: nobody would see it.
+    Json known = regionsPayload(marks[0], shaA, marks[1], shaB, prompt);
+    if (!sides) {
+        known = {{"v", 1}};
+        if (payload.contains("unit"))
+            known["unit"] = kUnit;
+    }
+    if (payload != known)
+        return fail(Code::InvalidInput, "marks on images hold parts that this program does not read, or parts that are empty",
+                    "See the user guide, \"Marks on images\", for their form.");
     return marks;
 }
 

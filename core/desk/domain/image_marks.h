@@ -60,7 +60,8 @@ Json regionsPayload(const ImageMarks& a, const std::string& shaA, const ImageMar
                     const std::string& prompt);
 /// And back, held to the images ("": that side is no image) and the prompt. Fails when it is of another version or unit, of another image
 /// or prompt, when a region lies outside of the size it names or is no whole number of pixels, on more than 1000 regions or words, and
-/// on tags that are empty, longer than 40 bytes or hold control characters. Null, and a payload without sides, give no marks. Whether
+/// on tags that are empty, longer than 40 bytes or hold control characters, and on whatever regionsPayload()
+/// would not write. Null, and a payload of "v" and "unit" alone, give no marks. Whether
 /// the size is that of the file is for the store to say, which has it.
 Result<std::array<ImageMarks, 2>> regionsOf(const Json& payload, const std::string& shaA, const std::string& shaB,
                                             const std::string& prompt);
