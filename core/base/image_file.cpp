@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/base/image_formats.h"
+#include "core/base/image_upright.h"
 #include "core/base/os/files.h"
 
 namespace pl {
@@ -128,6 +129,18 @@ Result<Facts> examine(std::string_view bytes, std::string_view what, const Image
                                   : std::string("is not a PNG, JPEG or WebP image"));
 }
 
+ImageInfo infoOf(const Facts& facts) {
+    return {facts.format == Format::Png ? "png" : facts.format == Format::Jpeg ? "jpg" : "webp", facts.width, facts.height};
+}
+
+Result<std::string> readPlain(const std::string& path, const ImageLimits& limits) {
+    std::error_code error;
+    const auto status = std::filesystem::symlink_status(path, error);
+    if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+        return fail(Code::InvalidInput, fmt::format("{} is no plain file", path), "Links and folders are not followed.");
+    return os::readFile(path, limits.maxBytes);
+}
+
 /// Turns and mirrors as EXIF's tag says.
 Status makeUpright(Picture& picture, int orientation, std::string_view what) {
     if (orientation == 1)
@@ -184,17 +197,21 @@ Result<Picture> decoded(std::string_view bytes, std::string_view what, const Fac
 
 Result<ImageInfo> checkImage(std::string_view bytes, std::string_view what, const ImageLimits& limits) {
     PL_TRY(const Facts facts, examine(bytes, what, limits));
-    return ImageInfo{facts.format == Format::Png ? "png" : facts.format == Format::Jpeg ? "jpg" : "webp", facts.width,
-                     facts.height};
+    return infoOf(facts);
 }
 
 Result<ImageInfo> checkImageFile(const std::string& path, const ImageLimits& limits) {
-    std::error_code error;
-    const auto status = std::filesystem::symlink_status(path, error);
-    if (!error && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-        return fail(Code::InvalidInput, fmt::format("{} is no plain file", path), "Links and folders are not followed.");
-    PL_TRY(const std::string bytes, os::readFile(path, limits.maxBytes));
+    PL_TRY(const std::string bytes, readPlain(path, limits));
     return checkImage(bytes, path, limits);
+}
+
+Result<ImageInfo> uprightImageFile(const std::string& path, const ImageLimits& limits) {
+    PL_TRY(const std::string bytes, readPlain(path, limits));
+    PL_TRY(const Facts facts, examine(bytes, path, limits));
+    ImageInfo info = infoOf(facts);
+    if (facts.orientation >= 5)
+        std::swap(info.width, info.height);
+    return info;
 }
 
 Result<Picture> decodePicture(std::string_view bytes, std::string_view what, const ImageLimits& limits, int32_t side) {

@@ -199,6 +199,57 @@ private Q_SLOTS:
         QVERIFY(!regionsIn(desk.project->impl(), in.regions, item, 3));
     }
 
+    /// Only where EXIF turns the picture does a mark lie on other sides than those that are stored.
+    void sizesAreThoseOfTheUprightPicture_data() {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<int>("width");
+        QTest::addColumn<int>("height");
+        QTest::newRow("as stored") << "orientation1.jpg" << 20 << 12;
+        QTest::newRow("turned") << "orientation6.jpg" << 12 << 20;
+        QTest::newRow("no EXIF") << "" << 3 << 2;
+    }
+    void sizesAreThoseOfTheUprightPicture() {
+        QFETCH(QString, file);
+        QFETCH(int, width);
+        QFETCH(int, height);
+        Desk desk;
+        NewPrompt prompt;
+        prompt.content = kPrompt;
+        prompt.split = Split::Train;
+        std::vector<NewCandidate> images(2);
+        const Id id = must(desk.project->addPrompts({prompt})).at(0);
+        for (int k = 0; k < 2; ++k) {
+            std::string path = desk.temp.path().toStdString() + "/source.png";
+            if (k == 0 && !file.isEmpty())
+                path = PAIRLAB_SOURCE_DIR "/tests/golden/images/" + file.toStdString();
+            else
+                must(os::writeFileAtomic(path, pngBytes(k + 1)));
+            images[size_t(k)].prompt = id;
+            images[size_t(k)].kind = CandidateKind::Image;
+            images[size_t(k)].content = must(desk.project->addMedia(path));
+        }
+        const auto ids = must(desk.project->addCandidates(images));
+        must(desk.project->addPairs({{ids[0], ids[1]}}));
+        const LabelItem item = desk.next()[0];
+        const bool isA = item.a.sha == images[0].content;
+        JudgementInput in;
+        in.winner = Winner::A;
+        const auto payload = [&](int w, int h) {
+            ImageMarks marks;
+            marks.width = w;
+            marks.height = h;
+            putRegion(marks.regions, {1, 1, 0, 0, "artifact"});
+            return regionsPayload(isA ? marks : ImageMarks(), item.a.sha, isA ? ImageMarks() : marks, item.b.sha, item.prompt.content);
+        };
+        in.regions = payload(height, width);
+        const auto refused = desk.project->presentAndJudge(item.presentation, in);
+        QVERIFY(!refused);
+        const std::string has = "it has " + std::to_string(width) + " x " + std::to_string(height);
+        QVERIFY2(refused.error().message.find(has) != std::string::npos, refused.error().message.c_str());
+        in.regions = payload(width, height);
+        OK(desk.project->presentAndJudge(item.presentation, in));
+    }
+
     void datasetsSayItByChosenAndRejectedAndRawVotesWhole() {
         Desk desk;
         withImages(desk);

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "core/base/image_info.h"
+#include "core/base/image_upright.h"
 #include "core/desk/store/impl.h"
 
 namespace pl::desk {
@@ -15,11 +15,14 @@ Result<std::array<ImageMarks, 2>> regionsIn(Project::Impl& impl, const Json& pay
     for (size_t i = 0; i < 2; ++i) {
         if (marks[i].regions.empty())
             continue;
-        const auto file = inspectImageFile(impl.mediaPath(sides[i]->content));
+        const std::string path = impl.mediaPath(sides[i]->content);
+        auto file = inspectImageFile(path);
+        if (file && file->width != file->height)
+            file = uprightImageFile(path);
         if (!file)
             continue; // missing or damaged: what is said of it stays, `check` reports the file
         const int64_t w = marks[i].width, h = marks[i].height;
-        if (!(w == file->width && h == file->height) && !(w == file->height && h == file->width))
+        if (w != file->width || h != file->height)
             return fail(Code::InvalidInput,
                         fmt::format("the marks on image {} are of a picture of {} x {} pixels, and it has {} x {}", i ? "b" : "a", w, h,
                                     file->width, file->height),

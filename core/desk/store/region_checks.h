@@ -9,7 +9,7 @@
 namespace pl::desk {
 
 /// The marks on the images of this pair (Judgement::regions), a and b: regionsOf(), and the size that they name is that of the file in
-/// media/ as far as it is there, lying or standing (EXIF may turn it). Of sets nothing can be marked. For store/ and whoever shows
+/// media/ as far as it is there, upright as it is shown (EXIF may turn it). Of sets nothing can be marked. For store/ and whoever shows
 /// marks.
 Result<std::array<ImageMarks, 2>> regionsIn(Project::Impl& impl, const Json& payload, const LabelItem& item, size_t members = 2);
 /// The same outside of store/.
