@@ -199,6 +199,36 @@ private Q_SLOTS:
         QVERIFY(!regionsIn(desk.project->impl(), in.regions, item, 3));
     }
 
+    void marksOfAnotherVersionGoOnWithTheNextVoteAlone() {
+        Desk desk;
+        withImages(desk);
+        const LabelItem item = desk.next()[0];
+        JudgementInput in;
+        in.winner = Winner::A;
+        in.regions = {{"v", 2}, {"a", "what a later program says"}};
+        QVERIFY(!desk.project->presentAndJudge(item.presentation, in));
+        Project::Impl& impl = desk.project->impl();
+        OK(impl.write("a vote", [&]() -> Status {
+            EventDraft draft;
+            draft.task = desk.task;
+            draft.comparison = item.comparison.id;
+            draft.annotator = desk.ada;
+            draft.judgement = &in;
+            PL_TRY(const Id event, impl.appendEvent(draft));
+            impl.setCurrent({draft.task, draft.comparison, draft.annotator, 0}, event);
+            return {};
+        }));
+        in.winner = Winner::B;
+        Presentation again = item.presentation;
+        again.repeat = true; // a hidden repeat is another vote, which says nothing of the kind
+        QVERIFY(!desk.project->presentAndJudge(again, in));
+        OK(desk.project->presentAndJudge(item.presentation, in));
+        QCOMPARE(must(desk.project->currentJudgement(desk.task, desk.ada, item.comparison.id))->regions, in.regions);
+        in.regions["a"] = "something else";
+        QVERIFY(!desk.project->presentAndJudge(item.presentation, in));
+        QVERIFY(must(desk.project->check()).ok());
+    }
+
     /// Only where EXIF turns the picture does a mark lie on other sides than those that are stored.
     void sizesAreThoseOfTheUprightPicture_data() {
         QTest::addColumn<QString>("file");

@@ -4,6 +4,7 @@
 // Pictures of every mode go to $PAIRLAB_BUILD_DIR/screenshots.
 #include "core/base/hash.h"
 #include "core/desk/store/details.h"
+#include "core/desk/store/impl.h"
 #include "core/desk/store/packages.h"
 #include "core/desk/store/region_checks.h"
 #include "tests/ui/find.h"
@@ -208,8 +209,53 @@ private Q_SLOTS:
         Json other = given;
         other["v"] = 2;
         again.showPair({100, true, item.prompt.content, item.a.content, item.b.content}, other);
-        QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty() && again.payload().is_null());
+        QVERIFY(sitting.images()->imageMarks(Side::A).isEmpty());
+        QCOMPARE(again.payload(), other); // and stay as they are
         QVERIFY(sitting.images()->statusText().contains(u"another form"_s));
+    }
+
+    void aVoteGivenAgainKeepsMarksOfAnotherForm() {
+        const Json later{{"v", 2}, {"unit", "percent"}, {"what", "a later program says"}};
+        desk::Id pair = 0;
+        Sitting sitting;
+        sitting.start(3, [&](desk::Project& p) {
+            desk::EventDraft draft;
+            draft.task = must(p.defaultTask()).id;
+            draft.annotator = must(p.annotator(desk::AnnotatorKind::Human, "Ada"));
+            desk::Project::NextOptions next;
+            next.task = draft.task;
+            next.annotator = draft.annotator;
+            draft.comparison = pair = must(p.next(next)).at(0).comparison.id;
+            desk::Judgement said;
+            said.winner = desk::Winner::A;
+            draft.judgement = &said;
+            for (const Json& regions : {later, Json()}) {
+                said.regions = regions;
+                must(p.impl().write("a vote", [&]() -> Status {
+                    PL_TRY(const desk::Id event, p.impl().appendEvent(draft));
+                    p.impl().setCurrent({draft.task, draft.comparison, draft.annotator, 0}, event);
+                    return {};
+                }));
+                draft.supersedes = 1;
+            }
+        });
+        sitting.press(Qt::Key_U);
+        QTRY_VERIFY(sitting.page->currentComparison() == pair && sitting.page->takesVotes());
+        QVERIFY(sitting.images()->statusText().contains(u"another form"_s));
+        QCOMPARE(sitting.regions(pair), later);
+        sitting.press(Qt::Key_T);
+        sitting.press(Qt::Key_Backspace); // there is nothing of this form to take away
+        sitting.press(Qt::Key_Escape);
+        QCOMPARE(sitting.vote(Qt::Key_D), pair);
+        QCOMPARE(sitting.regions(pair), later);
+        // What is put now stands instead of it.
+        sitting.press(Qt::Key_BracketLeft);
+        QTRY_VERIFY(sitting.page->currentComparison() == pair && sitting.page->takesVotes());
+        sitting.press(Qt::Key_T);
+        sitting.press(Qt::Key_A);
+        sitting.press(Qt::Key_Escape);
+        QCOMPARE(sitting.vote(Qt::Key_D), pair);
+        QCOMPARE(sitting.regions(pair)["v"], Json(1));
     }
 
     void aHiddenRepeatBeginsWithoutMarks() {

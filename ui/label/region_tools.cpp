@@ -65,30 +65,33 @@ void RegionTools::showPair(const Pair& pair, const Json& given) {
     m_pair = pair;
     m_at = {QPoint(-1, -1), QPoint(-1, -1)};
     m_side = Side::A;
-    m_unread = false;
+    m_unread = {};
     m_words.clear();
     if (!pair.comparison)
         return;
     m_words = wordsIn(m_view->lastTurn());
     m_word = 0;
-    if (!given.is_null() && !m_kept.contains(now())) {
+    if (!given.is_null()) {
         const std::string& a = pair.aOnLeft ? pair.left : pair.right;
         const std::string& b = pair.aOnLeft ? pair.right : pair.left;
         if (const auto read = desk::regionsOf(given, a, b, pair.prompt)) {
-            m_kept[now()] = *read;
+            if (!m_kept.contains(now()))
+                m_kept[now()] = *read;
         } else {
-            m_unread = true; // stays in the project, undrawn
+            m_unread = given;
         }
     }
     refresh();
 }
 
 Json RegionTools::payload() const {
-    const auto kept = m_kept.constFind(now());
-    if (!m_pair.comparison || kept == m_kept.cend())
+    if (!m_pair.comparison)
         return {};
+    const Kept kept = m_kept.value(now());
+    if (kept[0].empty() && kept[1].empty())
+        return m_unread;
     const std::string &a = m_pair.aOnLeft ? m_pair.left : m_pair.right, &b = m_pair.aOnLeft ? m_pair.right : m_pair.left;
-    return desk::regionsPayload((*kept)[0], a, (*kept)[1], b, m_pair.prompt);
+    return desk::regionsPayload(kept[0], a, kept[1], b, m_pair.prompt);
 }
 
 // --- on and off --------------------------------------------------------------------------------------------------------
@@ -466,7 +469,7 @@ void RegionTools::refresh() {
     m_view->setPromptMarks(words, missing.join(u"   "_s));
     if (images->marksHidden() && !counts.isEmpty())
         counts.append(u"hidden, %1 shows them"_s.arg(m_hideKey));
-    if (m_unread)
+    if (!m_unread.is_null())
         counts.append(u"marks of another form, not drawn"_s);
     if (m_tool == Tool::Regions) {
         const QPoint at = m_at[static_cast<size_t>(m_side)];

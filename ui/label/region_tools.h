@@ -107,7 +107,7 @@ private:
     QString m_hideKey;
     std::vector<std::array<qsizetype, 2>> m_words; ///< of the prompt, UTF-16
     qsizetype m_word = 0;
-    bool m_unread = false; ///< the vote's marks are of a form that cannot be drawn
+    Json m_unread; ///< the vote's marks, of a form that cannot be drawn: they stay its own until others are put
     QHash<std::pair<qint64, int>, Kept> m_kept;
 };
 

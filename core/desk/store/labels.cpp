@@ -300,10 +300,20 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
         PL_TRY(const LabelItem item, itemIn(draft.comparison));
         PL_CHECK(marksOf(input.spans, item.a.content, item.b.content));
     }
+    const VoteKey key{draft.task, draft.comparison, draft.annotator, draft.occasion};
+    draft.supersedes = currentEvent(key);
     if (!input.regions.is_null()) {
         PL_TRY(const LabelItem item, itemIn(draft.comparison));
         PL_TRY(const auto members, membersIn(draft.comparison));
-        PL_CHECK(regionsIn(*this, input.regions, item, members.size()));
+        if (auto read = regionsIn(*this, input.regions, item, members.size()); !read) {
+            // Marks of a form that is not read go on with the next vote of the same pair, word for word.
+            std::optional<Judgement> now;
+            if (draft.supersedes) {
+                PL_TRY(now, judgementOf(draft.supersedes));
+            }
+            if (!now || now->regions != input.regions)
+                return tl::unexpected<Error>(std::move(read).error());
+        }
     }
     if (input.edited) {
         PL_TRY(const Comparison pair, comparisonIn(draft.comparison));
@@ -314,8 +324,6 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
         edited.parent = input.kind == EventKind::Vote && input.winner == Winner::B ? pair.b : pair.a;
         PL_TRY(draft.edited, addCandidateIn(edited, 0));
     }
-    const VoteKey key{draft.task, draft.comparison, draft.annotator, draft.occasion};
-    draft.supersedes = currentEvent(key);
     std::string uuid;
     PL_TRY(const Id event, appendEvent(draft, &uuid));
     setCurrent(key, input.kind == EventKind::Flag ? resolveItem(*this, key) : event);
