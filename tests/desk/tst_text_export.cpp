@@ -431,6 +431,54 @@ private Q_SLOTS:
         QCOMPARE(report.leftOut["verdicts, which are nobody's opinion"], int64_t{1});
     }
 
+    void aVerdictStandsForTheVotesOfItsTaskAlone() {
+        Desk desk(2);
+        const Id bo = must(desk.project->annotator(AnnotatorKind::Human, "Bo")), chief = must(desk.project->annotator(AnnotatorKind::Human, "Chief"));
+        Task another;
+        another.name = "Another";
+        another.question = "Which is shorter?";
+        const Id second = must(desk.project->addTask(another));
+        std::vector<Id> pairs;
+        for (const auto& item : desk.next(2)) {
+            pairs.push_back(item.comparison.id);
+            for (const auto& [where, who, what] : {std::tuple{desk.task, desk.ada, Winner::A}, {desk.task, bo, Winner::B}, {second, desk.ada, Winner::A}, {second, bo, Winner::A}}) {
+                Presentation shown = item.presentation;
+                shown.task = where;
+                shown.annotator = who;
+                JudgementInput in;
+                in.winner = what;
+                OK(desk.project->presentAndJudge(shown, in));
+            }
+        }
+        Judgement verdict;
+        verdict.winner = Winner::B;
+        OK(adjudicate(*desk.project, desk.task, chief, pairs[0], true, verdict, Cause::Mistake));
+        OK(adjudicate(*desk.project, desk.task, chief, pairs[1], true, verdict, Cause::BadPair));
+        const std::string out = desk.temp.path().toStdString() + "/t.jsonl";
+        const auto rows = [&](const TextExportFilter& filter) {
+            std::map<std::string, std::string> chosen; // by prompt
+            const auto report = must(exportText(*desk.project, filter, out, TextForm::TrlExplicit));
+            std::istringstream lines(must(os::readFile(out)));
+            for (std::string line; std::getline(lines, line);)
+                chosen[Json::parse(line)["prompt"]] = Json::parse(line)["chosen"];
+            return std::pair(report, chosen);
+        };
+        std::vector<LabelItem> items{must(desk.project->pairItem(pairs[0])), must(desk.project->pairItem(pairs[1]))};
+        auto [both, chosen] = rows({});
+        // Two of the other task against one verdict; and the pair that is bad for one question is none for the other.
+        QCOMPARE(chosen.size(), size_t{2});
+        for (const LabelItem& item : items)
+            QCOMPARE(chosen[item.prompt.content], item.a.content);
+        QCOMPARE(both.leftOut["votes that a verdict stands for"], int64_t{2});
+        QCOMPARE(both.leftOut["votes on pairs that a verdict calls bad"], int64_t{2});
+        QCOMPARE(both.votes, int64_t{5});
+        TextExportFilter first;
+        first.task = desk.task;
+        const auto [one, itsChosen] = rows(first);
+        QCOMPARE(itsChosen.size(), size_t{1});
+        QCOMPARE(itsChosen.at(items[0].prompt.content), items[0].b.content);
+    }
+
     void theManualHoldsTheTable() {
         QFile guide(QString(PAIRLAB_SOURCE_DIR) + "/packaging/docs/export-losses.md");
         QVERIFY(guide.open(QIODevice::ReadOnly));

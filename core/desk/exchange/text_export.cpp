@@ -139,19 +139,18 @@ private:
             leave(why, all);
             return {};
         }
-        // A verdict is nobody's opinion: where one row stands for all votes it is that row, elsewhere it is left out.
+        // A verdict is nobody's opinion: where one row stands for all votes it stands for those of its task, elsewhere it is left out.
         const auto isVerdict = [&](const CurrentVote& vote) { return isAdjudicator(*who.at(vote.annotator)); };
-        const bool verdict = std::any_of(votes.begin(), votes.end(), isVerdict);
-        if (verdict && m_form.loses(Part::Votes)) {
-            const auto newest = std::max_element(votes.begin(), votes.end(), [&](const CurrentVote& x, const CurrentVote& y) {
-                return std::pair(isVerdict(x), x.event) < std::pair(isVerdict(y), y.event);
-            });
-            leave(newest->kind == EventKind::Skip ? "votes on pairs that a verdict calls bad" : "votes that a verdict stands for",
-                  all - (newest->kind == EventKind::Vote));
-            if (newest->kind != EventKind::Vote)
-                return {};
-            cast = {*newest};
-        } else if (verdict) {
+        if (m_form.loses(Part::Votes)) {
+            std::map<Id, const CurrentVote*> verdicts; // the newest of each task
+            for (const CurrentVote& vote : votes)
+                if (vote.kind != EventKind::Flag && isVerdict(vote))
+                    if (const CurrentVote*& last = verdicts[vote.task]; !last || last->event < vote.event)
+                        last = &vote;
+            for (const auto& [task, verdict] : verdicts)
+                leave(verdict->kind == EventKind::Skip ? "votes on pairs that a verdict calls bad" : "votes that a verdict stands for",
+                      static_cast<int64_t>(std::erase_if(cast, [&](const CurrentVote& v) { return v.task == task && v.event != verdict->event; })));
+        } else {
             leave("verdicts, which are nobody's opinion", static_cast<int64_t>(std::erase_if(cast, isVerdict)));
         }
         std::sort(cast.begin(), cast.end(), [&](const CurrentVote& x, const CurrentVote& y) {

@@ -36,8 +36,8 @@ struct TextExportReport {
 /// gives back what went in (but for the losses): what it would read otherwise is left out and counted. Fails, naming pairs, unless every vote
 /// is accounted for and the file read again holds the rows counted. LLaMA-Factory's comes with dataset_info.json, Argilla's with
 /// OUT.settings.json, Label Studio's with OUT.config.xml; sets that were ranked stand beside them (OUT.rankings-4.json for Argilla, a file a size,
-/// OUT.rankings.json for Label Studio) with settings of their own. A verdict stands for the votes on its pair where one row says all of them,
-/// and is left out elsewhere. The same votes give the same bytes.
+/// OUT.rankings.json for Label Studio) with settings of their own. A verdict stands for the votes of its task on its pair where one row says
+/// all of them, and is left out elsewhere. The same votes give the same bytes.
 Result<TextExportReport> exportText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form);
 
 /// Every judgement event with every field, undone and replaced ones too, skips, flags, undo and redo included: JSON Lines in the order they
