@@ -82,6 +82,15 @@ private Q_SLOTS:
         run.plugin = "generate_text";
         run.kind = "generate";
         OK(desk.project->insertRun(run));
+        const auto tell = [&](NewCandidate& c) {
+            c.modelName = "secretmodel";
+            c.modelHash = "secrethash";
+            c.run = run.id;
+            c.checkpoint = "secretcheckpoint";
+            c.params = {{"secretparam", 0.7}};
+            c.seed = 987654321987;
+            c.logp = -1.2345678;
+        };
         for (int i = 0; i < 8; ++i) {
             NewPrompt prompt;
             prompt.content = "Request " + std::to_string(i);
@@ -103,13 +112,7 @@ private Q_SLOTS:
                     c.kind = CandidateKind::Image;
                     c.content = must(desk.project->addMedia(file));
                 }
-                c.modelName = "secretmodel";
-                c.modelHash = "secrethash";
-                c.run = run.id;
-                c.checkpoint = "secretcheckpoint";
-                c.params = {{"secretparam", 0.7}};
-                c.seed = 987654321987;
-                c.logp = -1.2345678;
+                tell(c);
             }
             OK(desk.project->addCandidates(answers));
         }
@@ -134,13 +137,7 @@ private Q_SLOTS:
                     c.kind = CandidateKind::Image;
                     c.content = must(desk.project->addMedia(file));
                 }
-                c.modelName = "secretmodel";
-                c.modelHash = "secrethash";
-                c.run = run.id;
-                c.checkpoint = "secretcheckpoint";
-                c.params = {{"secretparam", 0.7}};
-                c.seed = 987654321987;
-                c.logp = -1.2345678;
+                tell(c);
             }
             OK(desk.project->addCandidates(answers));
         }

@@ -142,6 +142,20 @@ inline QStringList clipped(QWidget* root) {
     return out;
 }
 
+/// The window in both themes as NAME-light.png and NAME-dark.png of the build's screenshots, to be looked at; nothing may be cut off.
+inline void savePictures(QWidget* window, const QString& name) {
+    const QString folder = qEnvironmentVariable("PAIRLAB_BUILD_DIR") + u"/screenshots"_s;
+    QDir().mkpath(folder);
+    for (const bool dark : {false, true}) {
+        applyTheme(*qApp, dark ? ThemeMode::Dark : ThemeMode::Light);
+        QTest::qWait(60);
+        QVERIFY(window->grab().save(folder + u"/%1-%2.png"_s.arg(name, dark ? u"dark"_s : u"light"_s)));
+        QVERIFY2(clipped(window).isEmpty(), qPrintable(clipped(window).join(u" | "_s)));
+    }
+    applyTheme(*qApp, ThemeMode::Light);
+    QCoreApplication::processEvents();
+}
+
 /// How many widgets Tab goes through before it is back; 0 when it never is.
 inline int tabRound(QWidget* window) {
     QWidget* start = QApplication::focusWidget();

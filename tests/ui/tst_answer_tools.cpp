@@ -91,18 +91,7 @@ struct Sitting : Desk {
     /// The side on which an answer that begins so stands.
     Side sideOf(const QString& beginning) { return view()->sourceText(Side::A).startsWith(beginning) ? Side::A : Side::B; }
     QString said() { return window->statusLine()->message(); }
-    void picture(const QString& name) {
-        const QString folder = qEnvironmentVariable("PAIRLAB_BUILD_DIR") + u"/screenshots"_s;
-        QDir().mkpath(folder);
-        for (const bool dark : {false, true}) {
-            applyTheme(*qApp, dark ? ThemeMode::Dark : ThemeMode::Light);
-            QCoreApplication::processEvents();
-            QVERIFY(window->grab().save(folder + u"/label-%1-%2.png"_s.arg(name, dark ? u"dark"_s : u"light"_s)));
-            QVERIFY2(clipped(window.get()).isEmpty(), qPrintable(clipped(window.get()).join(u" | "_s)));
-        }
-        applyTheme(*qApp, ThemeMode::Light);
-        QCoreApplication::processEvents();
-    }
+    void picture(const QString& name) { savePictures(window.get(), u"label-"_s + name); }
 };
 
 } // namespace

@@ -63,17 +63,7 @@ struct Shown : Desk {
         QTest::keyClick(path, Qt::Key_Return);
         return (!finished.isEmpty() || finished.wait(8000)) && finished[0][0].toBool();
     }
-    void picture(const QString& name) {
-        const QString folder = qEnvironmentVariable("PAIRLAB_BUILD_DIR") + u"/screenshots"_s;
-        QDir().mkpath(folder);
-        for (const bool dark : {false, true}) {
-            applyTheme(*qApp, dark ? ThemeMode::Dark : ThemeMode::Light);
-            QTest::qWait(60);
-            QVERIFY(window->grab().save(folder + u"/data-%1-%2.png"_s.arg(name, dark ? u"dark"_s : u"light"_s)));
-            QVERIFY2(clipped(window.get()).isEmpty(), qPrintable(clipped(window.get()).join(u" | "_s)));
-        }
-        applyTheme(*qApp, ThemeMode::Light);
-    }
+    void picture(const QString& name) { savePictures(window.get(), u"data-"_s + name); }
 };
 
 /// A text of the panel, as it is read.

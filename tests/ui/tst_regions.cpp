@@ -86,18 +86,7 @@ struct Sitting : Desk {
             all.append(hint.key + u' ' + hint.label);
         return all;
     }
-    void picture(const QString& name) {
-        const QString folder = qEnvironmentVariable("PAIRLAB_BUILD_DIR") + u"/screenshots"_s;
-        QDir().mkpath(folder);
-        for (const bool dark : {false, true}) {
-            applyTheme(*qApp, dark ? ThemeMode::Dark : ThemeMode::Light);
-            QCoreApplication::processEvents();
-            QVERIFY(window->grab().save(folder + u"/regions-%1-%2.png"_s.arg(name, dark ? u"dark"_s : u"light"_s)));
-            QVERIFY2(clipped(window.get()).isEmpty(), qPrintable(clipped(window.get()).join(u" | "_s)));
-        }
-        applyTheme(*qApp, ThemeMode::Light);
-        QCoreApplication::processEvents();
-    }
+    void picture(const QString& name) { savePictures(window.get(), u"regions-"_s + name); }
 };
 
 } // namespace

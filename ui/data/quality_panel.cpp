@@ -397,8 +397,10 @@ void QualityPanel::showModels() {
     if (!style.isEmpty())
         note += u" Odds of an answer that has it against one that has not: %1."_s.arg(style.join(u", "_s));
     if (const auto& b = r.models.bootstrap)
-        note += u" Ratings: intervals by bootstrap over %1 prompts, %2 of %3 samples, those that hold every model."_s.arg(
-            formatCount(static_cast<int64_t>(b->clusters)), formatCount(b->used), formatCount(b->rounds));
+        note += u" Ratings: intervals by bootstrap over %1 prompts, %2."_s.arg(
+            formatCount(static_cast<int64_t>(b->clusters)),
+            b->used == b->rounds ? u"%1 samples"_s.arg(formatCount(b->used))
+                                 : u"%1 of %2 samples: the others lack a model"_s.arg(formatCount(b->used), formatCount(b->rounds)));
     m_modelNote->setText(note);
     m_models->setVisible(!r.models.names.empty());
 }

@@ -483,8 +483,10 @@ void LabelPage::onPainted(const QString& id, qint64 ns) {
 }
 
 void LabelPage::setMode(Mode mode) {
-    if (mode != Mode::Pair)
-        m_tools->leave(), m_regions->leave();
+    if (mode != Mode::Pair) {
+        m_tools->leave();
+        m_regions->leave();
+    }
     m_mode = mode;
     m_stack->setCurrentWidget(mode == Mode::Pair ? m_pairPage : m_states);
     if (mode == Mode::Loading)

@@ -120,7 +120,7 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
     auto* prompt = new QVBoxLayout(m_promptBox);
     setGaps(prompt, Size::GapS, Size::Grid);
     auto* promptWord = new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second);
-    promptWord->setContentsMargins(px(Size::GapS), 0, 0, 0);
+    promptWord->setContentsMargins(2 * px(Size::GapS), 0, 0, 0); // above the text, which the pane insets
     prompt->addWidget(promptWord);
     prompt->addWidget(m_prompt);
     column->addWidget(m_promptBox);

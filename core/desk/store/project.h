@@ -84,7 +84,7 @@ public:
     const std::string& uuid() const;
     std::string name() const;
     OpenOutcome openOutcome() const;
-    /// The last program ended without closing: the whole file was checked at open.
+    /// The last program ended without closing: the whole file was checked at open, or of a large one a check is due (opening.h).
     bool wasUnclean() const;
     std::string runsDir() const;
     std::string datasetsDir() const;

@@ -10,7 +10,6 @@
 #include "core/base/hash.h"
 #include "core/desk/queue/sketch.h"
 #include "core/desk/queue/uncertain_queue.h"
-#include "core/desk/stats/style.h"
 
 namespace pl::desk {
 
@@ -38,8 +37,6 @@ struct QueueMemory {
     std::map<std::pair<Id, Id>, std::deque<Id>> recent; ///< (task, person) -> the last shown, the newest at the end
     static constexpr size_t kSketches = 4096;
     std::unordered_map<Id, PairSketch> sketches;
-
-    std::unordered_map<Id, StyleCounts> styles; ///< of answers read for the ratings
 
     bool isGold(Id task, Id comparison) const {
         const auto at = gold.find(task);
