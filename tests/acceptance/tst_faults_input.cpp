@@ -243,8 +243,8 @@ private Q_SLOTS:
             QTest::newRow(name) << text << code << QString(says);
         };
         row("empty", "", 10, "is empty");
-        row("noise", QByteArray::fromStdString(noise(5, 3000)), 10, "cannot be used");
-        row("zeros", QByteArray(500, '\0'), 10, "line 1");
+        row("noise", QByteArray::fromStdString(noise(5, 3000)), 10, "is no text: byte");
+        row("zeros", QByteArray(500, '\0'), 10, "byte 0 is NUL");
         row("brackets", QByteArray(100000, '['), 10, "line 1");
         row("an array", "[" + good.trimmed() + "]\n", 0, "");
         row("a torn array", "[" + good.trimmed() + ",\n", 0, "the list has no end: the file is cut off");
@@ -254,7 +254,7 @@ private Q_SLOTS:
         row("not UTF-8", "{\"prompt\":\"\xff\",\"chosen\":\"b\",\"rejected\":\"c\"}\n", 10, "not UTF-8");
         row("half a surrogate", "{\"prompt\":\"\\ud800\",\"chosen\":\"b\",\"rejected\":\"c\"}\n", 10, "line 1");
         row("a NUL inside", "{\"prompt\":\"a\\u0000b\",\"chosen\":\"b\",\"rejected\":\"c\"}\n", 10, "NUL");
-        row("UTF-16", QByteArray("\xff\xfe{\0\"\0", 6) + QByteArray(40, '\0'), 10, "not UTF-8");
+        row("UTF-16", QByteArray("\xff\xfe{\0\"\0", 6) + QByteArray(40, '\0'), 10, "is UTF-16. Save it as UTF-8");
         row("a torn last line", good + good.left(20), 0, "line 2: row is not valid JSON");
     }
     void refusesDamagedImports() {
