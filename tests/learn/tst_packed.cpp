@@ -233,7 +233,8 @@ private Q_SLOTS:
             std::vector<torch::Tensor> leaves;
             for (const auto& input : inputs)
                 leaves.push_back(input.to(type).clone().requires_grad_());
-            const auto out = (fused ? kernels::packedAttention : kernels::plainAttention)(leaves[0], leaves[1], leaves[2], segments, window, factor);
+            const auto out = fused ? kernels::packedAttention(leaves[0], leaves[1], leaves[2], segments, window, factor)
+                                   : kernels::plainAttention(leaves[0], leaves[1], leaves[2], segments, window, factor);
             out.backward(gradient.to(type));
             return std::vector<torch::Tensor>{out.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
         };
@@ -252,6 +253,59 @@ private Q_SLOTS:
         QVERIFY(torch::equal(kernels::packedAttention(parts[0].view({tokens, heads, dim}), parts[1].view({tokens, kvHeads, dim}),
                                                       parts[2].view({tokens, kvHeads, dim}), segments, window, factor),
                              ours[0]));
+    }
+
+    /// Some positions alone: the same numbers for them, the same gradients when only they are read, and nothing of what nobody asked for.
+    void attentionOfSomePositions_data() { attentionIsThatOfAten_data(); }
+    void attentionOfSomePositions() {
+        QFETCH(int, heads);
+        QFETCH(int, kvHeads);
+        QFETCH(int, dim);
+        QFETCH(int, window);
+        QFETCH(double, scale);
+        const auto segments = segmentsOf({{5, -1}, {130, 0}, {1, 0}, {67, 0}, {64, -1}, {1, -1}, {3, 5}, {150, -1}, {70, 7}, {2, 7}, {33, -1}});
+        const int64_t tokens = segments.back().begin + segments.back().length;
+        const std::optional<double> factor = scale > 0 ? std::optional(scale) : std::nullopt;
+        torch::manual_seed(9);
+        const auto q = torch::randn({tokens, heads, dim}), k = torch::randn({tokens, kvHeads, dim}), v = torch::randn({tokens, kvHeads, dim});
+        std::vector<int64_t> lasts, ends, scattered;
+        for (const auto& s : segments) {
+            lasts.push_back(s.begin + s.length - 1);
+            for (int64_t i = s.prefix < 0 ? s.length - 1 : 0; i < s.length; ++i)
+                ends.push_back(s.begin + i);
+        }
+        for (int64_t i = 0; i < 9; ++i)
+            scattered.push_back(tokens - 40 + 3 * ((5 * i) % 9)); // of the last segments, in no order
+        for (const auto& list : {lasts, ends, scattered}) {
+            const auto read = torch::tensor(list, torch::kInt64);
+            const auto asked = askedOf(segments, read);
+            QVERIFY(asked);
+            QVERIFY(torch::equal(asked->rows.index_select(0, asked->picked), read));
+            QVERIFY(torch::equal(std::get<0>(asked->rows.sort()), asked->rows));
+            const auto gradient = torch::randn({read.numel(), heads, dim});
+            const auto run = [&](bool some) {
+                std::vector<torch::Tensor> leaves;
+                for (const auto& input : {q, k, v})
+                    leaves.push_back(input.clone().requires_grad_());
+                const auto out = some ? kernels::packedAttention(leaves[0].index_select(0, asked->rows), leaves[1], leaves[2], segments, window, factor,
+                                                                 &asked->from)
+                                            .index_select(0, asked->picked)
+                                      : kernels::packedAttention(leaves[0], leaves[1], leaves[2], segments, window, factor).index_select(0, read);
+                out.backward(gradient);
+                return std::vector<torch::Tensor>{out.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
+            };
+            const auto whole = run(false), part = run(true);
+            QVERIFY(torch::equal(part[0], whole[0]));
+            for (size_t i = 1; i < whole.size(); ++i) // blocks of rows begin elsewhere, so sums have another order
+                QVERIFY2(difference(part[i], whole[i]) < 3e-6 * std::max(1.0, whole[i].abs().max().item<double>()),
+                         qPrintable(QString("%1: %2").arg(i).arg(difference(part[i], whole[i]))));
+        }
+        QVERIFY(!askedOf(segments, torch::arange(0, tokens, 4))); // spares nothing
+        std::vector<int64_t> crooked(segments.size(), 0);
+        crooked[1] = 3;
+        QVERIFY_THROWS_EXCEPTION(c10::Error, kernels::packedAttention(q, k, v, segments, window, factor, &crooked));
+        crooked[1] = 4; // but q has all rows
+        QVERIFY_THROWS_EXCEPTION(c10::Error, kernels::packedAttention(q, k, v, segments, window, factor, &crooked));
     }
 
     void whatIsNotANumberStaysNone() {
@@ -341,7 +395,9 @@ private Q_SLOTS:
             for (auto& id : one.ids)
                 id %= 50;
         // 6 and 1 .. 6; 3 and 2 that see those 6 too; 6 that see 1 .. 6
-        const double forward = (6 + 3 + 2 + 6) * matrices - ((6 + 3 + 2 + 6) - (4 + 3 + 5)) * last + (21 + (3 * 6 + 6) + (2 * 6 + 3) + 21) * seen + (4 + 3 + 5) * head;
+        // Of the first prompt only its last position is read: its first four ask nothing in the last layer.
+        constexpr double unasked = 4 * 2 * 16 * 16 + (1 + 2 + 3 + 4) * 2 * (2 * 16);
+        const double forward = (6 + 3 + 2 + 6) * matrices - unasked - ((6 + 3 + 2 + 6) - (4 + 3 + 5)) * last + (21 + (3 * 6 + 6) + (2 * 6 + 3) + 21) * seen + (4 + 3 + 5) * head;
         takeFlops();
         const auto logps = completionLogps(model, batchOf(rows, kPacked));
         QCOMPARE(takeFlops(), forward);

@@ -23,10 +23,20 @@ private:
     struct Sizes {
         double positions = 0, longest = 0, completions = 0;
         double packed = 0, seen = 0; ///< tokens with each prompt once, and the positions they look at
+        double unasked = 0, unaskedSeen = 0; ///< of these: what the last layer needs no attention of
         /// Forward, without a head; `read` positions go through the whole last layer.
         double body(const learn::ModelConfig& config, bool padded, double read) const {
-            return (padded ? config.forwardFlops(positions, longest, 0) : config.forwardFlops(packed, 2 * seen / packed - 1, 0)) -
-                   learn::lastLayerFlops(config, (padded ? positions : packed) - read);
+            const double whole = (padded ? config.forwardFlops(positions, longest, 0) : config.forwardFlops(packed, 2 * seen / packed - 1, 0)) -
+                                 learn::lastLayerFlops(config, (padded ? positions : packed) - read);
+            if (padded || 8 * unasked < packed) // which is not worth it
+                return whole;
+            return whole - static_cast<double>(config.heads * config.headDim) * (2 * static_cast<double>(config.hiddenSize) * unasked + 4 * unaskedSeen);
+        }
+        /// Of a segment behind `before` positions, the first `n` up to a whole four.
+        void spare(double n, double before) {
+            n = std::floor(n / 4) * 4;
+            unasked += n;
+            unaskedSeen += n * before + n * (n + 1) / 2;
         }
     };
     /// Both sides of every pair in one batch: padded to the longest, or end to end, with their last tokens or without.
@@ -37,6 +47,12 @@ private:
         for (const PairRow& pair : must(pl::readPairs(dir + "/data/train.jsonl"))) {
             const auto prompt = static_cast<double>(must(encoder.promptIds(pair.prompt)).size());
             out.packed += prompt;
+            if (lastTokens) { // nothing of the prompt is read
+                out.unasked += prompt;
+                out.unaskedSeen += prompt * (prompt + 1) / 2;
+            } else {
+                out.spare(prompt - 1, 0);
+            }
             out.seen += prompt * (prompt + 1) / 2;
             for (const auto* side : {&pair.chosen, &pair.rejected}) {
                 const auto row = *encoder.row(pair.prompt, *side);
@@ -45,6 +61,8 @@ private:
                 const double n = static_cast<double>(row.completionLength()) - (lastTokens ? 0 : 1);
                 out.packed += n;
                 out.seen += n * prompt + n * (n + 1) / 2;
+                if (lastTokens)
+                    out.spare(n - 1, prompt);
                 ++rows;
             }
         }

@@ -21,7 +21,7 @@ namespace {
 using torch::Tensor;
 
 constexpr int64_t kLanes = 16; // floats of a vector; machines with shorter ones take it in parts
-constexpr int64_t kRows = 4;   // of queries that are worked on together
+constexpr int64_t kRows = kAskedStep; // of queries that are worked on together
 constexpr int64_t kBlock = 64; // queries whose scores are kept while keys and values get their gradients
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 using LanesAnywhere = float __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
@@ -198,15 +198,40 @@ Head transposed(Head head, int64_t begin, int64_t rows, int64_t dim, Scratch& sc
     return {out, stride};
 }
 
+/// A segment and its queries: positions [from, length), from row `row` of those of all segments on.
+struct Part : Segment {
+    int64_t from = 0, row = 0;
+    /// Row of position 0, had it one.
+    int64_t zero() const { return row - from; }
+};
+using Parts = std::vector<Part>;
+
+Parts partsOf(const Segments& segments, const std::vector<int64_t>* from) {
+    Parts out;
+    int64_t rows = 0;
+    for (size_t i = 0; i < segments.size(); ++i) {
+        Part part;
+        static_cast<Segment&>(part) = segments[i];
+        part.from = from ? from->at(i) : 0;
+        part.row = rows;
+        TORCH_CHECK(part.from >= 0 && (part.from % kRows == 0 || part.from == part.length) && part.from <= part.length, "segment ", i,
+                    " is not asked from position ", part.from, " on");
+        rows += part.length - part.from;
+        out.push_back(part);
+    }
+    return out;
+}
+
 /// Sequences that begin with the same segment: one range of positions.
 struct Family {
     size_t first = 0, end = 0; ///< segments
     int64_t begin = 0, tokens = 0;
+    int64_t row = 0, rows = 0; ///< of queries
     double work = 0;
     int64_t widest = 0; ///< floats of a row of scores
 };
 
-std::vector<Family> familiesOf(const Segments& segments) {
+std::vector<Family> familiesOf(const Parts& segments) {
     std::vector<Family> out;
     int64_t at = 0;
     for (size_t i = 0; i < segments.size(); ++i) {
@@ -214,14 +239,15 @@ std::vector<Family> familiesOf(const Segments& segments) {
         TORCH_CHECK(s.begin == at && s.length > 0, "segment ", i, " does not begin where the one before it ends");
         at += s.length;
         if (s.prefix < 0)
-            out.push_back({i, i, s.begin, 0, 0, 0});
+            out.push_back({i, i, s.begin, 0, s.row, 0, 0, 0});
         TORCH_CHECK(!out.empty() && (s.prefix < 0 || static_cast<size_t>(s.prefix) == out.back().first), "segment ", i,
                     " does not lie behind its prefix");
         auto& family = out.back();
         const int64_t before = s.prefix < 0 ? 0 : segments[family.first].length;
         family.end = i + 1;
         family.tokens += s.length;
-        family.work += static_cast<double>(s.length) * (static_cast<double>(before) + 0.5 * static_cast<double>(s.length));
+        family.rows += s.length - s.from;
+        family.work += static_cast<double>(s.length - s.from) * (static_cast<double>(before) + 0.5 * static_cast<double>(s.length + s.from));
         family.widest = std::max(family.widest, roundUp(before, kLanes) + roundUp(s.length, kLanes) + 2 * kLanes);
     }
     // The most work first, so that no thread is left with it at the end.
@@ -281,7 +307,7 @@ void blank(float* row, int64_t own, int64_t i, int64_t rowsEnd, int64_t prefixFr
     std::fill(row + own + i + 1, row + own + rowsEnd, 0.0f);
 }
 
-void familyForward(const Family& family, const Segments& segments, const Shape& shape, Head q, Head k, Head v, HeadOut out,
+void familyForward(const Family& family, const Parts& segments, const Shape& shape, Head q, Head k, Head v, HeadOut out,
                    float* logSums, int64_t logStride, Scratch* scratch, bool keysReady) {
     const int64_t padded = roundUp(shape.dim, kLanes);
     const Head keys = keysReady ? Head{scratch[0].of(0), roundUp(family.tokens, kLanes) + 2 * kLanes}
@@ -294,8 +320,8 @@ void familyForward(const Family& family, const Segments& segments, const Shape& 
         const auto& segment = segments[s];
         const Sight sight{segment.prefix < 0 ? 0 : segments[family.first].length, shape.window};
         const int64_t own = roundUp(sight.before, kLanes), offset = segment.begin - family.begin;
-        const Head query{q.data + segment.begin * q.row, q.row};
-        for (int64_t i = 0; i < segment.length; i += kRows) {
+        const Head query{q.data + segment.zero() * q.row, q.row};
+        for (int64_t i = segment.from; i < segment.length; i += kRows) {
             const int64_t rows = std::min(kRows, segment.length - i);
             scoreRows(scores, ld, own, query, i, rows, sight, keys, offset, shape.dim);
             float factors[kRows];
@@ -307,33 +333,33 @@ void familyForward(const Family& family, const Segments& segments, const Shape& 
                 const float sum = exponentials(row + p, sight.before - p, shape.scale, top) +
                                   exponentials(row + own + o, i + r + 1 - o, shape.scale, top);
                 blank(row, own, i + r, i + rows, sight.prefixLow(i), sight.ownLow(i), sight);
-                logSums[(segment.begin + i + r) * logStride] = top + std::log(sum);
+                logSums[(segment.zero() + i + r) * logStride] = top + std::log(sum);
                 factors[r] = 1 / sum;
             }
             sumRows(sums, padded, scores, ld, own, i, rows, sight, values, offset, padded);
             for (int64_t r = 0; r < rows; ++r) {
                 scaled(sums + r * padded, factors[r], padded);
-                std::memcpy(out.data + (segment.begin + i + r) * out.row, sums + r * padded, static_cast<size_t>(shape.dim) * sizeof(float));
+                std::memcpy(out.data + (segment.zero() + i + r) * out.row, sums + r * padded, static_cast<size_t>(shape.dim) * sizeof(float));
             }
         }
     }
 }
 
 /// Of one query head: writes its gradient and adds to those of its keys and values, [tokens, dim in whole vectors].
-void familyBackward(const Family& family, const Segments& segments, const Shape& shape, Head q, Head out, Head gOut, const float* logSums,
+void familyBackward(const Family& family, const Parts& segments, const Shape& shape, Head q, Head out, Head gOut, const float* logSums,
                     int64_t logStride, Head keys, Head values, Head keyRows, HeadOut dq, float* dk, float* dv, Scratch* scratch) {
     const int64_t padded = roundUp(shape.dim, kLanes), ld = family.widest;
     float* weights = scratch[3].of(2 * kBlock * ld + kRows * padded);
     float *d = weights + kBlock * ld, *sums = d + kBlock * ld;
-    const Head queries = inVectors(q, family.begin, family.tokens, shape.dim, scratch[4]);
-    const Head gradients = inVectors(gOut, family.begin, family.tokens, shape.dim, scratch[5]);
+    const Head queries = inVectors(q, family.row, family.rows, shape.dim, scratch[4]);
+    const Head gradients = inVectors(gOut, family.row, family.rows, shape.dim, scratch[5]);
     for (size_t s = family.first; s < family.end; ++s) {
         const auto& segment = segments[s];
         const Sight sight{segment.prefix < 0 ? 0 : segments[family.first].length, shape.window};
         const int64_t own = roundUp(sight.before, kLanes), offset = segment.begin - family.begin;
-        const auto at = [&](Head h) { return Head{h.data + segment.begin * h.row, h.row}; };
+        const auto at = [&](Head h) { return Head{h.data + segment.zero() * h.row, h.row}; };
         const Head query = at(q), g = at(gOut), o = at(out);
-        for (int64_t block = 0; block < segment.length; block += kBlock) {
+        for (int64_t block = segment.from; block < segment.length; block += kBlock) {
             const int64_t end = std::min(segment.length, block + kBlock);
             for (int64_t i = block; i < end; i += kRows) {
                 const int64_t rows = std::min(kRows, end - i);
@@ -344,7 +370,7 @@ void familyBackward(const Family& family, const Segments& segments, const Shape&
                     float *wr = w + r * ld, *er = e + r * ld;
                     const int64_t pl = sight.prefixLow(i + r), ol = sight.ownLow(i + r);
                     const int64_t np = sight.before - pl, no = i + r + 1 - ol;
-                    const float shift = logSums[(segment.begin + i + r) * logStride];
+                    const float shift = logSums[(segment.zero() + i + r) * logStride];
                     const float mean = dot(g.data + (i + r) * g.row, o.data + (i + r) * o.row, shape.dim);
                     exponentials(wr + pl, np, shape.scale, shift);
                     exponentials(wr + own + ol, no, shape.scale, shift);
@@ -355,12 +381,12 @@ void familyBackward(const Family& family, const Segments& segments, const Shape&
                 }
                 sumRows(sums, padded, e, ld, own, i, rows, sight, keyRows, offset, padded);
                 for (int64_t r = 0; r < rows; ++r)
-                    std::memcpy(dq.data + (segment.begin + i + r) * dq.row, sums + r * padded,
+                    std::memcpy(dq.data + (segment.zero() + i + r) * dq.row, sums + r * padded,
                                 static_cast<size_t>(shape.dim) * sizeof(float));
             }
             const auto add = [&](float* to, const float* factors, Head rows, int64_t key, int64_t column, int64_t count, int64_t from) {
-                product(to + key * padded, padded, factors + from * ld + column, 1, ld, rows.data + (offset + block + from) * rows.row, rows.row,
-                        count, padded, end - block - from, true);
+                product(to + key * padded, padded, factors + from * ld + column, 1, ld, rows.data + (segment.zero() - family.row + block + from) * rows.row,
+                        rows.row, count, padded, end - block - from, true);
             };
             for (int64_t key = 0; key < sight.before; key += kRows) {
                 const int64_t count = std::min(kRows, sight.before - key);
@@ -381,8 +407,8 @@ Tensor readable(const Tensor& t) { return t.stride(2) == 1 ? t : t.contiguous();
 
 Shape shapeOf(const Tensor& q, int64_t window, double scale) { return {q.size(2), window, static_cast<float>(scale)}; }
 
-Tensor forwardRaw(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments, int64_t window, double scale,
-                  Tensor& logSums) {
+Tensor forwardRaw(const Tensor& q, const Tensor& k, const Tensor& v, const Parts& segments, int64_t window, double scale, Tensor& logSums) {
+    TORCH_CHECK(segments.empty() || segments.back().zero() + segments.back().length == q.size(0), "attention is asked for ", q.size(0), " positions");
     const int64_t heads = q.size(1), kvHeads = k.size(1), each = heads / kvHeads;
     const auto families = familiesOf(segments);
     auto out = torch::empty(q.sizes(), q.options());
@@ -439,31 +465,36 @@ public:
         });
         return {dq, dk, dv, Tensor(), Tensor(), Tensor()};
     }
-    static Tensor tensorOf(const Segments& segments) {
-        static_assert(sizeof(Segment) == 3 * sizeof(int64_t));
-        return torch::from_blob(const_cast<Segment*>(segments.data()), {static_cast<int64_t>(segments.size()), 3}, torch::kInt64).clone();
+    static Tensor tensorOf(const Parts& parts) {
+        static_assert(sizeof(Part) == 5 * sizeof(int64_t));
+        return torch::from_blob(const_cast<Part*>(parts.data()), {static_cast<int64_t>(parts.size()), 5}, torch::kInt64).clone();
     }
 
 private:
-    static Segments listOf(const Tensor& tensor) {
-        Segments out(static_cast<size_t>(tensor.size(0)));
-        std::memcpy(static_cast<void*>(out.data()), tensor.const_data_ptr<int64_t>(), out.size() * sizeof(Segment));
+    static Parts listOf(const Tensor& tensor) {
+        Parts out(static_cast<size_t>(tensor.size(0)));
+        std::memcpy(static_cast<void*>(out.data()), tensor.const_data_ptr<int64_t>(), out.size() * sizeof(Part));
         return out;
     }
 };
 
 } // namespace
 
+bool packedAttentionFits(const Tensor& q) { return q.device().is_cpu() && q.scalar_type() == torch::kFloat32; }
+
 Tensor packedAttention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments, int64_t window,
-                       std::optional<double> scale) {
-    if (!q.device().is_cpu() || q.scalar_type() != torch::kFloat32)
+                       std::optional<double> scale, const std::vector<int64_t>* from) {
+    if (!packedAttentionFits(q)) {
+        TORCH_CHECK(!from, "attention of some positions alone is for the processor in fp32");
         return plainAttention(q, k, v, segments, window, scale);
+    }
+    const auto parts = partsOf(segments, from);
     const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(2))));
     const auto a = readable(q), b = readable(k), c = readable(v);
     if (torch::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad() || c.requires_grad()))
-        return PackedAttention::apply(a, b, c, PackedAttention::tensorOf(segments), window, factor);
+        return PackedAttention::apply(a, b, c, PackedAttention::tensorOf(parts), window, factor);
     Tensor logSums;
-    return forwardRaw(a, b, c, segments, window, factor, logSums);
+    return forwardRaw(a, b, c, parts, window, factor, logSums);
 }
 
 Tensor plainAttention(const Tensor& q, const Tensor& k, const Tensor& v, const Segments& segments, int64_t window,

@@ -280,6 +280,8 @@ struct DecoderImpl::Layers::Pass {
     int64_t reach = 0;                ///< positions that the longest row looks at
     std::shared_ptr<const Segments> packed;
     Tensor rows;                      ///< [n] int64 into batch * time: what is read of the last layer; undefined: everything
+    std::optional<Asked> asked;       ///< packed: what of the last layer's attention that needs; none: all of it
+    Tensor askedCos, askedSin;        ///< of these positions
     std::map<int64_t, Tensor> masks;  ///< by window
 
     const Tensor& masked(int64_t window, const Tensor& like) {
@@ -290,27 +292,33 @@ struct DecoderImpl::Layers::Pass {
     }
 };
 
-/// What attention gives, [batch, time, heads * headDim].
+/// What attention gives, [batch, time, heads * headDim]; of the positions asked for alone [1, asked, heads * headDim].
 Tensor DecoderImpl::Layers::attended(size_t i, const Tensor& n, Pass& pass) const {
     const auto& layer = layers[i];
     const auto& c = config;
     const auto in = input(n);
+    const auto* asked = pass.asked && i + 1 == layers.size() ? &*pass.asked : nullptr;
     std::vector<Tensor> qkv;
-    if (layer.qkv.weight.defined())
+    if (layer.qkv.weight.defined()) {
         qkv = layer.qkv(in).split_with_sizes({c.heads * c.headDim, c.kvHeads * c.headDim, c.kvHeads * c.headDim}, -1);
-    else
-        qkv = {layer.q(in), layer.k(in), layer.v(in)};
-    const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm) { // [batch, time, count, headDim]
-        auto out = t.view({pass.batch, pass.time, count, c.headDim});
+        if (asked)
+            qkv[0] = qkv[0].index_select(1, asked->rows);
+    } else {
+        qkv = {layer.q(asked ? input(n.index_select(1, asked->rows)) : in), layer.k(in), layer.v(in)};
+    }
+    const auto heads = [&](const Tensor& t, int64_t count, const Scale& norm, const Tensor& cos, const Tensor& sin) { // [batch, time, count, headDim]
+        auto out = t.view({pass.batch, -1, count, c.headDim});
         if (norm.weight.defined())
             out = norm(out, c.normEps);
-        return pass.cos.defined() ? kernels::rotate(out, pass.cos, pass.sin, pass.decode) : out;
+        return cos.defined() ? kernels::rotate(out, cos, sin, pass.decode) : out;
     };
-    auto q = heads(qkv[0], c.heads, layer.qNorm), k = heads(qkv[1], c.kvHeads, layer.kNorm);
+    auto q = heads(qkv[0], c.heads, layer.qNorm, asked ? pass.askedCos : pass.cos, asked ? pass.askedSin : pass.sin);
+    auto k = heads(qkv[1], c.kvHeads, layer.kNorm, pass.cos, pass.sin);
     auto v = qkv[2].view({pass.batch, pass.time, c.kvHeads, c.headDim});
     if (pass.packed)
-        return kernels::packedAttention(q.squeeze(0), k.squeeze(0), v.squeeze(0), *pass.packed, layer.window, layer.scale)
-            .view({1, pass.time, c.heads * c.headDim});
+        return kernels::packedAttention(q.squeeze(0), k.squeeze(0), v.squeeze(0), *pass.packed, layer.window, layer.scale,
+                                        asked ? &asked->from : nullptr)
+            .view({1, -1, c.heads * c.headDim});
     q = q.transpose(1, 2);
     k = k.transpose(1, 2);
     v = v.transpose(1, 2);
@@ -353,7 +361,7 @@ Tensor DecoderImpl::Layers::through(size_t i, const Tensor& in, Pass& pass) cons
     const auto& c = config;
     auto a = attended(i, layer.inputNorm(in, c.normEps), pass), before = in;
     if (pass.rows.defined() && i + 1 == layers.size()) {
-        a = a.flatten(0, 1).index_select(0, pass.rows);
+        a = a.flatten(0, 1).index_select(0, pass.asked ? pass.asked->picked : pass.rows);
         before = in.flatten(0, 1).index_select(0, pass.rows);
     }
     const auto x = before + layer.o(input(a));
@@ -395,7 +403,13 @@ public:
 
 } // namespace
 
-Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed, const Tensor& only) {
+/// Where the one token of each row stands.
+struct DecoderImpl::DecodeAt {
+    Tensor positions;  ///< [batch] int64 on the device
+    int64_t reach = 0; ///< above all positions
+};
+
+Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, const DecodeAt* decode, const PackedTokens* packed, const Tensor& only) {
     auto& m = *m_layers;
     const auto& c = m_config;
     const auto shared = std::make_shared<Layers::Pass>();
@@ -403,13 +417,13 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
     pass.batch = ids.size(0);
     pass.time = ids.size(1);
     pass.cache = cache;
-    pass.decode = decode;
+    pass.decode = decode != nullptr;
     pass.rows = only;
     if (packed)
         pass.packed = packed->segments;
     if (decode)
-        pass.positions = torch::tensor(cache->lengths, torch::kInt64).to(device());
-    const int64_t reach = decode ? *std::max_element(cache->lengths.begin(), cache->lengths.end()) + 1 : packed ? packed->longest : pass.time;
+        pass.positions = decode->positions;
+    const int64_t reach = decode ? decode->reach : packed ? packed->longest : pass.time;
     pass.reach = reach;
     TORCH_CHECK(reach <= c.maxPositions, "the sequence has ", reach, " tokens, more than the model's ", c.maxPositions, " positions");
     const auto rows = [&](const Tensor& table) {
@@ -424,12 +438,20 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
     } else {
         x = x + (decode ? rows(m.positions).unsqueeze(1) : rows(m.positions));
     }
+    if (packed && only.defined() && kernels::packedAttentionFits(x)) {
+        pass.asked = askedOf(*packed->segments, only);
+        if (pass.asked && pass.cos.defined()) {
+            pass.askedCos = pass.cos.index_select(0, pass.asked->rows);
+            pass.askedSin = pass.sin.index_select(0, pass.asked->rows);
+        }
+    }
     // What a decoded position looks at was counted there; with a length of -1 only the matrices are.
     const double flops = packed ? forwardFlops(c, *packed, 0)
                                 : c.forwardFlops(static_cast<double>(pass.batch * pass.time),
                                                  decode ? -1.0 : static_cast<double>(pass.time), 0);
     const bool again = m_recompute && torch::GradMode::is_enabled() && !cache;
-    const double unread = only.defined() ? lastLayerFlops(c, static_cast<double>(pass.batch * pass.time - only.numel())) : 0;
+    const double unread = (only.defined() ? lastLayerFlops(c, static_cast<double>(pass.batch * pass.time - only.numel())) : 0) +
+                          (pass.asked ? unaskedFlops(c, *pass.packed, *pass.asked) : 0);
     const auto anchor = again ? torch::zeros({}, x.options().requires_grad(true)) : Tensor();
     for (size_t i = 0; i < m.layers.size(); ++i) {
         if (!again || !(x.requires_grad() || m.layers[i].trained())) {
@@ -444,14 +466,14 @@ Tensor DecoderImpl::forward(const Tensor& ids, KvCache* cache, bool decode, cons
     return counted(m.finalNorm(x, c.normEps), flops - unread, !m.embedding.requires_grad());
 }
 
-Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids, nullptr, false); }
+Tensor DecoderImpl::hidden(const TokenBatch& batch) { return forward(batch.ids); }
 
-Tensor DecoderImpl::hidden(const PackedTokens& tokens) { return forward(tokens.ids.unsqueeze(0), nullptr, false, &tokens).squeeze(0); }
+Tensor DecoderImpl::hidden(const PackedTokens& tokens) { return forward(tokens.ids.unsqueeze(0), nullptr, nullptr, &tokens).squeeze(0); }
 
-Tensor DecoderImpl::hidden(const TokenBatch& batch, const Tensor& rows) { return forward(batch.ids, nullptr, false, nullptr, rows); }
+Tensor DecoderImpl::hidden(const TokenBatch& batch, const Tensor& rows) { return forward(batch.ids, nullptr, nullptr, nullptr, rows); }
 
 Tensor DecoderImpl::hidden(const PackedTokens& tokens, const Tensor& rows) {
-    return forward(tokens.ids.unsqueeze(0), nullptr, false, &tokens, rows);
+    return forward(tokens.ids.unsqueeze(0), nullptr, nullptr, &tokens, rows);
 }
 
 const Tensor& DecoderImpl::headWeight() const {
@@ -521,7 +543,7 @@ Tensor DecoderImpl::prefill(const TokenBatch& batch, KvCache& cache) {
     const int64_t count = batch.ids.size(0), time = batch.ids.size(1);
     TORCH_CHECK(cache.used() + count <= cache.keys[0].size(0) && time <= cache.capacity, "the key/value cache has no room for ",
                 count, " more rows of ", time, " slots");
-    const auto hidden = forward(batch.ids, &cache, false, nullptr, lastRows(batch));
+    const auto hidden = forward(batch.ids, &cache, nullptr, nullptr, lastRows(batch));
     const auto lengths = batch.lengths.to(torch::kCPU).contiguous();
     cache.lengths.insert(cache.lengths.end(), lengths.const_data_ptr<int64_t>(), lengths.const_data_ptr<int64_t>() + count);
     return hidden;
@@ -532,10 +554,23 @@ Tensor DecoderImpl::decodeStep(const Tensor& ids, KvCache& cache) {
     TORCH_CHECK(ids.size(0) == cache.used(), "the key/value cache has ", cache.used(), " rows in use, not ", ids.size(0));
     for (const int64_t length : cache.lengths)
         TORCH_CHECK(length < cache.capacity, "the key/value cache is full (", cache.capacity, " slots)");
-    const auto hidden = forward(ids.unsqueeze(1), &cache, true).squeeze(1);
+    const DecodeAt at{torch::tensor(cache.lengths, torch::kInt64).to(device()), *std::max_element(cache.lengths.begin(), cache.lengths.end()) + 1};
+    const auto hidden = forward(ids.unsqueeze(1), &cache, &at).squeeze(1);
     for (int64_t& length : cache.lengths)
         length += 1;
     return hidden;
+}
+
+Tensor DecoderImpl::decodeStep(const Tensor& ids, KvCache& cache, const Tensor& positions, int64_t reach) {
+    torch::NoGradGuard noGrad;
+    TORCH_CHECK(!decodeAttentionFits(m_layers->embedding), "decoding at fixed shapes is for devices that are not the processor");
+    TORCH_CHECK(ids.size(0) <= cache.keys[0].size(0) && positions.size(0) == ids.size(0) && reach <= cache.capacity, "the key/value cache of ",
+                cache.keys[0].size(0), " rows of ", cache.capacity, " slots does not hold ", ids.size(0), " rows of ", reach);
+    // A table that grows later would leave a recording with the freed one.
+    if (m_config.positions == Positions::Rotary)
+        m_layers->prepareRotary(m_config, cache.capacity, device());
+    const DecodeAt at{positions, reach};
+    return forward(ids.unsqueeze(1), &cache, &at).squeeze(1);
 }
 
 Tensor CompletionLogps::sums() const { return logps.sum(1); }

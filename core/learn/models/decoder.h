@@ -51,6 +51,10 @@ public:
     torch::Tensor prefill(const TokenBatch& batch, KvCache& cache);
     /// One token for every row in use: ids [rows]; returns hidden [rows, hidden]. Rows keep their own position.
     torch::Tensor decodeStep(const torch::Tensor& ids, KvCache& cache);
+    /// The same with shapes that do not follow the rows, for recording (DeviceGraph): one token for each of the first rows of the cache, in use or
+    /// not, at `positions` [rows] int64 on the device, all below `reach` <= capacity, the slots that are looked at. Reads nothing back and
+    /// leaves cache.lengths alone. Not where decodeAttentionFits.
+    torch::Tensor decodeStep(const torch::Tensor& ids, KvCache& cache, const torch::Tensor& positions, int64_t reach);
 
     const ModelConfig& config() const { return m_config; }
     /// The linear maps of attention and MLP, in order: where low-rank adapters can be put.
@@ -74,8 +78,9 @@ public:
     torch::Tensor headHalf();
 
 private:
-    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache, bool decode, const PackedTokens* packed = nullptr,
-                          const torch::Tensor& rows = {});
+    struct DecodeAt;
+    torch::Tensor forward(const torch::Tensor& ids, KvCache* cache = nullptr, const DecodeAt* decode = nullptr,
+                          const PackedTokens* packed = nullptr, const torch::Tensor& rows = {});
     torch::Tensor scoresOf(const torch::Tensor& lastRows);
     ModelConfig m_config;
     struct Layers;

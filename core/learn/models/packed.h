@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <torch/types.h>
@@ -44,9 +45,21 @@ struct PackedBatch {
     torch::Tensor last;    ///< [rows] int64: position of each row's last token; undefined where that was left out
 };
 
+/// Of a pass of which only some positions are read: those whose attention in the last layer is worked out.
+struct Asked {
+    std::vector<int64_t> from; ///< of each segment: its positions from there on, a multiple of kAskedStep (or its length: none)
+    torch::Tensor rows;        ///< [n] int64: these, counted over the packed tokens, ascending
+    torch::Tensor picked;      ///< [read] int64: where among them each read position stands
+};
+constexpr int64_t kAskedStep = 4; ///< positions that attention works on together
+/// `read` [n] int64 on the host, counted over the packed tokens. Nothing where that spares less than an eighth of them.
+std::optional<Asked> askedOf(const Segments& segments, const torch::Tensor& read);
+
 /// ModelConfig::forwardFlops of a pass over packed tokens; windows shorten what is looked at.
 double forwardFlops(const ModelConfig& config, const PackedTokens& tokens, double headTokens);
 /// What `rows` positions cost in the last layer after its attention (output map and MLP): saved for those that are not read.
 double lastLayerFlops(const ModelConfig& config, double rows);
+/// What positions that are not `asked` save of the last layer's queries and attention.
+double unaskedFlops(const ModelConfig& config, const Segments& segments, const Asked& asked);
 
 } // namespace pl::learn

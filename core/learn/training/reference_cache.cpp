@@ -54,6 +54,9 @@ Result<ReferenceLogps> computeReference(Decoder& reference, const std::vector<To
                                   : config.forwardFlops(static_cast<double>(batch.tokens.ids.numel()),
                                                         static_cast<double>(batch.tokens.ids.size(1)), head);
         out.flops -= lastLayerFlops(config, static_cast<double>(batch.computed) - head);
+        if (batch.packed && reference->device().is_cpu())
+            if (const auto& segments = *batch.packed->tokens.segments; const auto asked = askedOf(segments, batch.packed->sources))
+                out.flops -= unaskedFlops(config, segments, *asked);
         const auto sums = completionLogps(reference, batch).sums().to(torch::kFloat32).cpu().contiguous();
         for (size_t k = 0; k < micro.size(); ++k) {
             out.chosen.data_ptr<float>()[micro[k]] = sums.data_ptr<float>()[k];
