@@ -33,12 +33,12 @@ void addFitOptions(CLI::App* sub, FitArguments& f) {
     sub->add_option("--memory", f.memory, "Of a device that need not be here, such as 24G; without it the processor and every GPU");
 }
 
-MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f, double memory) {
-    MemoryPlan plan = MemoryPlan::usual(method, rank);
+MemoryEstimate estimateOf(const ModelConfig& config, TrainMethod method, int64_t rank, const FitArguments& f, const Device& device) {
+    MemoryPlan plan = MemoryPlan::usual(method, rank).on(device.name);
     if (f.positions > 0)
         plan.positions = f.positions;
     plan.longest = f.longest;
-    return estimateMemory(config, decided(config, plan, Checkpointing::Auto, memory));
+    return estimateMemory(config, decided(config, plan, Checkpointing::Auto, static_cast<double>(device.total)));
 }
 
 Result<std::vector<DeviceKind>> kindsOf(const FitArguments& f) {
@@ -54,7 +54,7 @@ Json fitRows(const ModelConfig& config, const FitArguments& f, const std::vector
         for (const int64_t rank : {int64_t{0}, f.rank})
             for (const DeviceKind& kind : devices) {
                 const Device& d = kind.device;
-                const MemoryEstimate e = estimateOf(config, method, rank, f, static_cast<double>(d.total));
+                const MemoryEstimate e = estimateOf(config, method, rank, f, d);
                 rows.push_back({{"method", trainMethodName(method)},
                                 {"adapter_rank", rank},
                                 {"device", d.name.empty() ? Json() : Json(d.name)},
@@ -86,13 +86,10 @@ void printFits(const ModelConfig& config, const FitArguments& f, const std::vect
     }
     for (const TrainMethod method : kTrainMethods) {
         const auto cell = [&](int64_t rank) {
-            const auto needs = [&](double memory) { return estimateOf(config, method, rank, f, memory).total(); };
-            const auto fit = [&](const DeviceKind& kind) {
-                const auto memory = static_cast<double>(kind.device.total);
-                return fitName(fitOf(needs(memory), memory));
-            };
+            const auto needs = [&](const Device& device) { return estimateOf(config, method, rank, f, device).total(); };
+            const auto fit = [&](const DeviceKind& kind) { return fitName(fitOf(needs(kind.device), static_cast<double>(kind.device.total))); };
             // Of several devices, each of which decides on checkpointing for itself: what it takes without.
-            const double bytes = needs(one ? static_cast<double>(devices[0].device.total) : std::numeric_limits<double>::infinity());
+            const double bytes = needs(one ? devices[0].device : Device{"", "", std::numeric_limits<uint64_t>::max(), 0});
             return one ? fmt::format("{:<5} {:>8}", fit(devices[0]), byteText(bytes)) : fmt::format("{:>8}{}", byteText(bytes), side(fit));
         };
         std::printf("%-14s %-*s %s\n", trainMethodName(method), static_cast<int>(column), cell(0).c_str(), cell(f.rank).c_str());

@@ -5,14 +5,10 @@
 
 #include <fmt/format.h>
 #include <torch/torch.h>
-#include <torch/version.h>
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 10)
-#include <ATen/DeviceAccelerator.h>
-#define PAIRLAB_MEMORY_INFO 1
-#endif
 
 #include "core/base/devices.h"
 #include "core/base/os/process.h"
+#include "core/learn/host/device_memory.h"
 
 namespace pl::worker {
 
@@ -30,20 +26,6 @@ std::vector<Device> cards() {
     return nvidiaCards(said->text);
 }
 
-void memoryOfCard(int index, Device& device) {
-#ifdef PAIRLAB_MEMORY_INFO
-    try {
-        const auto [free, total] = at::accelerator::getMemoryInfo(static_cast<c10::DeviceIndex>(index));
-        device.free = free;
-        device.total = total;
-    } catch (const std::exception&) { // then what nvidia-smi said stays
-    }
-#else
-    (void)index;
-    (void)device;
-#endif
-}
-
 } // namespace
 
 Status printDevices() {
@@ -51,8 +33,8 @@ Status printDevices() {
     const int count = static_cast<int>(torch::cuda::device_count());
     const auto known = count > 0 ? cards() : std::vector<Device>();
     for (int i = 0; i < count; ++i) {
-        Device d{fmt::format("cuda:{}", i), "CUDA GPU", 0, 0};
-        memoryOfCard(i, d);
+        const auto memory = learn::deviceMemory(torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(i)));
+        Device d{fmt::format("cuda:{}", i), "CUDA GPU", memory.total, memory.free};
         if (d.total == 0 && known.size() == static_cast<size_t>(count)) { // an older libtorch
             d.title = known[static_cast<size_t>(i)].title;
             d.total = known[static_cast<size_t>(i)].total;

@@ -12,6 +12,7 @@
 #include "core/base/os/files.h"
 #include "core/base/os/lock.h"
 #include "core/base/os/process.h"
+#include "core/learn/host/device_memory.h"
 #include "core/learn/models/decoder.h"
 #include "pairlab_build_tag.h"
 
@@ -155,7 +156,10 @@ int fromStartToEnd(Bundle bundle) {
                    fmt::format("run {} {}: {}", job.spec().name, ending.state, ending.reason));
     else
         log::info("run {} finished", job.spec().name);
-    const auto written = job.events().write(event::kRunEnd, {{"state", ending.state}, {"reason", ending.reason}, {"peak_memory", os::peakMemory()}});
+    Json end{{"state", ending.state}, {"reason", ending.reason}, {"peak_memory", os::peakMemory()}};
+    if (const auto device = learn::parseDevice(job.spec().device); device && !device->is_cpu())
+        end["device_peak_memory"] = learn::deviceMemory(*device).peak;
+    const auto written = job.events().write(event::kRunEnd, std::move(end));
     const auto synced = job.events().sync();
     if (!written || !synced) {
         log::error("{}", (written ? synced : written).error().toString());

@@ -12,6 +12,7 @@ constexpr double kProgram = 330e6;        ///< resident set of the worker with l
 constexpr double kLogitsChunk = 1 << 19;  ///< elements; as core/learn/models/kernels.cpp cuts them
 constexpr double kLogitsRows = 16;        ///< at least
 constexpr double kKeptProbabilities = 1 << 26; ///< elements; as there
+constexpr double kWorking = 0.6; ///< of what a layer keeps: what going back through it has besides
 constexpr double kFits = 0.75, kTight = 0.95;
 
 double d(int64_t n) { return static_cast<double>(n); }
@@ -60,6 +61,32 @@ MemoryPlan MemoryPlan::usual(TrainMethod method, int64_t adapterRank) {
     return plan;
 }
 
+MemoryPlan MemoryPlan::on(std::string_view device) const {
+    MemoryPlan plan = *this;
+    plan.onGpu = device.starts_with("cuda");
+    plan.packed = packed && !plan.onGpu;
+    return plan;
+}
+
+namespace {
+
+/// Activations and the head where nothing but tensors counts: what is kept when the way back begins, and what the first part of it needs besides.
+void countTensors(MemoryEstimate& out, const ModelConfig& model, const MemoryPlan& plan) {
+    const double positions = kFloat * d(plan.positions), read = plan.method == TrainMethod::RewardModel ? 0 : plan.read;
+    const double layer = keptPerLayer(model, plan.packed, plan.half), unread = (1 - read) * readPerLayer(model, plan.half);
+    const double kept = plan.recompute ? d(model.layers) * d(model.hiddenSize) + layer : d(model.layers) * layer - unread;
+    const double working = positions * kWorking * layer;
+    out.activations = positions * (kept + 2 * d(model.hiddenSize)) + working;
+    if (plan.method == TrainMethod::RewardModel)
+        return;
+    const double vocab = d(model.vocabSize), rows = std::max(kLogitsChunk / std::max(vocab, 1.0), kLogitsRows);
+    const double probabilities = read * d(plan.positions) * vocab; // kept for the backward pass up to a size
+    out.head = read * positions * d(model.hiddenSize) + (probabilities <= kKeptProbabilities ? kFloat * probabilities : 0) +
+               std::max(0.0, kFloat * 2 * rows * vocab - working);
+}
+
+} // namespace
+
 int64_t adapterParameters(const ModelConfig& m, int64_t rank) {
     const int64_t queries = m.heads * m.headDim, keys = m.kvHeads * m.headDim;
     const int64_t attention = (m.hiddenSize + queries) * 2 + (m.hiddenSize + keys) * 2;
@@ -78,6 +105,14 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
     out.optimizer = kFloat * trained * (plan.average ? 3 : 2);
     if (plan.referenceBeside && plan.adapterRank == 0)
         out.reference = kFloat * (plan.half ? 1.5 : 1.0) * parameters;
+    const double cache = plan.method == TrainMethod::Grpo
+                             ? kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest)
+                             : 0; // answers are written and trained on by turns
+    if (plan.onGpu) {
+        countTensors(out, model, plan);
+        out.activations = std::max(out.activations, cache);
+        return out;
+    }
     const double layer = keptPerLayer(model, plan.packed, plan.half);
     // The layer that the backward pass is in works on as much again as it keeps.
     out.activations = kFloat * positions *
@@ -85,10 +120,7 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
                        2 * d(model.hiddenSize));
     if (plan.method == TrainMethod::RewardModel && !plan.recompute) // of the last layer's MLP next to nothing is read
         out.activations -= kFloat * positions * readPerLayer(model, plan.half);
-    if (plan.method == TrainMethod::Grpo) {
-        const double cache = kFloat * 2 * d(model.layers * model.kvHeads * model.headDim) * d(plan.sequences) * d(plan.longest);
-        out.activations = std::max(out.activations, cache); // answers are written and trained on by turns
-    }
+    out.activations = std::max(out.activations, cache);
     if (plan.method != TrainMethod::RewardModel) {
         const double rows = std::max(kLogitsChunk / std::max(d(model.vocabSize), 1.0), kLogitsRows);
         const double probabilities = positions * d(model.vocabSize); // kept for the backward pass up to a size

@@ -27,9 +27,13 @@ struct MemoryPlan {
     int64_t sequences = 64;      ///< GRPO: answers written at once, each of `longest` positions in the key/value cache
     bool referenceBeside = false; ///< the reference is a second model in memory (live, and not the policy without its adapters)
     bool average = false;        ///< an exponential average of the trained weights
+    bool onGpu = false;          ///< counted as CUDA's allocator does, tensor by tensor, not as a process grows
+    double read = 0.5;           ///< on a GPU: share of the positions that are answers, which alone go through the whole last layer
 
     /// With what the method's plugin has unless it is told otherwise, training all weights or adapters of a rank.
     static MemoryPlan usual(TrainMethod method, int64_t adapterRank = 0);
+    /// The same on a device of that name ("cpu", "cuda:0"): a GPU pads its rows unless told otherwise.
+    MemoryPlan on(std::string_view device) const;
 };
 
 /// Bytes, by what they are for.

@@ -254,8 +254,9 @@ Status run(learn::Job& job) {
     const bool soft = std::any_of(train.begin(), train.end(), [](const TokenizedPair& p) { return p.softLabel != 1; });
     PL_CHECK(learn::checkPairLoss(parameters.loss, parameters.options, soft, false));
 
-    PL_TRY(auto memory, memoryPlan(job.parameters(), TrainMethod::Dpo, parameters.layout));
+    PL_TRY(auto memory, memoryPlan(job.parameters(), TrainMethod::Dpo, parameters.layout, setup));
     memory.referenceBeside = parameters.reference != Parameters::From::Cached;
+    memory.read = answerShare(train);
     PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));

@@ -13,6 +13,7 @@
 #include "core/learn/sampling/sampler.h"
 #include "core/learn/training/text_data.h"
 #include "plugins/sdk/generating.h"
+#include "plugins/sdk/setup.h"
 
 namespace pl {
 namespace {
@@ -25,6 +26,7 @@ constexpr int64_t kMaxRequestCandidates = 64;
 struct Settings {
     int64_t n = 2, maxNewTokens = 128, topK = 0, batchSize = 64, idleSeconds = 300;
     double temperature = 1, topP = 1;
+    bool replays = true;
 
     Json sampling() const {
         return {{"temperature", temperature}, {"top_k", topK}, {"top_p", topP}, {"max_new_tokens", maxNewTokens}};
@@ -40,6 +42,7 @@ Result<Settings> settingsOf(const Json& parameters) {
     PL_TRY(s.idleSeconds, fieldOr<int64_t>(parameters, "idle_s", s.idleSeconds, "the parameters"));
     PL_TRY(s.temperature, fieldOr<double>(parameters, "temperature", s.temperature, "the parameters"));
     PL_TRY(s.topP, fieldOr<double>(parameters, "top_p", s.topP, "the parameters"));
+    PL_TRY(s.replays, sdk::replaysOf(parameters));
     return s;
 }
 
@@ -99,6 +102,7 @@ learn::SamplingOptions samplingOf(const Settings& s, const Writer& writer, uint6
     options.topP = s.topP;
     options.maxNewTokens = s.maxNewTokens;
     options.batchSize = s.batchSize;
+    options.replay.on = s.replays;
     // Models draw from different streams, or two equal checkpoints would write the same answers.
     options.seed = hashSeed(seed, writer.spec.role);
     options.stopIds = writer.encoder.stopIds;
@@ -172,6 +176,8 @@ Status writeAnswers(Job& job, Writer& writer, const std::vector<PromptRow>& prom
                     Tally& tally) {
     auto options = samplingOf(s, writer, job.spec().seed);
     options.streams = work.streams;
+    learn::ReplayReport report;
+    options.replay.report = &report;
     Status written;
     const auto sampled = learn::sampleBatch(
         writer.loaded.model, work.prompts, options,
@@ -195,6 +201,8 @@ Status writeAnswers(Job& job, Writer& writer, const std::vector<PromptRow>& prom
             tally.report(job);
         });
     PL_CHECK(written);
+    if (const auto text = report.text(); !text.empty())
+        job.logLine("info", fmt::format("{}: {}", writer.spec.name, text));
     if (!sampled)
         return tl::unexpected<Error>(sampled.error().code == Code::Cancelled ? Error{Code::Cancelled, job.stopReason(), {}, {}}
                                                                               : sampled.error());

@@ -45,6 +45,7 @@ struct Parameters {
         PL_TRY(out.sampling.topK, field<int64_t>(p, "top_k", what));
         PL_TRY(out.sampling.topP, field<double>(p, "top_p", what));
         PL_TRY(out.sampling.maxNewTokens, field<int64_t>(p, "max_new_tokens", what));
+        PL_TRY(out.sampling.replay.on, sdk::replaysOf(p));
         if (out.sampling.truncates())
             return fail(
                 Code::InvalidInput,
@@ -231,12 +232,13 @@ public:
                         "no prompt leaves room for max_new_tokens in the model's positions",
                         "Lower max_new_tokens.");
         PL_TRY(m_devPrompts, encoded("dev_prompts.jsonl", m_p.evalPrompts));
-        PL_TRY(auto memory, memoryPlan(m_job.parameters(), TrainMethod::Grpo, m_layout));
+        PL_TRY(auto memory, memoryPlan(m_job.parameters(), TrainMethod::Grpo, m_layout, *m_setup));
         memory.referenceBeside = m_p.needsReference();
         memory.sequences = m_p.rowsPerRound();
         memory.longest = m_p.sampling.maxNewTokens;
         for (const auto& prompt : m_prompts)
             memory.longest = std::max(memory.longest, static_cast<int64_t>(prompt.ids.size()) + m_p.sampling.maxNewTokens);
+        memory.read = static_cast<double>(m_p.sampling.maxNewTokens) / static_cast<double>(memory.longest);
         PL_CHECK(decideCheckpointing(m_job, *m_setup, memory));
         learn::RewardContext context;
         context.device = m_setup->device;
@@ -310,8 +312,15 @@ private:
                                         const std::vector<size_t>& which, uint64_t seed) {
         auto options = m_p.sampling;
         options.seed = seed;
-        return learn::rollOut(policy, m_setup->encoder, prompts, which, options,
-                              [this] { return !m_job.mustLeave(); });
+        learn::ReplayReport report;
+        options.replay.report = &report;
+        auto out = learn::rollOut(policy, m_setup->encoder, prompts, which, options,
+                                  [this] { return !m_job.mustLeave(); });
+        if (const auto said = report.refusal.empty() ? "yes" : report.refusal; !report.text().empty() && said != m_replays) {
+            m_replays = said; // once, and when it changes
+            m_job.logLine("info", report.text());
+        }
+        return out;
     }
 
     /// Answers written elsewhere: enough for every step, group after group.
@@ -628,6 +637,7 @@ private:
     learn::Job& m_job;
     Parameters m_p;
     std::optional<Setup> m_setup;
+    std::string m_replays; ///< what was said of device graphs
     learn::RowLayout m_layout;
     FrozenPolicy m_reference;
     std::optional<learn::RewardComposer> m_composer;

@@ -116,7 +116,7 @@ Status run(learn::Job& job) {
     PL_TRY(const auto data, readPairData(job, setup.encoder, longest, parameters.softTies));
     const auto& train = data.train;
 
-    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::RewardModel, parameters.layout));
+    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::RewardModel, parameters.layout, setup));
     PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));

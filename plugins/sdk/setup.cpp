@@ -11,6 +11,7 @@
 #include "core/base/hash.h"
 #include "core/base/model_folder.h"
 #include "core/base/os/files.h"
+#include "core/learn/host/device_memory.h"
 #include "core/learn/sampling/sampler.h"
 #include "core/rules/statistics.h"
 
@@ -110,9 +111,9 @@ Result<learn::RowLayout> rowLayout(const Json& parameters, const torch::Device& 
     return out;
 }
 
-Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout) {
+Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout, const Setup& setup) {
     const std::string_view what = "the parameters";
-    MemoryPlan out;
+    MemoryPlan out = MemoryPlan().on(setup.device.str());
     out.method = method;
     out.packed = layout.packed;
     PL_TRY(out.positions, field<int64_t>(parameters, "micro_batch_tokens", what));
@@ -126,7 +127,9 @@ Status decideCheckpointing(learn::Job& job, Setup& setup, const MemoryPlan& plan
     PL_TRY(const auto wanted, fieldOr<std::string>(job.parameters(), "activation_checkpointing", "auto", "the parameters"));
     const auto& config = setup.loaded.config;
     const auto plain = estimateMemory(config, plan);
-    const double memory = setup.device.is_cpu() ? static_cast<double>(os::availableMemory()) + plain.weights + plain.program : INFINITY;
+    // The weights are there already; what the program takes of the processor's memory, CUDA takes of a GPU's.
+    const auto free = static_cast<double>(learn::deviceMemory(setup.device).free);
+    const double memory = free > 0 ? free + plain.weights + plain.program : INFINITY;
     const bool on = decided(config, plan, checkpointingOf(wanted), memory).recompute;
     setup.loaded.model->recomputeLayers(on);
     if (on)
@@ -230,6 +233,15 @@ torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::
     return torch::tensor(values, torch::kFloat32).to(device);
 }
 
+double answerShare(const std::vector<learn::TokenizedPair>& pairs) {
+    double answers = 0, all = 0;
+    for (const auto& pair : pairs) {
+        answers += static_cast<double>(pair.chosen.completionLength() + pair.rejected.completionLength());
+        all += 2 * static_cast<double>(std::max(pair.chosen.length(), pair.rejected.length()));
+    }
+    return all > 0 ? answers / all : 0;
+}
+
 std::vector<size_t> allIndices(size_t n) {
     std::vector<size_t> out(n);
     std::iota(out.begin(), out.end(), size_t{0});
@@ -282,6 +294,13 @@ Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEnc
                                                      {"finished", one.finished}}));
     }
     return {};
+}
+
+Result<bool> replaysOf(const Json& parameters) {
+    PL_TRY(const auto graphs, fieldOr<std::string>(parameters, "device_graphs", "auto", "the parameters"));
+    if (graphs != "auto" && graphs != "off")
+        return fail(Code::InvalidInput, fmt::format("device_graphs is '{}'", graphs), "Use auto or off.");
+    return graphs == "auto";
 }
 
 void addRate(std::map<std::string, double>& values, const std::string& name, double successes, double n) {

@@ -59,7 +59,7 @@ bool sharesReference(const learn::Job& job, const Setup& policy);
 Result<learn::RowLayout> rowLayout(const Json& parameters, const torch::Device& device);
 
 /// The parameters micro_batch_tokens, packing, precision and adapter_rank as a plan, for decideCheckpointing().
-Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout);
+Result<MemoryPlan> memoryPlan(const Json& parameters, TrainMethod method, const learn::RowLayout& layout, const Setup& setup);
 /// The parameter activation_checkpointing, switched on or off in the model and said in the log. auto: by the plan against the memory
 /// that is free, the model's own included; on a GPU, whose memory is not known here, off.
 Status decideCheckpointing(learn::Job& job, Setup& setup, const MemoryPlan& plan);
@@ -92,12 +92,17 @@ Result<PairData> readPairData(learn::Job& job, const learn::TextEncoder& encoder
 /// One number of each pair as an fp32 tensor [n] on the device.
 torch::Tensor column(const std::vector<learn::TokenizedPair>& pairs, const std::vector<size_t>& indices,
                      double learn::TokenizedPair::*member, const torch::Device& device);
+/// Share of the pairs' positions that are answers, when rows are padded to their longest.
+double answerShare(const std::vector<learn::TokenizedPair>& pairs);
 /// 0, 1, ..., n - 1
 std::vector<size_t> allIndices(size_t n);
 
 /// Writes answers to the first few dev prompts of data/prompts.jsonl (if there) as sample events: always the same prompts
 /// and seed, so that one can watch them change.
 Status writeSamples(learn::Job& job, learn::Decoder& model, const learn::TextEncoder& encoder, int64_t step);
+
+/// The parameter device_graphs: are decode steps replayed where the device can? True where it is not there or "auto", false for "off".
+Result<bool> replaysOf(const Json& parameters);
 
 /// Adds name, name_low, name_high (Wilson, 95 %) and name_n.
 void addRate(std::map<std::string, double>& values, const std::string& name, double successes, double n);

@@ -94,7 +94,7 @@ Status run(learn::Job& job) {
         PL_TRY(dev, readRows(job, setup, "dev.jsonl", longest, false));
     }
 
-    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::Sft, layout));
+    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::Sft, layout, setup));
     PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));

@@ -107,6 +107,30 @@ private Q_SLOTS:
         QCOMPARE(estimateMemory(llama(), plan).activations, 4.0 * 2 * 3 * 2 * 16 * 64 * 512);
     }
 
+    /// On a GPU tensors are counted, not the growth of a process (tests/learn/tst_on_device holds it against an allocator's peak).
+    void onAGpuTensorsCount() {
+        const ModelConfig m = llama();
+        const double layer = 4 * 64 + 5 * 64 + 2 * 32 + 3 * 160, after = 3 * 64 + 3 * 160; // padded
+        MemoryPlan plan = MemoryPlan().on("cuda:1");
+        QVERIFY(plan.onGpu && !plan.packed);
+        QVERIFY(!MemoryPlan().on("cpu").onGpu && MemoryPlan().on("cpu").packed);
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3.6 * layer - 0.5 * after + 2 * 64));
+        QCOMPARE(estimateMemory(m, plan).weights, estimateMemory(m, {}).weights);
+        plan.read = 1;
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3.6 * layer + 2 * 64));
+        QCOMPARE(estimateMemory(m, plan).head, 4.0 * 2048 * (64 + static_cast<double>(m.vocabSize)));
+        plan.recompute = true;
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3 * 64 + 1.6 * layer + 2 * 64));
+        plan = MemoryPlan().on("cuda:0");
+        plan.method = TrainMethod::RewardModel;
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2048 * (3.6 * layer - after + 2 * 64));
+        QCOMPARE(estimateMemory(m, plan).head, 0.0);
+        plan.method = TrainMethod::Grpo;
+        plan.positions = 16;
+        plan.longest = 512;
+        QCOMPARE(estimateMemory(m, plan).activations, 4.0 * 2 * 3 * 2 * 16 * 64 * 512);
+    }
+
     /// The plugins' own defaults, which a person meets on the Train page.
     void whatIsUsualIsWhatThePluginsHave() {
         const std::pair<TrainMethod, const char*> plugins[] = {

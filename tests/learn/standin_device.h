@@ -3,7 +3,16 @@
 
 #include <atomic>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+#include <ATen/core/GraphImplInterface.h>
+#endif
 #include <ATen/EmptyTensor.h>
 #include <ATen/detail/HPUHooksInterface.h>
 #include <ATen/native/CPUFallback.h>
@@ -16,11 +25,18 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 #include <torch/torch.h>
+#include <torch/version.h>
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 10)
+#include <c10/core/CachingDeviceAllocator.h>
+#define PL_STANDIN_STATISTICS
+#endif
 
 /// A device that is not the processor, for machines without a GPU: tensors of a device type of their own (one no kernel of this libtorch
 /// is made for), whose operations the processor's kernels compute on copies. What goes wrong on a GPU whatever it computes goes wrong
 /// here too: an operation that mixes its tensors with the host's is refused, as CUDA does it (but for single numbers), code that
-/// reads a tensor's memory as if it were the host's meets the wrong type, and every reading of a value by the host is counted.
+/// reads a tensor's memory as if it were the host's meets the wrong type, and every reading of a value by the host is counted. Where libtorch
+/// has graphs of any device, it has them, as strict as CUDA's: recorded on a stream of their own, without waiting for the device, and
+/// what was recorded has no values before it is replayed.
 namespace pl::standin {
 
 constexpr auto kType = c10::DeviceType::HPU;
@@ -35,17 +51,91 @@ struct Inside {
     ~Inside() { inside = before; }
 };
 
-inline void release(void* memory) { std::free(memory); }
+/// What is being recorded: operations on the tensors they met, and the memory that came with them.
+struct Recording {
+    std::vector<std::function<void()>> work;
+    std::map<void*, size_t> memory;
+};
+inline thread_local Recording* recording = nullptr;
+inline thread_local bool broken = false; ///< the recording: something waited for the device
+inline thread_local c10::StreamId stream = 0;
 
-struct Memory final : c10::Allocator {
+void release(void* data);
+
+inline void waits() {
+    if (inside)
+        return;
+    if (recording) {
+        broken = true;
+        TORCH_CHECK(false, "operation not permitted when stream is capturing");
+    }
+    ++readings;
+}
+
+constexpr size_t kBlock = 512; ///< bytes; as CUDA's allocator, whose blocks are multiples of it
+
+#ifdef PL_STANDIN_STATISTICS
+using Allocator = c10::DeviceAllocator;
+#else
+using Allocator = c10::Allocator;
+#endif
+
+/// Counts what tensors take, as CUDA's does, but keeps nothing that is not used.
+struct Memory final : Allocator {
+    std::atomic<int64_t> current = 0, peak = 0;
+    std::atomic<size_t> size = size_t{1} << 40; ///< of the device
+
+    static void* get(size_t bytes);
     c10::DataPtr allocate(size_t bytes) override {
-        void* memory = bytes ? std::aligned_alloc(64, (bytes + 63) / 64 * 64) : nullptr;
-        return {memory, memory, &release, kDevice};
+        void* data = get(bytes);
+        return {data, data, &release, kDevice};
     }
     c10::DeleterFnPtr raw_deleter() const override { return &release; }
     void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
+#ifdef PL_STANDIN_STATISTICS
+    bool initialized() override { return true; }
+    void emptyCache(c10::MempoolId_t) override {}
+    void recordStream(const c10::DataPtr&, c10::Stream) override {}
+    c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
+        c10::CachingDeviceAllocator::DeviceStats stats;
+        stats.allocated_bytes[0].current = stats.reserved_bytes[0].current = current;
+        stats.allocated_bytes[0].peak = peak;
+        return stats;
+    }
+    void resetAccumulatedStats(c10::DeviceIndex) override {}
+    void resetPeakStats(c10::DeviceIndex) override { peak = current.load(); }
+    std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {size - static_cast<size_t>(current), size}; }
+#endif
 };
 inline Memory memory;
+
+inline std::mutex mutex;
+inline std::unordered_map<void*, size_t> blocks;
+
+inline void* Memory::get(size_t bytes) {
+    if (bytes == 0)
+        return nullptr;
+    bytes = (bytes + kBlock - 1) / kBlock * kBlock;
+    void* data = std::aligned_alloc(64, bytes);
+    if (recording)
+        recording->memory[data] = bytes;
+    const std::scoped_lock lock(mutex);
+    blocks[data] = bytes;
+    memory.current += static_cast<int64_t>(bytes);
+    memory.peak = std::max(memory.peak.load(), memory.current.load());
+    return data;
+}
+
+inline void release(void* data) {
+    if (recording)
+        recording->memory.erase(data);
+    {
+        const std::scoped_lock lock(mutex);
+        const auto block = blocks.extract(data);
+        memory.current -= static_cast<int64_t>(block ? block.mapped() : 0);
+    }
+    std::free(data);
+}
 
 /// The same memory, called the host's.
 inline at::Tensor asHost(const at::Tensor& t) {
@@ -63,9 +153,11 @@ inline at::Tensor emptyStrided(at::IntArrayRef size, at::IntArrayRef stride, std
     return at::detail::empty_strided_generic(size, stride, &memory, c10::DispatchKeySet(c10::DispatchKey::HPU), type.value_or(at::kFloat));
 }
 inline at::Tensor copyFrom(const at::Tensor& from, const at::Tensor& to, bool) {
-    if (!inside && to.is_cpu())
-        ++readings;
+    if (to.is_cpu() || (recording && from.is_cpu())) // from memory that may move, CUDA waits in both directions
+        waits();
     asHost(to).copy_(asHost(from));
+    if (recording && !inside)
+        recording->work.push_back([from, to] { asHost(to).copy_(asHost(from)); });
     return to;
 }
 inline at::Tensor copyFromAndResize(const at::Tensor& from, const at::Tensor& to) {
@@ -74,9 +166,27 @@ inline at::Tensor copyFromAndResize(const at::Tensor& from, const at::Tensor& to
     return copyFrom(from, to, false);
 }
 inline at::Scalar item(const at::Tensor& t) {
-    if (!inside)
-        ++readings;
+    waits();
     return asHost(t).item();
+}
+
+/// The same operation on the same tensors once more; what it makes goes where it went.
+inline std::function<void()> again(const c10::OperatorHandle& op, torch::jit::Stack in, torch::jit::Stack out) {
+    return [op, in = std::move(in), out = std::move(out)] {
+        const Inside guard;
+        auto stack = in;
+        at::native::cpu_fallback(op, &stack);
+        const auto put = [](const at::Tensor& from, const at::Tensor& to) {
+            if (to.defined() && from.const_data_ptr() != to.const_data_ptr())
+                asHost(to).copy_(asHost(from));
+        };
+        for (size_t i = 0; i < out.size(); ++i)
+            if (out[i].isTensor())
+                put(stack[i].toTensor(), out[i].toTensor());
+            else if (out[i].isTensorList())
+                for (size_t t = 0; t < out[i].toTensorVector().size(); ++t)
+                    put(stack[i].toTensorVector()[t], out[i].toTensorVector()[t]);
+    };
 }
 
 inline void onHost(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -99,16 +209,67 @@ inline void onHost(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
                     see(*t);
     }
     TORCH_CHECK(!(here && there), op.schema().name(), ": expected all tensors to be on the same device");
-    const Inside guard;
-    at::native::cpu_fallback(op, stack);
+    if (!recording || inside) {
+        const Inside guard;
+        at::native::cpu_fallback(op, stack);
+        return;
+    }
+    torch::jit::Stack in(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
+    const size_t below = stack->size() - count;
+    {
+        const Inside guard;
+        at::native::cpu_fallback(op, stack);
+    }
+    recording->work.push_back(again(op, std::move(in), {stack->begin() + static_cast<std::ptrdiff_t>(below), stack->end()}));
 }
 
-/// One device with one stream.
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+inline std::atomic<int64_t> recordings = 0, replays = 0;
+inline std::atomic<bool> forgetful = false; ///< replays leave their last operation out: what a proof must find
+
+class Graph final : public at::GraphImplInterface {
+public:
+    explicit Graph(at::GraphImplArgs) {}
+    void capture_begin(at::MempoolId_t, at::GraphCaptureMode) override {
+        TORCH_CHECK(stream != 0, "graphs must be captured on a non-default stream");
+        TORCH_CHECK(!recording, "there is a recording already");
+        recording = &m_recording;
+        broken = false;
+    }
+    void capture_end() override {
+        recording = nullptr;
+        TORCH_CHECK(!broken, "operation failed due to a previous error during capture");
+        for (const auto& [memory, bytes] : m_recording.memory) // nothing was done
+            std::memset(memory, 0xff, bytes);
+        ++recordings;
+    }
+    void instantiate() override {}
+    void replay() override {
+        TORCH_CHECK(!recording && !m_recording.work.empty(), "there is nothing to replay");
+        for (size_t i = 0; i + (forgetful ? 1 : 0) < m_recording.work.size(); ++i)
+            m_recording.work[i]();
+        ++replays;
+    }
+    void reset() override { m_recording = {}; }
+    at::MempoolId_t pool() const override { return {1, 0}; }
+    void enable_debug_mode() override {}
+    void debug_dump(const std::string&) override {}
+
+private:
+    Recording m_recording;
+};
+#define PL_STANDIN_GRAPHS
+#endif
+
+/// One device; streams work one after the other.
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<kType> {
     c10::Device exchangeDevice(c10::Device) const override { return kDevice; }
     c10::Device getDevice() const override { return kDevice; }
-    c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, kDevice); }
-    c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, kDevice); }
+    c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::UNSAFE, kDevice, stream); }
+    c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override { return c10::Stream(c10::Stream::UNSAFE, kDevice, 1); }
+    c10::Stream exchangeStream(c10::Stream to) const noexcept override {
+        return c10::Stream(c10::Stream::UNSAFE, kDevice, std::exchange(stream, to.id()));
+    }
 };
 
 struct Hooks final : at::HPUHooksInterface {
@@ -135,6 +296,17 @@ namespace at {
 using HPUHooks = pl::standin::Hooks; // the name libtorch asks for
 REGISTER_HPU_HOOKS(HPUHooks);
 } // namespace at
+#ifdef PL_STANDIN_STATISTICS
+namespace c10 {
+REGISTER_ALLOCATOR(DeviceType::HPU, &pl::standin::memory)
+} // namespace c10
+#endif
+#ifdef PL_STANDIN_GRAPHS
+namespace at {
+using StandinGraph = pl::standin::Graph;
+REGISTER_GRAPH_IMPL(HPU, StandinGraph)
+} // namespace at
+#endif
 TORCH_LIBRARY_IMPL(_, HPU, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&pl::standin::onHost>()); }
 TORCH_LIBRARY_IMPL(aten, HPU, m) {
     m.impl("empty.memory_format", &pl::standin::empty);

@@ -6,7 +6,10 @@
 
 #include <torch/torch.h>
 
+#include "core/base/memory_estimate.h"
+#include "core/learn/host/device_memory.h"
 #include "core/learn/models/attention.h"
+#include "core/learn/models/device_graph.h"
 #include "core/learn/objectives/group_losses.h"
 #include "core/learn/objectives/pair_losses.h"
 #include "core/learn/objectives/reward_losses.h"
@@ -296,10 +299,218 @@ private Q_SLOTS:
             return;
         SamplingOptions options;
         options.maxNewTokens = 8;
+        options.replay.on = false; // whose proof is read, once a shape
         settle();
         (void)must(sampleBatch(there, {prompts[0], prompts[3]}, options));
         QVERIFY2(standin::readings <= 8, qPrintable(QString::number(standin::readings)));
     }
+
+#ifdef PL_STANDIN_GRAPHS
+    /// As CUDA's: not on the stream that everything uses, nothing is done before the replay, and nobody waits for the device meanwhile.
+    void theStandInRecordsAsAGpuDoes() {
+        std::string why;
+        QVERIFY(!DeviceGraph::make(torch::kCPU, nullptr, why));
+        QCOMPARE(why, std::string("there are none for cpu"));
+        QVERIFY_THROWS_EXCEPTION(c10::Error, at::create_graph_impl(standin::kType)->capture_begin());
+        const auto x = torch::arange(3, torch::kFloat32).to(standin::kDevice);
+        torch::Tensor y;
+        const auto graph = DeviceGraph::make(standin::kDevice, nullptr, why);
+        QVERIFY(graph);
+        graph->record([&] {
+            y = (x + 1) * 2;
+            x.add_(1);
+        });
+        QVERIFY(std::isnan(y[0].item<float>()));
+        x.fill_(4);
+        graph->replay();
+        graph->replay();
+        QVERIFY(torch::equal(y.cpu(), torch::full({3}, 12.0F)));
+        QVERIFY(torch::equal(x.cpu(), torch::full({3}, 6.0F)));
+        const auto waiting = DeviceGraph::make(standin::kDevice, graph.get(), why);
+        QVERIFY_THROWS_EXCEPTION(c10::Error, waiting->record([&] { (void)x.sum().item<float>(); }));
+        QVERIFY_THROWS_EXCEPTION(c10::Error, waiting->record([&] { (void)(x + torch::ones({3}).to(standin::kDevice)); }));
+        QVERIFY_THROWS_EXCEPTION(c10::Error, waiting->replay());
+        QCOMPARE(x.sum().item<float>(), 18.0F);
+    }
+#endif
+
+    /// Rows come and go, answers cross several widths: what is replayed gives the same ids, and log-probabilities to the last bits of a sum.
+    void replayedStepsAreThePlainOnes_data() { everyCase(); }
+    void replayedStepsAreThePlainOnes() {
+        QFETCH(QString, name);
+        auto model = on(name.toStdString(), m_device).model;
+        const std::vector<std::vector<int64_t>> prompts = {{5, 9, 3}, {5, 9, 3}, {17}, {8, 8, 30, 31, 12}, {5, 9, 3}, {21, 2}, {6}};
+        for (const double temperature : {0.0, 0.9}) {
+            std::array<ReplayReport, 2> reports;
+            std::array<std::vector<Sampled>, 2> sampled;
+            for (const bool replay : {false, true}) {
+                SamplingOptions options;
+                options.temperature = temperature;
+                options.maxNewTokens = 12;
+                options.batchSize = 5;
+                options.stopIds = {3, 9, 11, 40, 41, 42};
+                options.replay = {replay, 4, 1, &reports[replay]};
+                settle();
+                sampled[replay] = must(sampleBatch(model, prompts, options));
+                if (!m_real)
+                    QVERIFY2(standin::readings <= reports[replay].steps + reports[replay].recorded + static_cast<int64_t>(prompts.size()),
+                             qPrintable(QString::number(standin::readings)));
+            }
+            for (size_t i = 0; i < prompts.size(); ++i) {
+                QCOMPARE(sampled[1][i].ids, sampled[0][i].ids);
+                for (size_t t = 0; t < sampled[0][i].logps.size(); ++t)
+                    QVERIFY(std::abs(sampled[1][i].logps[t] - sampled[0][i].logps[t]) < bound());
+            }
+            QCOMPARE(reports[0].replayed, int64_t{0});
+            QCOMPARE(reports[1].steps, reports[0].steps);
+#ifdef PL_STANDIN_GRAPHS
+            QCOMPARE(reports[1].refusal, std::string());
+            QVERIFY2(reports[1].recorded > 1 && 3 * reports[1].replayed > reports[1].steps,
+                     qPrintable(QString("%1 of %2 steps, %3 shapes").arg(reports[1].replayed).arg(reports[1].steps).arg(reports[1].recorded)));
+#endif
+        }
+    }
+
+#ifdef PL_STANDIN_GRAPHS
+    /// What a device gets wrong is found before a token of it is used, and said.
+    void whatIsNotProvenIsNotReplayed() {
+        auto model = on("llama3", standin::kDevice).model;
+        SamplingOptions options;
+        options.maxNewTokens = 12;
+        const std::vector<std::vector<int64_t>> prompts = {{5, 9, 3}, {17}};
+        options.replay.on = false;
+        const auto expected = must(sampleBatch(model, prompts, options));
+        ReplayReport report;
+        options.replay = {true, 4, 1, &report};
+        standin::forgetful = true;
+        const auto got = must(sampleBatch(model, prompts, options));
+        standin::forgetful = false;
+        for (size_t i = 0; i < prompts.size(); ++i)
+            QCOMPARE(got[i].ids, expected[i].ids);
+        QCOMPARE(report.replayed, int64_t{0});
+        QVERIFY2(report.refusal.starts_with("a replayed step gave logits that are off by"), report.refusal.c_str());
+    }
+#endif
+
+#ifdef PL_STANDIN_STATISTICS
+    /// What is said before a run, but for the program's own, against the most that tensors take at one time in two steps. (Of attention the stand-in
+    /// makes whole matrices, which a GPU does not: they are small here.)
+    void theEstimateIsTheAllocatorsPeak_data() {
+        QTest::addColumn<int>("method");
+        QTest::addColumn<int>("kvHeads");
+        QTest::addColumn<int>("adapterRank");
+        QTest::addColumn<bool>("half");
+        QTest::addColumn<bool>("recompute");
+        QTest::addColumn<int>("hidden");
+        QTest::addColumn<int>("layers");
+        QTest::addColumn<int>("vocab");
+        const auto row = [](const char* name, TrainMethod method, int kvHeads, int rank, bool half, bool recompute, int hidden = 256, int layers = 4,
+                            int vocab = 2048) {
+            QTest::newRow(name) << static_cast<int>(method) << kvHeads << rank << half << recompute << hidden << layers << vocab;
+        };
+        row("DPO", TrainMethod::Dpo, 4, 0, false, false);
+        row("DPO, shared keys", TrainMethod::Dpo, 2, 0, false, false);
+        row("DPO, layers computed again", TrainMethod::Dpo, 4, 0, false, true);
+        row("DPO, adapter", TrainMethod::Dpo, 4, 8, false, false);
+        row("DPO, bf16", TrainMethod::Dpo, 4, 0, true, false);
+        row("DPO, bf16, layers computed again", TrainMethod::Dpo, 4, 0, true, true);
+        row("reward model", TrainMethod::RewardModel, 4, 0, false, false);
+        row("reward model, adapter, layers computed again", TrainMethod::RewardModel, 4, 8, false, true);
+        row("DPO, narrow and deep", TrainMethod::Dpo, 4, 0, false, false, 128, 12);
+        row("DPO, narrow and deep, layers computed again", TrainMethod::Dpo, 4, 0, false, true, 128, 12);
+        row("DPO, wide and shallow", TrainMethod::Dpo, 4, 0, false, false, 512, 2);
+        row("SFT, many words", TrainMethod::Sft, 4, 0, false, false, 256, 4, 20000);
+    }
+    void theEstimateIsTheAllocatorsPeak() {
+        QFETCH(int, method);
+        QFETCH(int, kvHeads);
+        QFETCH(int, adapterRank);
+        QFETCH(bool, half);
+        QFETCH(bool, recompute);
+        QFETCH(int, hidden);
+        QFETCH(int, layers);
+        QFETCH(int, vocab);
+        constexpr int64_t kPairs = 10, kTime = 40;
+        ModelConfig config;
+        config.vocabSize = vocab;
+        config.hiddenSize = hidden;
+        config.layers = layers;
+        config.heads = 4;
+        config.kvHeads = kvHeads;
+        config.headDim = hidden / 4;
+        config.intermediateSize = hidden * 43 / 16;
+        config.maxPositions = 64;
+        MemoryPlan plan;
+        plan.method = static_cast<TrainMethod>(method);
+        plan.adapterRank = adapterRank;
+        plan.positions = 2 * kPairs * kTime;
+        plan = plan.on("cuda:0");
+        plan.half = half;
+        plan.recompute = recompute;
+        plan.longest = kTime;
+        config.rewardHead = plan.method == TrainMethod::RewardModel;
+        const auto estimate = estimateMemory(config, plan);
+        const double said = estimate.total() - estimate.program;
+
+        std::vector<TokenizedRow> rows(2 * kPairs);
+        for (size_t i = 0; i < rows.size(); ++i) {
+            for (int64_t t = 0; t < kTime; ++t)
+                rows[i].ids.push_back((static_cast<int64_t>(i) * 31 + t * 7) % config.vocabSize);
+            rows[i].start = kTime / 2;
+        }
+        const auto before = standin::memory.current.load();
+        Decoder model(config);
+        model->initialise(3);
+        model->to(m_device);
+        model->setPrecision(half ? Precision::Bf16 : Precision::Fp32);
+        model->recomputeLayers(recompute);
+        auto parameters = parametersOf(model);
+        if (adapterRank > 0) {
+            AdapterOptions low;
+            low.rank = adapterRank;
+            low.targets = "*";
+            parameters = must(Adapters::attach(*model, model->adaptable(), low, 4)).parameters();
+        }
+        AdamW optimizer(parameters, {});
+        auto layout = kPadded;
+        layout.lastTokens = config.rewardHead;
+        const auto reference = torch::linspace(-300, -200, 2 * kPairs).to(m_device);
+        resetPeak(m_device);
+        for (int step = 0; step < 2; ++step) {
+            optimizer.zeroGrad();
+            const auto batch = batchOf(rows, m_device, layout);
+            if (config.rewardHead) {
+                const auto all = scores(model, batch);
+                torch::softplus(all.narrow(0, kPairs, kPairs) - all.narrow(0, 0, kPairs)).mean().backward();
+            } else if (plan.method == TrainMethod::Sft) {
+                (-completionLogps(model, batch).sums().sum()).backward();
+            } else {
+                pairLoss(must(findPairLoss("sigmoid")), pairLogps(completionLogps(model, batch), reference), {}).mean().backward();
+            }
+            (void)optimizer.clipGradientsOnDevice(1);
+            optimizer.step(1e-3);
+        }
+        const double took = static_cast<double>(deviceMemory(m_device).peak) - static_cast<double>(before);
+        qInfo("said %.1f MB, took %.1f MB: %.3f", said / 1e6, took / 1e6, said / took);
+        QVERIFY2(std::abs(said / took - 1) < 0.1, qPrintable(QString::number(said / took)));
+    }
+
+    void theDevicesMemoryIsTheAllocators() {
+        if (m_real)
+            QSKIP("of the stand-in");
+        const auto held = torch::empty({1000, 1000}, m_device);
+        resetPeak(m_device);
+        const auto before = deviceMemory(m_device);
+        QCOMPARE(before.peak, static_cast<uint64_t>(standin::memory.current));
+        QCOMPARE(before.total - before.free, before.peak);
+        (void)torch::empty({1 << 20}, m_device);
+        const auto after = deviceMemory(m_device);
+        QCOMPARE(after.peak - before.peak, uint64_t{4} << 20);
+        QCOMPARE(after.free, before.free);
+        const auto processor = deviceMemory(torch::kCPU);
+        QVERIFY(processor.peak > 0 && processor.free > 0 && processor.free <= processor.total);
+    }
+#endif
 
     void bf16IsTheProcessors() {
         auto here = on("llama3", torch::kCPU).model, there = on("llama3", m_device).model;

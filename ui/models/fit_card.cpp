@@ -103,7 +103,7 @@ void FitCard::show(const ModelConfig& config, const std::vector<Device>& found) 
             }
             for (const DeviceKind& kind : kinds) {
                 const auto memory = static_cast<double>(kind.device.total);
-                const MemoryEstimate e = estimateMemory(config, decided(config, plan, Checkpointing::Auto, memory));
+                const MemoryEstimate e = estimateMemory(config, decided(config, plan.on(kind.device.name), Checkpointing::Auto, memory));
                 const QString bytes = qstr(byteText(e.total()));
                 const Fit fit = fitOf(e.total(), memory);
                 StatusChip* cell = m_cells[at++];

@@ -98,7 +98,9 @@ RunCost runCost(const RunCostInput& input) {
     plan.adapterRank = static_cast<int64_t>(numberOr(values, "adapter_rank", 0));
     plan.positions = static_cast<int64_t>(numberOr(values, "micro_batch_tokens", 2048));
     plan.half = values.value("precision", Json()) == Json("bf16");
-    plan.packed = values.value("packing", Json()) != Json("off") && (input.device.empty() || input.device == "cpu");
+    plan = plan.on(input.device);
+    plan.packed = values.value("packing", Json()) == Json("on") || (plan.packed && values.value("packing", Json()) != Json("off"));
+    plan.read = answer / (prompt + answer);
     if (values.contains("num_generations")) {
         const double most = numberOr(values, "max_new_tokens", 96);
         in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *

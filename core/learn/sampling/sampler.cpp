@@ -100,7 +100,7 @@ public:
     using Done = std::function<void(size_t, const Sampled&)>;
 
     Scheduler(Decoder& model, const std::vector<std::vector<int64_t>>& prompts, const SamplingOptions& options, const Done& done)
-        : m_model(model), m_options(options), m_done(done), m_stops(options.stopIds.begin(), options.stopIds.end()), m_results(prompts.size()) {
+        : m_model(model), m_options(options), m_done(done), m_stops(options.stopIds.begin(), options.stopIds.end()), m_results(prompts.size()), m_graphs(model, m_cache, options.replay) {
         std::map<std::vector<int64_t>, size_t> known;
         std::vector<std::vector<size_t>> members;
         size_t longest = 0;
@@ -120,6 +120,10 @@ public:
         m_least = std::max<int64_t>(1, m_places / kRefillShare);
         m_cache = model->makeCache(m_places, static_cast<int64_t>(longest) + options.maxNewTokens - 1);
     }
+    ~Scheduler() {
+        if (m_options.replay.report)
+            m_options.replay.report->add(m_graphs.report());
+    }
 
     /// False when asked to leave.
     bool run(const std::function<bool()>& keepGoing) {
@@ -133,8 +137,7 @@ public:
             std::vector<int64_t> tokens;
             for (const Row& row : m_rows)
                 tokens.push_back(row.token);
-            const auto hidden = m_model->decodeStep(torch::tensor(tokens, torch::kInt64).to(m_model->device()), m_cache);
-            draw(m_model->head(hidden), all());
+            draw(m_graphs.step(tokens), all());
             release();
         }
         return true;
@@ -301,6 +304,7 @@ private:
     std::vector<Row> m_rows; ///< by place
     int64_t m_places = 0, m_least = 1;
     KvCache m_cache;
+    DecodeGraphs m_graphs; ///< of m_cache
     size_t m_held = 0, m_holder = 0; ///< the prompt that came in last, and a place that begins with it
     Tensor m_heldLogits;             ///< [1, vocab] behind it
 };

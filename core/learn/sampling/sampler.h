@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/learn/models/decoder.h"
+#include "core/learn/sampling/decode_graphs.h"
 
 namespace pl::learn {
 
@@ -18,6 +19,7 @@ struct SamplingOptions {
     std::vector<int64_t> stopIds; ///< end tokens; the one that came is kept as the last id
     /// Number of each prompt's random stream; empty: its index. Lets a part of the rows be sampled again, alone.
     std::vector<uint64_t> streams;
+    ReplayOptions replay; ///< of decode steps on a GPU
     /// Truncated sampling changes the distribution: log-probabilities would not be the model's. GRPO refuses it.
     bool truncates() const { return temperature <= 0 || topK > 0 || topP < 1.0; }
 };
