@@ -6,6 +6,7 @@
 #include "core/desk/domain/text_marks.h"
 #include "core/desk/exchange/export.h"
 #include "core/desk/store/edits.h"
+#include "core/desk/store/impl.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -173,6 +174,45 @@ private Q_SLOTS:
                 OK(desk.vote(each, Winner::A));
         must(exportTrl(*desk.project, {}, out));
         QVERIFY(!os::exists(out + ".stepwise.jsonl"));
+    }
+
+    /// As those on images do (tst_image_marks).
+    void marksOfAnotherVersionGoOnWithTheNextVoteAlone() {
+        Desk desk;
+        withAnswers(desk, "Q", "1. one\n2. two", "another");
+        const LabelItem item = desk.next()[0];
+        JudgementInput in;
+        in.winner = Winner::A;
+        in.spans = {{"v", 2}, {"unit", "code_point"}, {"a", "what a later program says"}};
+        QVERIFY(!desk.project->presentAndJudge(item.presentation, in));
+        Project::Impl& impl = desk.project->impl();
+        OK(impl.write("a vote", [&]() -> Status {
+            EventDraft draft;
+            draft.task = desk.task;
+            draft.comparison = item.comparison.id;
+            draft.annotator = desk.ada;
+            draft.judgement = &in;
+            PL_TRY(const Id event, impl.appendEvent(draft));
+            impl.setCurrent({draft.task, draft.comparison, draft.annotator, 0}, event);
+            return {};
+        }));
+        in.winner = Winner::B;
+        Presentation again = item.presentation;
+        again.repeat = true; // a hidden repeat is another vote, which says nothing of the kind
+        QVERIFY(!desk.project->presentAndJudge(again, in));
+        OK(desk.project->presentAndJudge(item.presentation, in));
+        QCOMPARE(must(desk.project->currentJudgement(desk.task, desk.ada, item.comparison.id))->spans, in.spans);
+        // An export goes round them.
+        const std::string out = desk.temp.path().toStdString() + "/out.jsonl";
+        QCOMPARE(must(exportTrl(*desk.project, {}, out)).rows, int64_t{1});
+        QVERIFY(!os::exists(out + ".stepwise.jsonl"));
+        in.spans["a"] = "something else";
+        QVERIFY(!desk.project->presentAndJudge(item.presentation, in));
+        // Nor does a pair of texts lose what was said of pictures.
+        in.spans = {};
+        in.regions = {{"v", 1}, {"unit", "pixel"}, {"a", "of a picture that is none"}};
+        QVERIFY(!desk.project->presentAndJudge(item.presentation, in));
+        QVERIFY(must(desk.project->check()).ok());
     }
 
     void verdictsOnEachAnswerAloneAreUnpairedRows() {

@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/desk/domain/text_marks.h"
 #include "core/desk/store/details.h"
+#include "core/desk/store/impl.h"
 #include "tests/ui/find.h"
 #include "tests/ui/page_fixture.h"
 #include "ui/label/answer_tools.h"
@@ -135,6 +136,56 @@ private Q_SLOTS:
         QCOMPARE(again.size(), size_t{1});
         QVERIFY2(again[0].is_null(), dumpJson(again[0]).c_str());
         QCOMPARE(sitting.judgement(pair)->spans, first[pair]);
+    }
+
+    /// As those on images do (tst_regions); and what a pair of texts cannot have is kept as well.
+    void aVoteGivenAgainKeepsMarksOfAnotherForm() {
+        const Json later{{"v", 2}, {"unit", "code_point"}, {"what", "a later program says"}}, regions{{"v", 2}, {"a", "of a picture"}};
+        Sitting sitting;
+        sitting.start();
+        const desk::Id pair = sitting.page->currentComparison();
+        QVERIFY(sitting.vote(Qt::Key_S));
+        QVERIFY(sitting.ready());
+        const desk::Id second = sitting.vote(Qt::Key_S);
+        QVERIFY(second && sitting.ready());
+        // What another program said of the first, and then again.
+        sitting.ask([&, person = sitting.context().annotator](desk::Project& p) {
+            desk::EventDraft draft;
+            draft.task = must(p.defaultTask()).id;
+            draft.annotator = person;
+            draft.comparison = pair;
+            desk::Judgement said;
+            said.winner = desk::Winner::A;
+            said.spans = later;
+            said.regions = regions;
+            draft.judgement = &said;
+            for (int i = 0; i < 2; ++i)
+                must(p.impl().write("a vote", [&]() -> Status {
+                    PL_TRY(const desk::Id event, p.impl().appendEvent(draft));
+                    p.impl().setCurrent({draft.task, draft.comparison, draft.annotator, 0}, event);
+                    return {};
+                }));
+            return 0;
+        });
+        sitting.press(Qt::Key_U);
+        QTRY_VERIFY(sitting.page->currentComparison() == pair && sitting.page->takesVotes());
+        const auto labels = sitting.view()->findChildren<QLabel*>();
+        QVERIFY(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) { return label->isVisible() && label->text().contains(u"another form"_s); }));
+        sitting.picture(u"marks-of-another-form"_s);
+        QVERIFY(sitting.view()->pane(Side::A)->marks().isEmpty() && sitting.view()->pane(Side::B)->marks().isEmpty());
+        QCOMPARE(sitting.vote(Qt::Key_D), pair);
+        QCOMPARE(sitting.judgement(pair)->spans, later);
+        QCOMPARE(sitting.judgement(pair)->regions, regions);
+        // What is marked now stands instead of it.
+        sitting.press(Qt::Key_BracketLeft);
+        sitting.press(Qt::Key_BracketLeft);
+        QTRY_VERIFY(sitting.page->currentComparison() == pair && sitting.page->takesVotes());
+        sitting.press(Qt::Key_O);
+        sitting.press(Qt::Key_1);
+        sitting.press(Qt::Key_Escape);
+        QCOMPARE(sitting.vote(Qt::Key_D), pair);
+        QCOMPARE(sitting.judgement(pair)->spans["v"], Json(1));
+        QCOMPARE(sitting.judgement(pair)->regions, regions);
     }
 
     void anEditBecomesAnAnswerThatIsBetter() {

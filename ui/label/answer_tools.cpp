@@ -37,24 +37,29 @@ void AnswerTools::showPair(Shown shown, bool aOnLeft, const Json& given) {
     leave();
     m_shown = shown;
     m_aOnLeft = aOnLeft;
-    if (!m_shown.first)
+    m_unread = {};
+    if (!m_shown.first) {
+        m_unread = given;
         return;
-    if (!given.is_null() && !m_kept.contains(m_shown)) {
+    }
+    if (!given.is_null()) {
         const Side a = aOnLeft ? Side::A : Side::B;
-        // Marks of a form that is not this program's stay in the project, undrawn.
         if (const auto read = desk::marksOf(given, sstr(m_view->sourceText(a)), sstr(m_view->sourceText(other(a))))) {
-            kept().marks = *read;
+            if (!m_kept.contains(m_shown))
+                kept().marks = *read;
+        } else {
+            m_unread = given;
         }
     }
     refresh();
 }
 
 Json AnswerTools::payload() const {
-    const auto kept = m_kept.constFind(m_shown);
-    if (!m_shown.first || kept == m_kept.cend())
-        return {};
+    const Kept kept = m_kept.value(m_shown);
+    if (!m_shown.first || (kept.marks[0].empty() && kept.marks[1].empty()))
+        return m_unread;
     const Side a = m_aOnLeft ? Side::A : Side::B;
-    return desk::marksPayload(kept->marks[0], sstr(m_view->sourceText(a)), kept->marks[1], sstr(m_view->sourceText(other(a))));
+    return desk::marksPayload(kept.marks[0], sstr(m_view->sourceText(a)), kept.marks[1], sstr(m_view->sourceText(other(a))));
 }
 
 std::optional<desk::TextSteps> AnswerTools::stepsOf(Side side) const {
@@ -353,6 +358,8 @@ void AnswerTools::refresh() {
                 add(span.begin, span.end, styleOf(span.label));
             if (!said.spans.empty())
                 words.append(said.spans.size() == 1 ? u"1 mark"_s : u"%1 marks"_s.arg(said.spans.size()));
+            if (!m_unread.is_null() && side == Side::A)
+                words.append(u"marks of another form, not drawn"_s);
             if (m_tool == Tool::Spans && side == m_side)
                 words.prepend(u"marking"_s);
             if (m_tool == Tool::Edit && side == m_side)

@@ -30,7 +30,8 @@ public:
     /// Which vote is asked for: the comparison; 0 for its own, else the repeats of a sitting, each another number. A hidden repeat
     /// begins without the marks of the vote before it.
     using Shown = std::pair<qint64, int>;
-    /// A pair of texts is shown; `given`: the marks of its vote, if it has one. Of a pair of images: comparison 0.
+    /// A pair of texts is shown; `given`: the marks of its vote, if it has one. Of a pair of images: comparison 0. Marks of a form that is
+    /// not this program's are not drawn; they stay the vote's until others are put.
     void showPair(Shown shown, bool aOnLeft, const Json& given);
     Shown shown() const { return m_shown; }
     Tool tool() const { return m_tool; }
@@ -88,6 +89,7 @@ private:
     Shown m_shown;
     bool m_aOnLeft = true, m_saving = false;
     int64_t m_step = 0;
+    Json m_unread; ///< the vote's marks, of a form that cannot be drawn
     QHash<Shown, Kept> m_kept;
     TextView m_viewBefore = TextView::Raw;
     bool m_foldedBefore = false;

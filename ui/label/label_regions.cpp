@@ -32,9 +32,9 @@ void LabelPage::showRegions() {
         const Met& met = m_met[static_cast<size_t>(m_at)];
         pair = {met.item.comparison.id, met.item.presentation.aOnLeft, met.item.prompt.content, met.item.left().sha,
                 met.item.right().sha, met.repeat};
-        if (met.judgement)
-            given = met.judgement->regions;
     }
+    if (m_at >= 0 && m_met[static_cast<size_t>(m_at)].judgement)
+        given = m_met[static_cast<size_t>(m_at)].judgement->regions;
     m_regions->showPair(pair, given);
 }
 

@@ -67,8 +67,10 @@ void RegionTools::showPair(const Pair& pair, const Json& given) {
     m_side = Side::A;
     m_unread = {};
     m_words.clear();
-    if (!pair.comparison)
+    if (!pair.comparison) {
+        m_unread = given;
         return;
+    }
     m_words = wordsIn(m_view->lastTurn());
     m_word = 0;
     if (!given.is_null()) {
@@ -85,10 +87,8 @@ void RegionTools::showPair(const Pair& pair, const Json& given) {
 }
 
 Json RegionTools::payload() const {
-    if (!m_pair.comparison)
-        return {};
     const Kept kept = m_kept.value(now());
-    if (kept[0].empty() && kept[1].empty())
+    if (!m_pair.comparison || (kept[0].empty() && kept[1].empty()))
         return m_unread;
     const std::string &a = m_pair.aOnLeft ? m_pair.left : m_pair.right, &b = m_pair.aOnLeft ? m_pair.right : m_pair.left;
     return desk::regionsPayload(kept[0], a, kept[1], b, m_pair.prompt);

@@ -40,7 +40,7 @@ public:
         std::string left, right; ///< Candidate::sha of the images
         int repeat = 0;          ///< 0: the pair's own vote; else the repeats of a sitting, each another number
     };
-    /// `given`: the marks of its vote, if it has one.
+    /// `given`: the marks of its vote, if it has one. Of a pair of texts: comparison 0.
     void showPair(const Pair& pair, const Json& given);
     /// Tags beside artifact, misaligned and good, for the digits from 4 on: the task's reasons, or its attributes.
     void setOwnTags(const QStringList& tags);

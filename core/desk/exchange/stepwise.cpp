@@ -48,10 +48,12 @@ Result<std::string> stepwiseRows(Project& project, const DatasetSpec& spec, int6
         PL_TRY(const LabelItem item, project.pairItem(vote.comparison));
         if (std::find(filter.splits.begin(), filter.splits.end(), item.prompt.split) == filter.splits.end())
             continue;
-        PL_TRY(const auto marks, marksOf(judgement->spans, item.a.content, item.b.content));
+        const auto marks = marksOf(judgement->spans, item.a.content, item.b.content);
+        if (!marks) // of a form that is not read
+            continue;
         const auto who = std::find_if(people.begin(), people.end(), [&](const Annotator& p) { return p.id == vote.annotator; });
-        for (size_t side = 0; side < marks.size(); ++side) {
-            const AnswerMarks& said = marks[side];
+        for (size_t side = 0; side < marks->size(); ++side) {
+            const AnswerMarks& said = (*marks)[side];
             if (!said.steps)
                 continue;
             const std::string& text = side ? item.b.content : item.a.content;

@@ -296,22 +296,29 @@ Result<Ack> Project::Impl::judgeIn(const JudgementInput& input) {
     draft.view = input.view;
     draft.firstPaintMs = input.firstPaintMs;
     draft.activeMs = input.activeMs;
-    if (input.spans.is_object() && input.spans.contains("unit")) {
-        PL_TRY(const LabelItem item, itemIn(draft.comparison));
-        PL_CHECK(marksOf(input.spans, item.a.content, item.b.content));
-    }
     const VoteKey key{draft.task, draft.comparison, draft.annotator, draft.occasion};
     draft.supersedes = currentEvent(key);
+    // Marks of a form that is not read go on with the next vote of the same pair, word for word.
+    const auto goOn = [&](const Json& marks, Json Judgement::*member) -> Result<bool> {
+        if (!draft.supersedes)
+            return false;
+        PL_TRY(const Judgement now, judgementOf(draft.supersedes));
+        return now.*member == marks;
+    };
+    if (input.spans.is_object() && input.spans.contains("unit")) {
+        PL_TRY(const LabelItem item, itemIn(draft.comparison));
+        if (auto read = marksOf(input.spans, item.a.content, item.b.content); !read) {
+            PL_TRY(const bool known, goOn(input.spans, &Judgement::spans));
+            if (!known)
+                return tl::unexpected<Error>(std::move(read).error());
+        }
+    }
     if (!input.regions.is_null()) {
         PL_TRY(const LabelItem item, itemIn(draft.comparison));
         PL_TRY(const auto members, membersIn(draft.comparison));
         if (auto read = regionsIn(*this, input.regions, item, members.size()); !read) {
-            // Marks of a form that is not read go on with the next vote of the same pair, word for word.
-            std::optional<Judgement> now;
-            if (draft.supersedes) {
-                PL_TRY(now, judgementOf(draft.supersedes));
-            }
-            if (!now || now->regions != input.regions)
+            PL_TRY(const bool known, goOn(input.regions, &Judgement::regions));
+            if (!known)
                 return tl::unexpected<Error>(std::move(read).error());
         }
     }
