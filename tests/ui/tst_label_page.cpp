@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ctest: timeout=180
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "tests/ui/page_fixture.h"
 #include "ui/data/data_page.h"
@@ -423,6 +425,75 @@ private Q_SLOTS:
         }
         QCOMPARE(first + repeats, 75);
         QVERIFY2(repeats >= 5, qPrintable(QString::number(repeats)));
+    }
+
+    /// A pair that came back as a hidden repeat is two votes: undo shows the one that it takes back, with its own sides, and the next key
+    /// is that one's.
+    void undoShowsTheVoteAndNotItsRepeat_data() {
+        QTest::addColumn<bool>("later");
+        QTest::newRow("in one sitting") << false;
+        QTest::newRow("of an earlier sitting") << true;
+    }
+    void undoShowsTheVoteAndNotItsRepeat() {
+        QFETCH(bool, later);
+        constexpr int kPairs = 12;
+        Sitting sitting;
+        sitting.start(kPairs);
+        struct Given {
+            desk::Id pair;
+            QString place;
+            bool aOnLeft;
+        };
+        std::vector<Given> given;
+        const auto now = [&] { return Given{sitting.page->currentComparison(), sitting.page->pairView()->pairId(), sitting.page->currentAOnLeft()}; };
+        for (int i = 0; i < kPairs; ++i) {
+            QVERIFY(sitting.waitForPair());
+            given.push_back(now());
+            QVERIFY(sitting.pressAndSave(Qt::Key_S));
+        }
+        Q_EMIT sitting.page->findChild<LabelStates*>()->repeatRequested();
+        QTRY_VERIFY(sitting.page->mode() == LabelPage::Mode::Pair && sitting.page->takesVotes());
+        const Given repeat = now();
+        const auto first = std::find_if(given.begin(), given.end(), [&](const Given& each) { return each.pair == repeat.pair; });
+        QVERIFY(first != given.end() && first->place != repeat.place);
+        QVERIFY(sitting.pressAndSave(Qt::Key_L));
+        if (later) {
+            sitting.window.reset();
+            sitting.open();
+        }
+        const auto occasions = [&] {
+            std::multiset<int> all;
+            for (const auto& vote : sitting.ask([](desk::Project& p) { return p.currentVotes(); }))
+                if (vote.comparison == repeat.pair)
+                    all.insert(vote.occasion);
+            return all;
+        };
+        const auto undo = [&](const Given& expected) {
+            sitting.press(Qt::Key_U);
+            QTRY_VERIFY(sitting.page->currentComparison() == expected.pair && sitting.page->currentAOnLeft() == expected.aOnLeft &&
+                        sitting.page->takesVotes());
+            if (!later)
+                QCOMPARE(sitting.page->pairView()->pairId(), expected.place);
+        };
+        QCOMPARE(occasions(), (std::multiset<int>{0, 1}));
+        undo(repeat);
+        QCOMPARE(occasions(), (std::multiset<int>{0}));
+        // It has no vote now: the next is its own, and leaves the first alone.
+        QVERIFY(sitting.pressAndSave(Qt::Key_K));
+        QCOMPARE(occasions().count(0), size_t{1});
+        QCOMPARE(occasions().size(), size_t{2});
+        undo(repeat);
+        for (auto each = given.rbegin(); each != given.rend(); ++each) {
+            undo(*each);
+            if (each->pair == repeat.pair)
+                break;
+        }
+        QVERIFY(occasions().empty());
+        QVERIFY(sitting.pressAndSave(Qt::Key_D));
+        QCOMPARE(occasions(), (std::multiset<int>{0}));
+        const auto vote = sitting.votes().at(repeat.pair);
+        QCOMPARE(vote.aOnLeft, first->aOnLeft);
+        QVERIFY(vote.winner == (first->aOnLeft ? Winner::A : Winner::B));
     }
 
     void nothingIsClippedAndTabGoesRound() {

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "core/desk/store/moved_vote.h"
 #include "ui/label/vote_draft.h"
 #include "ui/shell/context.h"
 #include "ui/widgets/pair_view.h"
@@ -97,6 +98,7 @@ private:
         bool flagged = false;
         bool recording = false; ///< present() was asked for
         int repeat = 0;         ///< of a hidden repeat: which of the sitting
+        std::vector<desk::Id> votes = {}; ///< the events of its votes in this sitting
     };
 
     void build();
@@ -168,6 +170,8 @@ private:
     qint64 activeMs() const;
     desk::Project::NextOptions options(size_t limit) const;
     int indexOf(desk::Id comparison) const;
+    /// Where a vote was given that undo or redo moved; -1: in no sitting, or too long ago. The same pair may have been met twice.
+    int indexOfVote(const desk::MovedVote& moved, desk::Id comparison) const;
     /// Not a pair of a test prompt that nobody asks for any more.
     bool offered(const Met& met) const;
     void dropOld();

@@ -430,6 +430,7 @@ void LabelPage::submit(const JudgementInput& given, const QString& words, bool f
                 Met& done = *at;
                 const bool first = !done.judgement;
                 done.judgement = input;
+                done.votes.push_back(ack->event);
                 if (input.kind == EventKind::Vote && first) {
                     if (input.activeMs < static_cast<int64_t>(kIdleSeconds * 1000))
                         m_seconds.push_back(double(input.activeMs) / 1000);
@@ -463,11 +464,21 @@ void LabelPage::redo() {
     move(true);
 }
 
+int LabelPage::indexOfVote(const desk::MovedVote& moved, Id comparison) const {
+    for (size_t i = m_met.size(); i-- > 0;)
+        if (std::count(m_met[i].votes.begin(), m_met[i].votes.end(), moved.vote))
+            return static_cast<int>(i);
+    for (size_t i = m_met.size(); moved.occasion == 0 && i-- > 0;)
+        if (m_met[i].item.comparison.id == comparison && !m_met[i].item.presentation.repeat)
+            return static_cast<int>(i);
+    return -1;
+}
+
 void LabelPage::move(bool redo) {
     struct Moved {
         Id comparison = 0;
         std::optional<LabelItem> item;
-        std::optional<Judgement> now;
+        desk::MovedVote vote;
         std::optional<Error> error;
         bool nothing = false;
     };
@@ -487,11 +498,11 @@ void LabelPage::move(bool redo) {
             auto item = p.pairItem(ack->comparison);
             if (!item)
                 return failed(item.error());
-            auto now = p.currentJudgement(task, person, ack->comparison);
-            if (!now)
-                return failed(now.error());
-            moved.now = *now;
-            // The same sides as it had: they are a function of the seed, the contents and the person.
+            auto vote = desk::movedBy(p, ack->event);
+            if (!vote)
+                return failed(vote.error());
+            moved.vote = std::move(*vote);
+            // The same sides as it had: as recorded, else they are a function of the seed, the contents and the person.
             uint64_t draw = seed;
             if (draw == 0) {
                 auto options = o;
@@ -506,6 +517,11 @@ void LabelPage::move(bool redo) {
             shown.session = o.session;
             shown.seed = draw;
             shown.aOnLeft = desk::drawAOnLeft(draw, desk::hashPrefix(item->comparison.sha), person, 0);
+            if (moved.vote.shown) {
+                shown.seed = moved.vote.shown->seed;
+                shown.aOnLeft = moved.vote.shown->aOnLeft;
+                shown.repeat = moved.vote.shown->repeat;
+            }
             shown.stratum = "again";
             shown.blind = o.blind;
             moved.item = std::move(*item);
@@ -525,9 +541,10 @@ void LabelPage::move(bool redo) {
             if (movedEdit(*moved.item, redo))
                 return;
             std::erase_if(m_ready, [&](const LabelItem& item) { return item.comparison.id == moved.comparison; });
-            int index = indexOf(moved.comparison);
+            int index = indexOfVote(moved.vote, moved.comparison);
             if (index < 0) {
                 Met met;
+                met.votes.push_back(moved.vote.vote);
                 met.item = std::move(*moved.item);
                 index = std::max(0, m_at);
                 m_met.insert(m_met.begin() + index, std::move(met));
@@ -536,8 +553,9 @@ void LabelPage::move(bool redo) {
             }
             Met& met = m_met[static_cast<size_t>(index)];
             const std::optional<Judgement> before = met.judgement;
-            met.judgement = moved.now && moved.now->kind != EventKind::Flag ? moved.now : std::nullopt;
-            met.flagged = moved.now && !moved.now->flag.empty();
+            const std::optional<Judgement>& now = moved.vote.now;
+            met.judgement = now && now->kind != EventKind::Flag ? now : std::nullopt;
+            met.flagged = now && !now->flag.empty();
             met.presentation = std::make_shared<Id>(0);
             met.recording = false;
             m_exhausted = false;
