@@ -2,6 +2,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/export.h"
+#include "core/desk/store/adjudication.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -160,6 +161,76 @@ private Q_SLOTS:
         spec.filter.provenances = {Provenance::Human};
         counts = must(desk.project->previewDataset(spec));
         QCOMPARE(counts.train + counts.dev, int64_t{4});
+    }
+
+    void aVerdictStandsForTheVotesOfItsTaskAlone() {
+        Desk desk(3);
+        const Id bo = must(desk.project->annotator(AnnotatorKind::Human, "Bo")), chief = must(desk.project->annotator(AnnotatorKind::Human, "Chief"));
+        Task another;
+        another.name = "Another";
+        another.question = "Which is shorter?";
+        const Id second = must(desk.project->addTask(another));
+        const auto items = desk.next(3);
+        for (const auto& item : items)
+            for (const auto& [where, who, what] : {std::tuple{desk.task, desk.ada, Winner::A}, {desk.task, bo, Winner::B}, {second, desk.ada, Winner::A}, {second, bo, Winner::A}}) {
+                auto shown = item.presentation;
+                shown.task = where;
+                shown.annotator = who;
+                auto in = pick(what);
+                in.rationale = where == second ? "shorter" : "better";
+                must(desk.project->presentAndJudge(shown, in));
+            }
+        Judgement verdict;
+        verdict.winner = Winner::B;
+        OK(adjudicate(*desk.project, desk.task, chief, items[0].comparison.id, true, verdict, Cause::Mistake));
+        OK(adjudicate(*desk.project, desk.task, chief, items[1].comparison.id, true, verdict, Cause::BadPair));
+        for (const Id task : {desk.task, second})
+            OK(adjudicate(*desk.project, task, chief, items[2].comparison.id, true, verdict, Cause::BadPair));
+        const auto chosen = [&](const DatasetSpec& spec) {
+            std::map<std::string, std::string> out; // by prompt
+            const auto set = must(desk.project->freezeDataset(spec));
+            for (const char* file : {"/train.jsonl", "/dev.jsonl"})
+                for (const auto& row : must(readPairs(set.dir + file)))
+                    out[row.prompt] = row.chosen;
+            return std::pair(set.counts, out);
+        };
+        // Two of the other task against one verdict; and the pair that is bad for one question is none for the other.
+        const auto [counts, both] = chosen({});
+        QCOMPARE(both.size(), size_t{2});
+        for (size_t i = 0; i < 2; ++i)
+            QCOMPARE(both.at(items[i].prompt.content), items[i].a.content);
+        QCOMPARE(counts.disagreements, int64_t{1}); // bad for both
+        DatasetSpec spec;
+        spec.filter.task = desk.task;
+        const auto [first, its] = chosen(spec);
+        QCOMPARE(its.size(), size_t{1});
+        QCOMPARE(its.at(items[0].prompt.content), items[0].b.content);
+        QCOMPARE(first.disagreements, int64_t{2});
+        spec.filter.task = second;
+        const auto [other, others] = chosen(spec);
+        QCOMPARE(others.size(), size_t{2});
+        QCOMPARE(other.disagreements, int64_t{1});
+        // A verdict on what nobody let in was asked about stands for nothing.
+        spec.filter.task = 0;
+        spec.filter.annotators = {bo};
+        const auto [bosCounts, bos] = chosen(spec);
+        QCOMPARE(bosCounts.votes, int64_t{6});
+        QCOMPARE(bos.size(), size_t{1}); // on the first pair the verdict and Bo's other vote cancel out
+        QCOMPARE(bos.at(items[1].prompt.content), items[1].a.content);
+        // Vote by vote everybody keeps their own words, in each task.
+        spec = {};
+        spec.aggregation = Aggregation::Each;
+        spec.filter.annotators = {desk.ada, bo};
+        const auto each = must(desk.project->freezeDataset(spec));
+        std::map<std::string, int> said;
+        for (const char* file : {"/train.jsonl", "/dev.jsonl"})
+            OK(forEachJsonLine(each.dir + file, [&](const Json& row, size_t) -> Status {
+                ++said[row.value("rationale", "none")];
+                return {};
+            }));
+        QCOMPARE(said["shorter"], 4);
+        QCOMPARE(said["better"], 0);
+        QCOMPARE(said["none"], 1); // the verdict
     }
 
     void trlExportKeepsTiesBeside() {

@@ -58,7 +58,7 @@ struct Verdict {
     std::optional<int> strength;
     bool badA = false, badB = false, cancelled = false;
     int64_t votes = 0;
-    Id annotator = 0; ///< of a single vote
+    Id annotator = 0, event = 0; ///< of a single vote
     Provenance provenance = Provenance::Human;
     std::string suffix; ///< of the row's id, when a pair gives several rows
 };
@@ -74,6 +74,7 @@ Verdict verdictOf(const CurrentVote& vote) {
     v.votes = 1;
     v.annotator = vote.annotator;
     v.provenance = vote.provenance;
+    v.event = vote.event;
     return v;
 }
 
@@ -165,11 +166,11 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
     std::map<Id, std::vector<const CurrentVote*>> byPair;
     std::set<Id> flagged;
     impl.loadMarks();
-    std::map<Id, const CurrentVote*> verdicts; // of adjudicators: they stand for whatever votes the filter lets in
+    std::map<std::pair<Id, Id>, const CurrentVote*> verdicts; // by pair and task, of adjudicators: for whatever votes of that task the filter lets in
     for (const CurrentVote& vote : impl.votes.rows()) {
         if (impl.memory.adjudicators.count(vote.annotator) && vote.occasion == 0 && vote.kind != EventKind::Flag &&
             (!spec.filter.task || vote.task == spec.filter.task)) {
-            const CurrentVote*& last = verdicts[vote.comparison];
+            const CurrentVote*& last = verdicts[{vote.comparison, vote.task}];
             if (!last || last->event < vote.event)
                 last = &vote;
         }
@@ -231,12 +232,14 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             out.counts.flagged += static_cast<int64_t>(votes.size());
             continue;
         }
-        if (const auto verdict = verdicts.find(comparison); verdict != verdicts.end()) {
-            if (verdict->second->kind == EventKind::Skip) { // called a bad pair
-                ++out.counts.disagreements;
-                continue;
-            }
-            votes = {verdict->second};
+        for (auto at = verdicts.lower_bound({comparison, 0}); at != verdicts.end() && at->first.first == comparison; ++at) {
+            const bool asked = std::erase_if(votes, [&](const CurrentVote* vote) { return vote->task == at->first.second; }) > 0;
+            if (asked && at->second->kind == EventKind::Vote)
+                votes.push_back(at->second);
+        }
+        if (votes.empty()) { // called a bad pair
+            ++out.counts.disagreements;
+            continue;
         }
         if (kind && *kind != itsKind)
             return fail(Code::InvalidInput, "the chosen votes are on pairs of texts and on pairs of images",
@@ -329,7 +332,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
             const auto alone = [&](const std::string& text, bool bad, const char* side) {
                 if (bothBad || bad)
                     unpaired(text, false, side);
-                else if (bothGood || ((verdict.badA || verdict.badB) && mostCallGood(impl, votes, verdict.annotator, side)))
+                else if (bothGood || ((verdict.badA || verdict.badB) && mostCallGood(impl, votes, verdict.event, side)))
                     unpaired(text, true, side);
             };
             alone(a, verdict.badA, "a");
@@ -377,26 +380,21 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
                 if (spec.marginFromStrength)
                     line["margin"] = static_cast<double>(*verdict.strength);
             }
-            if (verdict.annotator)
-                for (const CurrentVote* vote : votes)
-                    if (vote->annotator == verdict.annotator) {
-                        auto details = impl.query("SELECT attributes, rationale, spans, ranking, reasons, regions FROM judgement_details "
-                                                  "WHERE event_id = ?");
-                        if (!details.bind(vote->event).step())
-                            continue;
-                        if (!details.null(0))
-                            line["attributes"] = bySide(details.json(0), aWins);
-                        if (!details.null(1))
-                            line["rationale"] = details.text(1);
-                        if (!details.null(2))
-                            line["spans"] = bySide(details.json(2), aWins);
-                        if (!details.null(3))
-                            line["ranking"] = details.json(3);
-                        if (!details.null(4))
-                            line["reasons"] = details.json(4);
-                        if (!details.null(5))
-                            line["regions"] = bySide(details.json(5), aWins);
-                    }
+            auto details = impl.query("SELECT attributes, rationale, spans, ranking, reasons, regions FROM judgement_details WHERE event_id = ?");
+            if (details.bind(verdict.event).step()) { // of several votes no event
+                if (!details.null(0))
+                    line["attributes"] = bySide(details.json(0), aWins);
+                if (!details.null(1))
+                    line["rationale"] = details.text(1);
+                if (!details.null(2))
+                    line["spans"] = bySide(details.json(2), aWins);
+                if (!details.null(3))
+                    line["ranking"] = details.json(3);
+                if (!details.null(4))
+                    line["reasons"] = details.json(4);
+                if (!details.null(5))
+                    line["regions"] = bySide(details.json(5), aWins);
+            }
             written(fileOf(split), id, std::move(line), {a, b});
         }
     }

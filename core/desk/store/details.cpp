@@ -22,7 +22,7 @@ Result<Judgement> judgementAt(Project& project, Id event) {
 bool mostCallGood(Project::Impl& impl, const std::vector<const CurrentVote*>& votes, Id only, const char* side) {
     size_t good = 0, all = 0;
     for (const CurrentVote* vote : votes) {
-        if (only && vote->annotator != only)
+        if (only && vote->event != only)
             continue;
         ++all;
         auto row = impl.query("SELECT attributes FROM judgement_details WHERE event_id = ? AND attributes IS NOT NULL");
