@@ -21,9 +21,9 @@
 
 namespace pl::ui {
 using namespace Qt::StringLiterals;
-using desk::Project;
 
-ExportCard::ExportCard(Context& context, QWidget* parent) : QWidget(parent), m_context(context) {
+ExportCard::ExportCard(Context& context, QWidget* parent)
+    : QWidget(parent), m_context(context), m_reader(std::make_unique<desk::ReaderThread>(context.store)) {
     auto* column = new QVBoxLayout(this);
     setNoMargins(column, Size::GapM);
     const auto label = [&](const QString& text) { column->addWidget(new TextLabel(text, TextStyle::Caption, Tone::Second)); };
@@ -168,26 +168,24 @@ void ExportCard::refresh() {
     m_write->setEnabled(false);
     m_counts->setTone(Tone::Second);
     m_counts->setText(u"Counting"_s);
-    const int turn = ++m_turn;
-    struct Found {
-        Result<std::string> counts;
-        std::string beside; ///< not inside of the project: what is erased there must not live on in a file
-    };
-    m_context.ask(
-        this,
-        [choice = choice()](Project& p) {
-            return Found{desk::previewExport(p, choice), os::parentDir(p.mediaDir())};
+    const int turn = ++*m_turn;
+    if (!m_ownPath) // beside the project: what is erased in it must not live on in a file there
+        m_path->setText(m_context.projectDir + u"-"_s + qstr(format->name) + u"."_s + qstr(format->ending));
+    desk::previewBeside(
+        *m_reader, choice(),
+        [card = QPointer(this), bus = &m_context.signals, turn](Result<desk::ExportPreview> found) {
+            onGui(card, bus, [turn, found = std::move(found)](ExportCard& self) { self.showPreview(turn, found); });
         },
-        [this, turn, name = format->name, ending = format->ending](Found found) {
-            if (turn != m_turn)
-                return;
-            if (!m_ownPath)
-                m_path->setText(qstr(found.beside + "-" + name + "." + ending));
-            m_counts->setTone(found.counts ? Tone::Text : Tone::Error);
-            m_counts->setText(found.counts ? qstr(*found.counts) : errorText(found.counts.error()));
-            m_write->setEnabled(found.counts.has_value() && !m_busy);
-            Q_EMIT previewed(found.counts.has_value());
-        });
+        [latest = m_turn, turn] { return *latest == turn; });
+}
+
+void ExportCard::showPreview(int turn, const Result<desk::ExportPreview>& found) {
+    if (turn != *m_turn)
+        return;
+    m_counts->setTone(found ? Tone::Text : Tone::Error);
+    m_counts->setText(found ? qstr(found->toString()) : errorText(found.error()));
+    m_write->setEnabled(found.has_value() && !m_busy);
+    Q_EMIT previewed(found.has_value());
 }
 
 void ExportCard::dropQuestion() {
@@ -213,32 +211,34 @@ void ExportCard::write() {
     m_busy = true;
     m_write->setEnabled(false);
     m_open->hide();
-    show(State::Running, u"Writing"_s);
-    const bool posted = m_context.ask(
-        this,
-        [what](Project& p) -> Result<desk::ExportDone> {
-            PL_CHECK(desk::checkExportPlace(p, what.out));
-            PL_CHECK(os::makeDirs(os::parentDir(os::absolutePath(what.out))));
-            return desk::exportAs(p, what);
+    show(State::Running, u"Reading"_s);
+    const QPointer card(this);
+    Signals* bus = &m_context.signals;
+    desk::exportBeside(
+        *m_reader, what,
+        [card, bus, out = what.out](Result<desk::ExportDone> done) {
+            onGui(card, bus, [out, done = std::move(done)](ExportCard& self) { self.showDone(out, done); });
         },
-        [this, out = what.out](Result<desk::ExportDone> done) {
-            m_busy = false;
-            m_write->setEnabled(true);
-            if (!done) {
-                show(State::Failed, u"Nothing was written. %1"_s.arg(errorText(done.error())));
-                Q_EMIT finished(false);
-                return;
-            }
-            m_folder = QFileInfo(qstr(os::absolutePath(out))).absolutePath();
-            QStringList lines{u"%1: %2"_s.arg(QFileInfo(qstr(out)).fileName(), qstr(done->summary))};
-            for (const std::string& note : done->notes)
-                lines.append(qstr(note));
-            show(State::Done, lines.join(u"; "_s));
-            m_open->show();
-            Q_EMIT finished(true);
+        [card, bus] {
+            onGui(card, bus, [](ExportCard& self) { self.show(State::Running, u"Writing; votes given from now on are not in it"_s); });
         });
-    if (!posted)
-        m_busy = false;
+}
+
+void ExportCard::showDone(const std::string& out, const Result<desk::ExportDone>& done) {
+    m_busy = false;
+    m_write->setEnabled(true);
+    if (!done) {
+        show(State::Failed, u"Nothing was written. %1"_s.arg(errorText(done.error())));
+        Q_EMIT finished(false);
+        return;
+    }
+    m_folder = QFileInfo(qstr(os::absolutePath(out))).absolutePath();
+    QStringList lines{u"%1: %2"_s.arg(QFileInfo(qstr(out)).fileName(), qstr(done->summary))};
+    for (const std::string& note : done->notes)
+        lines.append(qstr(note));
+    show(State::Done, lines.join(u"; "_s));
+    m_open->show();
+    Q_EMIT finished(true);
 }
 
 } // namespace pl::ui

@@ -11,6 +11,7 @@
 #include "core/base/records.h"
 #include "core/desk/exchange/export_parts.h"
 #include "core/desk/exchange/stepwise.h"
+#include "core/desk/store/dataset_rows.h"
 
 namespace pl::desk {
 
@@ -38,6 +39,47 @@ std::string ExportReport::toString() const {
     return beside.empty() ? text : text + "; beside it " + beside;
 }
 
+Status describeTexts(ExportReport& report, const DatasetSpec& spec, int64_t steps) {
+    const DatasetCounts& n = report.counts;
+    if (report.rows == 0 && n.ties + n.unpaired == 0)
+        return nothingToExport(n, "vote");
+    report.lines = report.rows;
+    const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
+    note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"
+                                                   : "ties are in .ties.jsonl: TRL would train a tie as a preference");
+    note(steps, "answers with a first wrong step are in .stepwise.jsonl");
+    note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");
+    note(n.identical, "pairs called identical carry no preference");
+    note(n.disagreements, "pairs whose votes cancel out were left out");
+    note(n.sealedTest, "votes on sealed test prompts were kept back");
+    note(n.flagged, "votes on flagged pairs were left out");
+    note(n.skips, "skips carry no preference");
+    note(n.unusable, "rankings were left out: they do not fit their answers");
+    return {};
+}
+
+Result<ExportReport> countRows(Project& project, const DatasetSpec& spec, ImageForm form) {
+    DatasetSpec wanted = spec;
+    if (form != ImageForm::Trl)
+        wanted.filter.kind = CandidateKind::Image;
+    PL_TRY(const DatasetRows set, datasetRows(project, wanted));
+    ExportReport report;
+    report.counts = set.counts;
+    report.rows = set.of("train.jsonl") + set.of("dev.jsonl") + set.of("test.jsonl");
+    report.ties = set.of("ties.jsonl");
+    report.unpaired = set.of("unpaired.jsonl");
+    report.rankings = set.of("rankings.jsonl");
+    report.images = set.images;
+    if (set.ofImages) {
+        PL_CHECK(describeImages(report, wanted, form));
+        return report;
+    }
+    int64_t steps = 0;
+    PL_TRY([[maybe_unused]] const std::string stepwise, stepwiseRows(project, wanted, &steps));
+    PL_CHECK(describeTexts(report, wanted, steps));
+    return report;
+}
+
 Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const std::string& out) {
     PL_TRY(const DatasetInfo dataset, project.freezeDataset(spec));
     if (dataset.isOfImages())
@@ -59,9 +101,9 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
             return {};
         }));
     }
-    if (report.rows == 0 && dataset.counts.ties + dataset.counts.unpaired == 0)
-        return nothingToExport(dataset.counts, "vote");
-    report.lines = report.rows;
+    int64_t steps = 0;
+    PL_TRY(const std::string stepwise, stepwiseRows(project, spec, &steps));
+    PL_CHECK(describeTexts(report, spec, steps));
     PL_CHECK(os::writeFileAtomic(out, bytes));
     report.files.push_back(out);
     Json hashes{{os::baseName(out), sha256Hex(bytes)}};
@@ -90,8 +132,6 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
     };
     PL_CHECK(beside("ties.jsonl", report.ties));
     PL_CHECK(beside("unpaired.jsonl", report.unpaired));
-    int64_t steps = 0;
-    PL_TRY(const std::string stepwise, stepwiseRows(project, spec, &steps));
     if (steps) {
         const std::string path = out + ".stepwise.jsonl";
         PL_CHECK(os::writeFileAtomic(path, stepwise));
@@ -99,19 +139,9 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
         hashes[os::baseName(path)] = sha256Hex(stepwise);
     }
     PL_CHECK(removeStale(out, report.files));
-    const DatasetCounts& n = dataset.counts;
-    const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
-    note(n.ties, spec.tiePolicy == TiePolicy::Drop ? "ties were left out, as asked"
-                                                   : "ties are in .ties.jsonl: TRL would train a tie as a preference");
-    note(steps, "answers with a first wrong step are in .stepwise.jsonl");
-    note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");
-    note(n.identical, "pairs called identical carry no preference");
-    note(n.disagreements, "pairs whose votes cancel out were left out");
-    note(n.sealedTest, "votes on sealed test prompts were kept back");
-    note(n.flagged, "votes on flagged pairs were left out");
-    note(n.skips, "skips carry no preference");
-    const Json manifest{{"manifest_version", 1}, {"format", "trl"},          {"dataset", dataset.sha},
-                        {"files", hashes},       {"counts", n.toJson()},     {"notes", report.notes},
+    const Json manifest{{"manifest_version", 1},    {"format", "trl"},
+                        {"dataset", dataset.sha},   {"files", hashes},
+                        {"counts", dataset.counts.toJson()}, {"notes", report.notes},
                         {"project", project.uuid()}};
     const std::string path = out + ".manifest.json";
     PL_CHECK(os::writeFileAtomic(path, dumpJsonPretty(manifest) + "\n"));

@@ -41,4 +41,6 @@ Result<ImageForm> imageFormOf(std::string_view name);
 /// Freezes the votes on images (spec) and writes them, with OUT.manifest.json. The same votes give the same bytes.
 Result<ExportReport> exportImages(Project& project, const DatasetSpec& spec, const std::string& out, ImageForm form);
 
+/// What exportTrl() (ImageForm::Trl) or exportImages() would report, but for its files and hashes, without writing anything.
+Result<ExportReport> countRows(Project& project, const DatasetSpec& spec, ImageForm form);
 } // namespace pl::desk

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/base/os/files.h"
+#include "core/desk/store/reader_thread.h"
 
 namespace pl::desk {
 
@@ -37,9 +38,13 @@ std::vector<ExportFormat> table() {
     return all;
 }
 
-Result<DatasetSpec> specOf(Project& project, const ExportChoice& choice) {
-    if (choice.splits.empty())
+Status checkSplits(const ExportChoice& choice, const ExportFormat& format) {
+    if (choice.splits.empty() && format.splits)
         return fail(Code::InvalidInput, "no split is chosen", "Choose train, dev, or both.");
+    return {};
+}
+
+DatasetSpec specOf(Project& project, const ExportChoice& choice) {
     DatasetSpec spec;
     spec.name = fmt::format("export-{}", project.counters().events);
     spec.filter.kind = choice.kind;
@@ -59,7 +64,7 @@ Result<const ExportFormat*> formatOf(std::string_view name) {
 ExportDone doneOf(const TextExportReport& report) {
     ExportDone done{report.toString(), {}, {}, report.files, report.toJson()};
     for (const auto& [why, n] : report.leftOut)
-        done.notes.push_back(fmt::format("{} {} left out", n, why));
+        done.notes.push_back(fmt::format("{} left out: {}", n, why));
     for (const Part part : report.lost)
         done.losses.emplace_back(partText(part));
     return done;
@@ -110,8 +115,7 @@ Result<ExportDone> exportAs(Project& project, const ExportChoice& choice) {
     PL_CHECK(checkExportPlace(project, choice.out));
     TextExportFilter filter;
     filter.splits = choice.splits;
-    if (choice.splits.empty() && format->splits)
-        return fail(Code::InvalidInput, "no split is chosen", "Choose train, dev, or both.");
+    PL_CHECK(checkSplits(choice, *format));
     if (format->name == "votes") {
         PL_TRY(const auto report, exportVotes(project, choice.out));
         return doneOf(report);
@@ -129,38 +133,64 @@ Result<ExportDone> exportAs(Project& project, const ExportChoice& choice) {
         return doneOf(report);
     }
     PL_TRY(const ImageForm form, imageFormOf(format->name));
-    PL_TRY(const DatasetSpec spec, specOf(project, choice));
+    const DatasetSpec spec = specOf(project, choice);
     PL_TRY(const ExportReport report,
            form == ImageForm::Trl ? exportTrl(project, spec, choice.out) : exportImages(project, spec, choice.out, form));
     return ExportDone{report.toString(), report.notes, format->losses, report.files, report.toJson()};
 }
 
-Result<std::string> previewExport(Project& project, const ExportChoice& choice) {
+std::string ExportPreview::toString() const {
+    std::string out = summary;
+    for (const std::string& note : notes)
+        out += "; " + note;
+    return out;
+}
+
+Result<ExportPreview> previewExport(Project& project, const ExportChoice& choice) {
     PL_TRY(const ExportFormat* format, formatOf(choice.format));
+    TextExportFilter filter;
+    filter.splits = choice.splits;
+    PL_CHECK(checkSplits(choice, *format));
+    const auto of = [](const Result<TextExportReport>& report) -> Result<ExportPreview> {
+        if (!report)
+            return tl::unexpected(report.error());
+        const ExportDone done = doneOf(*report);
+        return ExportPreview{report->lines, done.summary, done.notes};
+    };
     if (format->name == "votes")
-        return fmt::format("{} events: votes, skips, flags, undo and redo", project.counters().events);
-    PL_TRY(DatasetSpec spec, specOf(project, choice));
-    if (!(format->texts && format->images))
-        spec.filter.kind = format->texts ? CandidateKind::Text : CandidateKind::Image;
-    PL_TRY(const DatasetCounts n, project.previewDataset(spec));
-    const auto counted = [](int64_t count, const char* what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); };
-    std::string out = counted(n.votes, "vote") + ": " + counted(n.train + n.dev, "pair") + " decided";
-    if (n.ties)
-        out += ", " + counted(n.ties, "tie");
-    if (n.bothBad)
-        out += fmt::format(", {} both bad", n.bothBad);
-    if (n.identical)
-        out += fmt::format(", {} called identical", n.identical);
-    if (n.rankings)
-        out += ", " + counted(n.rankings, "ranking");
-    const std::pair<int64_t, const char*> back[] = {{n.sealedTest, "on sealed test prompts"}, {n.flagged, "on flagged pairs"},
-                                                    {n.skips, "skips"},                        {n.disagreements, "pairs whose votes cancel out"},
-                                                    {n.unusable, "that cannot be used"}};
-    std::string kept;
-    for (const auto& [count, what] : back)
-        if (count)
-            kept += fmt::format("{}{} {}", kept.empty() ? "" : ", ", count, what);
-    return kept.empty() ? out : out + "; not to learn from: " + kept;
+        return of(countVotes(project));
+    if (format->name == "aggregate")
+        return of(countAggregate(project, filter));
+    if (format->name == "trl_stepwise")
+        return of(countStepwise(project, filter));
+    if (const auto form = textFormOf(format->name))
+        return of(countText(project, filter, choice.out, *form));
+    PL_TRY(const ImageForm form, imageFormOf(format->name));
+    const DatasetSpec spec = specOf(project, choice);
+    PL_TRY(const ExportReport report, countRows(project, spec, form));
+    return ExportPreview{report.lines, report.toString(), report.notes};
+}
+
+void exportBeside(ReaderThread& reader, const ExportChoice& choice, std::function<void(Result<ExportDone>)> done, std::function<void()> begun) {
+    reader.read(
+        [choice, done, begun](Result<Project*> project) {
+            if (!project)
+                return done(tl::unexpected(project.error()));
+            if (begun)
+                begun();
+            done(exportAs(**project, choice));
+        },
+        [choice](Project& project) -> Status {
+            PL_CHECK(checkExportPlace(project, choice.out));
+            return os::makeDirs(os::parentDir(os::absolutePath(choice.out)));
+        });
+}
+
+void previewBeside(ReaderThread& reader, const ExportChoice& choice, std::function<void(Result<ExportPreview>)> done, std::function<bool()> wanted) {
+    reader.read([choice, done, wanted](Result<Project*> project) {
+        if (!wanted || wanted())
+            done(project ? previewExport(**project, choice) : tl::unexpected(project.error()));
+    });
 }
 
 } // namespace pl::desk

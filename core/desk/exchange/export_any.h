@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 
 /// Every form that votes are written in, behind one function: what the command line and the window do.
 namespace pl::desk {
+
+class ReaderThread;
 
 struct ExportFormat {
     std::string name;   ///< votes aggregate trl hh ... trl_stepwise pick_a_pic hpd_v2 image_reward_db
@@ -48,8 +51,20 @@ Status checkExportPlace(Project& project, const std::string& out);
 /// Writes the votes that count (of `votes` every event) and says what became of each. Fails on a form that does not exist, on no split,
 /// as checkExportPlace(), and as exportTrl(), exportImages(), exportText(), exportVotes(), exportAggregate() and exportStepwise() do.
 Result<ExportDone> exportAs(Project& project, const ExportChoice& choice);
-/// What would go in, in words, before anything is written: "1204 votes: 980 pairs decided, 120 ties; not to learn from: 14 skips". Fails where an
-/// export would for want of votes or of a kind.
-Result<std::string> previewExport(Project& project, const ExportChoice& choice);
+/// What exportAs() would write, found as exportAs() finds it.
+struct ExportPreview {
+    int64_t rows = 0;               ///< of the file itself
+    std::string summary;            ///< that of ExportDone
+    std::vector<std::string> notes; ///< likewise: what is left out and why, and what stands beside the file
+    std::string toString() const;   ///< "3 rows of 3 votes on 3 pairs; 1 left out: ties"
+};
+/// Writes nothing. Fails where an export would for want of votes or of a kind. An image that is damaged is found only by the export.
+Result<ExportPreview> previewExport(Project& project, const ExportChoice& choice);
+
+/// exportAs() of the project as it is when the store's turn comes: votes that are given from then on are not in it and wait for nothing. The place is
+/// looked at first, and its folder made. `begun`: it is settled what goes in. Both are called on the reader's thread.
+void exportBeside(ReaderThread& reader, const ExportChoice& choice, std::function<void(Result<ExportDone>)> done, std::function<void()> begun = {});
+/// previewExport() likewise. `wanted`: false when its turn has come and nobody asks any more; `done` is not called then.
+void previewBeside(ReaderThread& reader, const ExportChoice& choice, std::function<void(Result<ExportPreview>)> done, std::function<bool()> wanted = {});
 
 } // namespace pl::desk

@@ -77,6 +77,10 @@ inline tl::unexpected<Error> nothingToExport(const DatasetCounts& counts, const 
     return fail(Code::InvalidInput, fmt::format("there is no {} to export", votes), "Label some pairs, or widen the filter.");
 }
 
+/// Of TRL's rows of texts: what became of the votes beside the rows; fails where there is nothing to write.
+Status describeTexts(ExportReport& report, const DatasetSpec& spec, int64_t steps);
+/// Of images: report.lines and the rest that follows from the rows counted, and what became of the votes; fails likewise.
+Status describeImages(ExportReport& report, const DatasetSpec& spec, ImageForm form);
 /// exportImages of a dataset that is frozen already.
 Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
                                  ImageForm form);

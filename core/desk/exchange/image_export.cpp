@@ -144,15 +144,49 @@ Result<ExportReport> exportImages(Project& project, const DatasetSpec& spec, con
     return writeImages(project, dataset, ofImages, out, form);
 }
 
+Status describeImages(ExportReport& report, const DatasetSpec& spec, ImageForm form) {
+    const DatasetCounts& n = report.counts;
+    if (n.train + n.dev + n.ties + n.unpaired + n.rankings == 0)
+        return nothingToExport(n, "vote on images");
+    const bool trl = form == ImageForm::Trl, pick = form == ImageForm::PickAPic, hpd = form == ImageForm::HpdV2;
+    report.tiesInside = !trl && !hpd;
+    report.rankingsInside = form == ImageForm::ImageRewardDb;
+    report.unpairedLost = !trl;
+    report.lines = report.rows + (report.tiesInside ? report.ties : 0) + (report.rankingsInside ? report.rankings : 0);
+    const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
+    if (spec.tiePolicy == TiePolicy::Drop)
+        note(n.ties, "ties were left out, as asked");
+    else
+        note(n.ties, trl    ? "ties are in .ties.jsonl: TRL would train a tie as a preference"
+                     : pick ? "ties are rows with 0.5 for both"
+                     : hpd  ? "ties are in .rankings.json: a pair of this form has a winner"
+                            : "ties are rows of equal ranks");
+    note(n.bothBad, trl ? "pairs with both bad are in .unpaired.jsonl" : "pairs with both bad were left out");
+    note(n.identical, "pairs called identical carry no preference");
+    note(n.disagreements, "pairs whose votes cancel out were left out");
+    note(n.sealedTest, "votes on sealed test prompts were kept back");
+    note(n.flagged, "votes on flagged pairs were left out");
+    note(n.skips, "skips carry no preference");
+    note(n.unusable, "votes were left out: an image is missing or damaged");
+    if (form == ImageForm::Trl || pick)
+        note(n.rankings, "rankings of several images are in .rankings.jsonl");
+    else if (hpd)
+        note(n.rankings, "rankings of several images are in .rankings.json, as in the format's test file");
+    if (!trl) {
+        note(report.rows, "rows have no strength: the format has none");
+        note(n.unpaired, "thumbs were left out: the format has none");
+    }
+    if (!pick)
+        note(report.images, "images come without model and seed: the form has no place for them");
+    return {};
+}
+
 Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, const DatasetSpec& spec, const std::string& out,
                                  ImageForm form) {
     ExportReport report;
     report.file = out;
     report.dataset = dataset.sha;
     report.counts = dataset.counts;
-    const DatasetCounts& n = dataset.counts;
-    if (n.train + n.dev + n.ties + n.unpaired + n.rankings == 0)
-        return nothingToExport(n, "vote on images");
     const bool trl = form == ImageForm::Trl, pick = form == ImageForm::PickAPic, hpd = form == ImageForm::HpdV2;
     PL_TRY(const auto origins, originsOf(project));
     std::vector<Json> rows, ties, unpaired, rankings; // beside rows: files of their own, when not empty
@@ -219,6 +253,13 @@ Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, c
         return {};
     }));
 
+    const auto names = os::listDir(os::joinPath(dataset.dir, "images"));
+    report.images = names ? static_cast<int64_t>(names->size()) : 0;
+    PL_CHECK(describeImages(report, spec, form));
+    if (report.lines != static_cast<int64_t>(rows.size()))
+        return fail(Code::Internal, fmt::format("{} rows of {} were made; nothing was written", rows.size(), report.lines),
+                    "Report this, with what `pairlab-cli check` says.");
+    const std::string around = os::parentDir(os::absolutePath(out)), folder = os::joinPath(around, "images");
     Json hashes = Json::object();
     const auto write = [&](const std::string& path, const std::string& text, bool always) -> Status {
         if (text.empty() && !always)
@@ -237,49 +278,17 @@ Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, c
     else if (!rankings.empty())
         PL_CHECK(write(out + ".rankings.json", arrayOf(rankings), true));
     PL_CHECK(removeStale(out, report.files));
-    report.lines = static_cast<int64_t>(rows.size());
-    report.tiesInside = !trl && !hpd;
-    report.rankingsInside = form == ImageForm::ImageRewardDb;
-    report.unpairedLost = !trl;
     // Copies: what is handed on does not change with the project.
-    const std::string folder = os::joinPath(os::parentDir(os::absolutePath(out)), "images");
     PL_CHECK(os::makeDirs(folder));
-    const auto names = os::listDir(os::joinPath(dataset.dir, "images"));
     for (const std::string& name : names ? *names : std::vector<std::string>()) {
         const std::string to = os::joinPath(folder, name), sha = imageRefSha("images/" + name);
         hashes["images/" + name] = sha;
-        ++report.images;
         if (const auto there = sha256File(to); there && *there == sha)
             continue;
         PL_CHECK(os::copyFile(os::joinPath(os::joinPath(dataset.dir, "images"), name), to));
     }
-    const auto note = [&](int64_t count, const char* what) { noteLoss(report, count, what); };
-    if (spec.tiePolicy == TiePolicy::Drop)
-        note(n.ties, "ties were left out, as asked");
-    else
-        note(n.ties, trl    ? "ties are in .ties.jsonl: TRL would train a tie as a preference"
-                     : pick ? "ties are rows with 0.5 for both"
-                     : hpd  ? "ties are in .rankings.json: a pair of this form has a winner"
-                            : "ties are rows of equal ranks");
-    note(n.bothBad, trl ? "pairs with both bad are in .unpaired.jsonl" : "pairs with both bad were left out");
-    note(n.identical, "pairs called identical carry no preference");
-    note(n.disagreements, "pairs whose votes cancel out were left out");
-    note(n.sealedTest, "votes on sealed test prompts were kept back");
-    note(n.flagged, "votes on flagged pairs were left out");
-    note(n.skips, "skips carry no preference");
-    note(n.unusable, "votes were left out: an image is missing or damaged");
-    if (!array)
-        note(n.rankings, "rankings of several images are in .rankings.jsonl");
-    else if (hpd)
-        note(n.rankings, "rankings of several images are in .rankings.json, as in the format's test file");
-    if (!trl) {
-        note(report.rows, "rows have no strength: the format has none");
-        note(n.unpaired, "thumbs were left out: the format has none");
-    }
-    if (!pick)
-        note(report.images, "images come without model and seed: the form has no place for them");
     const Json manifest{{"manifest_version", 1}, {"format", imageFormName(form)},
-                        {"dataset", dataset.sha}, {"files", hashes}, {"counts", n.toJson()}, {"notes", report.notes},
+                        {"dataset", dataset.sha}, {"files", hashes}, {"counts", dataset.counts.toJson()}, {"notes", report.notes},
                         {"project", project.uuid()}};
     const std::string path = out + ".manifest.json";
     PL_CHECK(os::writeFileAtomic(path, dumpJsonPretty(manifest) + "\n"));

@@ -291,13 +291,12 @@ Result<int64_t> rowsIn(const std::string& path) {
     return n;
 }
 
-Result<TextExportReport> exportPrompts(Project& project, const TextExportFilter& filter, const std::string& out) {
+/// Of prompts alone; `bytes`: its rows.
+Result<TextExportReport> makePrompts(Project& project, const TextExportFilter& filter, std::string& bytes) {
     TextExportReport report;
-    report.file = out;
     report.form = "trl_prompt_only";
     report.rule = "every prompt";
     report.lost = formInfo(TextForm::TrlPromptOnly).lost;
-    std::string bytes;
     for (const Split split : filter.splits) {
         PL_TRY(const auto prompts, project.promptsForJob(split));
         for (const Prompt& prompt : prompts) {
@@ -308,10 +307,44 @@ Result<TextExportReport> exportPrompts(Project& project, const TextExportFilter&
     }
     if (!report.lines)
         return fail(Code::InvalidInput, "there is no prompt to export", "Import or add prompts.");
+    return report;
+}
+
+Result<TextExportReport> exportPrompts(Project& project, const TextExportFilter& filter, const std::string& out) {
+    std::string bytes;
+    PL_TRY(TextExportReport report, makePrompts(project, filter, bytes));
+    report.file = out;
     PL_CHECK(os::writeFileAtomic(out, bytes));
     report.files.push_back(out);
     PL_CHECK(writeManifest(project, filter, report));
     return report;
+}
+
+TextExportReport begun(const FormInfo& info) {
+    TextExportReport report;
+    report.form = info.name;
+    report.rule = info.loses(Part::Votes) ? "majority" : "each";
+    report.lost = info.lost;
+    return report;
+}
+
+/// Fills the report; fails unless every vote is accounted for and there is a row.
+Status make(Export& work, const FormInfo& info, TextExportReport& report) {
+    PL_CHECK(work.run());
+    int64_t fates = 0;
+    for (const auto* counts : {&report.written, &report.leftOut})
+        for (const auto& [what, n] : *counts)
+            fates += n;
+    if (fates != work.asked())
+        return fail(Code::Internal, fmt::format("{} of {} votes are unaccounted for; nothing was written", work.asked() - fates, work.asked()),
+                    "Report this, with what `pairlab-cli check` says.");
+    if (!report.lines && work.beside.empty()) {
+        std::string why;
+        for (const auto& [what, n] : report.leftOut)
+            why += fmt::format("{}{} {}", why.empty() ? ": left out are " : ", ", n, what);
+        return fail(Code::InvalidInput, fmt::format("there is no vote to export as {}{}", info.name, why), "Label some pairs, or choose another form.");
+    }
+    return {};
 }
 
 } // namespace
@@ -419,30 +452,28 @@ std::string TextExportReport::toString() const {
 
 // --- a form of another tool -----------------------------------------------------------------------------------------------
 
+Result<TextExportReport> countText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form) {
+    if (form == TextForm::TrlPromptOnly) {
+        std::string bytes;
+        return makePrompts(project, filter, bytes);
+    }
+    const FormInfo& info = formInfo(form);
+    TextExportReport report = begun(info);
+    Export work(project, filter, info, report);
+    PL_CHECK(make(work, info, report));
+    for (const auto& [suffix, rows] : work.beside)
+        report.beside[os::baseName(out + suffix)] = static_cast<int64_t>(rows.size());
+    return report;
+}
+
 Result<TextExportReport> exportText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form) {
     if (form == TextForm::TrlPromptOnly)
         return exportPrompts(project, filter, out);
     const FormInfo& info = formInfo(form);
-    TextExportReport report;
+    TextExportReport report = begun(info);
     report.file = out;
-    report.form = info.name;
-    report.rule = info.loses(Part::Votes) ? "majority" : "each";
-    report.lost = info.lost;
     Export work(project, filter, info, report);
-    PL_CHECK(work.run());
-    int64_t fates = 0;
-    for (const auto* counts : {&report.written, &report.leftOut})
-        for (const auto& [what, n] : *counts)
-            fates += n;
-    if (fates != work.asked())
-        return fail(Code::Internal, fmt::format("{} of {} votes are unaccounted for; nothing was written", work.asked() - fates, work.asked()),
-                    "Report this, with what `pairlab-cli check` says.");
-    if (!report.lines && work.beside.empty()) {
-        std::string why;
-        for (const auto& [what, n] : report.leftOut)
-            why += fmt::format("{}{} {}", why.empty() ? ": left out are " : ", ", n, what);
-        return fail(Code::InvalidInput, fmt::format("there is no vote to export as {}{}", info.name, why), "Label some pairs, or choose another form.");
-    }
+    PL_CHECK(make(work, info, report));
     const auto arrayOf = [](const Json& rows) { return rows.dump(1, ' ', false, Json::error_handler_t::replace) + "\n"; };
     if (info.array)
         work.bytes = arrayOf(work.rows);

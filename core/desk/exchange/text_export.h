@@ -40,14 +40,20 @@ struct TextExportReport {
 /// all of them, and is left out elsewhere. The same votes give the same bytes.
 Result<TextExportReport> exportText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form);
 
+/// What exportText() would report, but for its files, without writing anything; `out` names files that would stand beside it.
+Result<TextExportReport> countText(Project& project, const TextExportFilter& filter, const std::string& out, TextForm form);
+
 /// Every judgement event with every field, undone and replaced ones too, skips, flags, undo and redo included: JSON Lines in the order they
 /// happened, with OUT.manifest.json. Fails unless the file holds as many rows as the project has events.
 Result<TextExportReport> exportVotes(Project& project, const std::string& out);
+Result<TextExportReport> countVotes(Project& project);
 /// Answers with a first wrong step, as TRL's stepwise supervision takes them (stepwise.h).
 Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out);
+Result<TextExportReport> countStepwise(Project& project, const TextExportFilter& filter);
 /// One row a pair that somebody judged: counts of a, b, tie and skips, majority, share of pairs of votes that agree, mean strength, and in
 /// "adjudicated" the verdict of each task that has one (a, b, tie or bad_pair, by whom as a role, its cause), which counts as no vote; texts and
 /// images. Fails unless the counts add up to the votes that count now.
 Result<TextExportReport> exportAggregate(Project& project, const TextExportFilter& filter, const std::string& out);
+Result<TextExportReport> countAggregate(Project& project, const TextExportFilter& filter);
 
 } // namespace pl::desk

@@ -28,24 +28,31 @@ Status holds(const std::string& path, int64_t rows) {
 
 } // namespace
 
-Result<TextExportReport> exportVotes(Project& project, const std::string& out) {
+Result<TextExportReport> countVotes(Project& project) {
     TextExportReport report;
-    report.file = out;
     report.form = "votes";
     report.rule = "every event";
+    report.lines = project.counters().events;
+    if (!report.lines)
+        return fail(Code::InvalidInput, "there is no judgement to export", "Label some pairs.");
+    return report;
+}
+
+Result<TextExportReport> exportVotes(Project& project, const std::string& out) {
+    PL_TRY(TextExportReport report, countVotes(project));
+    report.file = out;
+    const int64_t events = report.lines;
     std::string bytes;
-    const int64_t events = project.counters().events;
+    int64_t rows = 0;
     PL_CHECK(forEachEventRow(project, [&](const Json& row) -> Status {
         bytes += dumpJson(row) + "\n";
-        ++report.lines;
+        ++rows;
         ++report.written[row["kind"].get<std::string>()];
         return {};
     }));
-    if (report.lines != events)
-        return fail(Code::Corrupt, fmt::format("the project counts {} events and holds {}; nothing was written", events, report.lines),
+    if (rows != events)
+        return fail(Code::Corrupt, fmt::format("the project counts {} events and holds {}; nothing was written", events, rows),
                     "Run `pairlab-cli check`.");
-    if (!events)
-        return fail(Code::InvalidInput, "there is no judgement to export", "Label some pairs.");
     PL_CHECK(os::writeFileAtomic(out, bytes));
     PL_CHECK(holds(out, events));
     report.files.push_back(out);
@@ -55,28 +62,62 @@ Result<TextExportReport> exportVotes(Project& project, const std::string& out) {
     return report;
 }
 
-Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out) {
+namespace {
+
+Result<TextExportReport> makeStepwise(Project& project, const TextExportFilter& filter, std::string& bytes) {
     TextExportReport report;
-    report.file = out;
     report.form = "trl_stepwise";
     report.rule = "each";
     DatasetSpec spec;
     spec.filter.task = filter.task;
     spec.filter.provenances = filter.provenances;
     spec.filter.splits = filter.splits;
-    PL_TRY(const std::string rows, stepwiseRows(project, spec, &report.lines));
+    PL_TRY(bytes, stepwiseRows(project, spec, &report.lines));
     if (!report.lines)
         return fail(Code::InvalidInput, "no answer has its first wrong step marked", "Mark some on the Label page.");
-    PL_CHECK(os::writeFileAtomic(out, rows));
+    return report;
+}
+
+Result<TextExportReport> makeAggregate(Project& project, const TextExportFilter& filter, std::string& bytes);
+
+} // namespace
+
+Result<TextExportReport> countStepwise(Project& project, const TextExportFilter& filter) {
+    std::string bytes;
+    return makeStepwise(project, filter, bytes);
+}
+
+Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out) {
+    std::string bytes;
+    PL_TRY(TextExportReport report, makeStepwise(project, filter, bytes));
+    report.file = out;
+    PL_CHECK(os::writeFileAtomic(out, bytes));
     PL_CHECK(holds(out, report.lines));
     report.files.push_back(out);
     PL_CHECK(writeManifest(project, filter, report));
     return report;
 }
 
+Result<TextExportReport> countAggregate(Project& project, const TextExportFilter& filter) {
+    std::string bytes;
+    return makeAggregate(project, filter, bytes);
+}
+
 Result<TextExportReport> exportAggregate(Project& project, const TextExportFilter& filter, const std::string& out) {
-    TextExportReport report;
+    std::string bytes;
+    PL_TRY(TextExportReport report, makeAggregate(project, filter, bytes));
     report.file = out;
+    PL_CHECK(os::writeFileAtomic(out, bytes));
+    PL_CHECK(holds(out, report.lines));
+    report.files.push_back(out);
+    PL_CHECK(writeManifest(project, filter, report));
+    return report;
+}
+
+namespace {
+
+Result<TextExportReport> makeAggregate(Project& project, const TextExportFilter& filter, std::string& bytes) {
+    TextExportReport report;
     report.form = "aggregate";
     report.rule = "majority";
     PL_TRY(const auto people, project.annotators());
@@ -184,15 +225,12 @@ Result<TextExportReport> exportAggregate(Project& project, const TextExportFilte
                     "Report this, with what `pairlab-cli check` says.");
     if (rows.empty())
         return fail(Code::InvalidInput, "there is no vote to export", "Label some pairs, or widen the filter.");
-    std::string bytes;
     for (const auto& [sha, row] : rows)
         bytes += dumpJson(row) + "\n";
     report.lines = report.pairs = static_cast<int64_t>(rows.size());
-    PL_CHECK(os::writeFileAtomic(out, bytes));
-    PL_CHECK(holds(out, report.lines));
-    report.files.push_back(out);
-    PL_CHECK(writeManifest(project, filter, report));
     return report;
 }
+
+} // namespace
 
 } // namespace pl::desk

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/base/records.h"
+#include "core/desk/store/dataset_rows.h"
 #include "core/desk/store/details.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/ranking_rows.h"
@@ -73,8 +74,8 @@ Verdict verdictOf(const CurrentVote& vote) {
     v.badB = vote.badB;
     v.votes = 1;
     v.annotator = vote.annotator;
-    v.provenance = vote.provenance;
     v.event = vote.event;
+    v.provenance = vote.provenance;
     return v;
 }
 
@@ -160,8 +161,15 @@ bool matches(const DatasetFilter& filter, const CurrentVote& vote) {
     return !filter.randomStratumOnly || vote.random;
 }
 
-/// Fills the files (unless countsOnly) from the votes that count now.
-Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool countsOnly) {
+enum class Wanted {
+    Counts,
+    Rows, ///< the files, but no image is read through
+    All
+};
+
+/// Fills the files (unless only counts are wanted) from the votes that count now.
+Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, Wanted what) {
+    const bool countsOnly = what == Wanted::Counts;
     Frozen out;
     std::map<Id, std::vector<const CurrentVote*>> byPair;
     std::set<Id> flagged;
@@ -206,7 +214,7 @@ Result<Frozen> collect(Project::Impl& impl, const DatasetSpec& spec, bool counts
         while (rows.step())
             more[rows.integer(0)].push_back(rows.text(1));
     }
-    Images images(impl, !countsOnly);
+    Images images(impl, what == Wanted::All);
     std::optional<CandidateKind> kind = spec.filter.kind;
     std::map<std::string, std::map<std::string, std::string>> lines; // file -> sort key -> line
     for (auto& [comparison, votes] : byPair) {
@@ -510,30 +518,46 @@ DatasetInfo datasetOf(const Query& row, const std::string& folder) {
 
 } // namespace
 
+Result<DatasetRows> datasetRows(Project& project, const DatasetSpec& spec) {
+    Project::Impl& impl = project.impl();
+    return impl.guarded("counting the rows of a dataset", [&]() -> Result<DatasetRows> {
+        PL_TRY(const Frozen frozen, collect(impl, spec, Wanted::Rows));
+        DatasetRows out;
+        out.counts = frozen.counts;
+        for (const auto& [file, bytes] : frozen.files)
+            out.rows[file] = std::count(bytes.begin(), bytes.end(), '\n');
+        out.images = static_cast<int64_t>(frozen.images.size());
+        out.ofImages = frozen.files.count("images.sha256") > 0;
+        return out;
+    });
+}
+
 Result<DatasetCounts> Project::previewDataset(const DatasetSpec& spec) {
     return m->guarded("previewing a dataset", [&]() -> Result<DatasetCounts> {
-        PL_TRY(const Frozen frozen, collect(*m, spec, true));
+        PL_TRY(const Frozen frozen, collect(*m, spec, Wanted::Counts));
         return frozen.counts;
     });
 }
 
 Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
     return m->write("freezing dataset " + spec.name, [&]() -> Result<DatasetInfo> {
-        PL_TRY(const Frozen frozen, collect(*m, spec, false));
+        PL_TRY(const Frozen frozen, collect(*m, spec, Wanted::All));
         std::map<std::string, std::string> shas;
         for (const auto& [file, bytes] : frozen.files)
             shas[file] = sha256Hex(bytes);
         const std::string sha = sha256Hex(dumpJson(Json(shas)));
         const std::string folder = os::joinPath(datasetsDir(), sha);
+        std::optional<DatasetInfo> known;
         {
             auto row = m->query(std::string(kDatasetColumns) + "WHERE sha = ?");
             if (row.bind(sha).step()) {
                 m->discard = true;
-                DatasetInfo known = datasetOf(row, datasetsDir());
-                known.counts = frozen.counts; // what is kept back may have grown since it was frozen
-                return known;
+                known = datasetOf(row, datasetsDir());
+                known->counts = frozen.counts; // what is kept back may have grown since it was frozen
             }
         }
+        if (known && os::isDir(folder)) // in a copy that is read (reading_copy.h) it is not
+            return *known;
         // Aside, then renamed: a folder with this name is always whole.
         const std::string aside = os::joinPath(datasetsDir(), ".partial-" + sha);
         PL_CHECK(os::removeTree(aside));
@@ -561,6 +585,8 @@ Result<DatasetInfo> Project::freezeDataset(const DatasetSpec& spec) {
         PL_CHECK(os::removeTree(folder));
         PL_CHECK(os::renamePath(aside, folder));
         PL_CHECK(os::fsyncPath(datasetsDir()));
+        if (known)
+            return *known;
 
         std::string name = spec.name.empty() ? "dataset" : spec.name;
         for (int n = 2;; ++n) {

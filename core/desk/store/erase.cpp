@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/desk/store/event_rows.h"
 #include "core/desk/store/packages.h"
+#include "core/desk/store/reading_copy.h"
 #include "core/desk/store/scrub.h"
 
 namespace pl::desk {
@@ -413,6 +414,7 @@ Status finish(Project::Impl& impl, EraseReport& report) {
         SQLite::Statement(*impl.db, "PRAGMA wal_checkpoint(TRUNCATE)").executeStep();
         return {};
     }));
+    PL_CHECK(removeReadingCopies(impl.dir));
     const std::string folder = os::joinPath(impl.dir, "backups");
     PL_TRY(const auto names, os::listDir(folder));
     for (const std::string& name : names) {
@@ -454,6 +456,8 @@ Result<EraseReport> erase(Project& project, const EraseOptions& options) {
             auto alive = impl.query("SELECT name FROM runs WHERE state IN ('queued', 'running', 'paused')");
             if (!options.dryRun && alive.step())
                 return fail(Code::Busy, fmt::format("run {} is not over: what it reads would change under it", alive.text(0)), "Stop it first.");
+            if (!options.dryRun && isBeingRead(impl.dir))
+                return fail(Code::Busy, "an export is being written: what is erased would live on in it", "Wait until it is written, and erase again.");
             return {};
         }));
         report.uuid = plan.uuid;

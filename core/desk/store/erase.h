@@ -36,8 +36,8 @@ struct EraseReport {
 /// Erases a person's name and words, or a prompt with all its answers, from the whole project folder: database (rewritten, so that the bytes
 /// are gone), media, the rows of datasets and of run bundles, backups (removed; a new one is made). A tombstone says that it was done, when,
 /// why and by whom. Events stay, without words, and the chain still verifies; a merge or an import brings nothing back. Whoever was erased
-/// keeps their votes under a name that says nothing, as an adjudicator their verdicts; pairs with an erased answer are withdrawn. Refused (Busy) while a run is queued or alive,
-/// and in an annotator's project. Interrupted, it is taken up by the same call again.
+/// keeps their votes under a name that says nothing, as an adjudicator their verdicts; pairs with an erased answer are withdrawn. Refused (Busy) while a run is queued or alive
+/// or an export is being written, and in an annotator's project. Interrupted, it is taken up by the same call again.
 Result<EraseReport> erase(Project& project, const EraseOptions& options);
 
 struct Tombstone {

@@ -10,6 +10,7 @@
 #include "core/desk/domain/questions.h"
 #include "core/desk/store/impl.h"
 #include "core/desk/store/opening.h"
+#include "core/desk/store/reading_copy.h"
 #include "core/desk/store/schema.h"
 
 namespace pl::desk {
@@ -362,6 +363,8 @@ Result<Project> Project::open(const std::string& dir, ProjectOptions options) {
     PL_CHECK(impl->connect(false));
     PL_CHECK(makeFolders(path));
     PL_CHECK(removePartialMedia(path)); // of a program that was killed; nobody else has the lock
+    if (const Status gone = removeReadingCopies(path); !gone) // of the same; the next opening tries again
+        log::warn("{}", gone.error().toString());
     PL_CHECK(impl->load());
     if (impl->options.maxPages > 0)
         PL_CHECK(impl->guarded("limiting project " + path, [&]() -> Status {

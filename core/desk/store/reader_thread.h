@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "core/desk/store/reading_copy.h"
+#include "core/desk/store/store_thread.h"
+
+namespace pl::desk {
+
+/// Reads a project on a thread of its own while its StoreThread takes votes: what reads for seconds goes here. Every piece of work sees one
+/// moment (a ReadingCopy), which is kept for the next one as long as nothing was written in between.
+class ReaderThread {
+public:
+    /// Is given the project as it is after everything the store was asked for before, or why it cannot be read.
+    using Work = std::function<void(Result<Project*> project)>;
+    explicit ReaderThread(StoreThread& store);
+    /// Waits for the work at hand; what has not begun is forgotten. The store lives longer.
+    ~ReaderThread();
+    ReaderThread(const ReaderThread&) = delete;
+    ReaderThread& operator=(const ReaderThread&) = delete;
+    /// In the order of the calls. `first` runs on the store's thread, on the project itself, before anything is copied; when it fails, `work` is
+    /// told why.
+    void read(Work work, std::function<Status(Project&)> first = {});
+
+private:
+    struct Job {
+        Work work;
+        std::function<Status(Project&)> first;
+    };
+    struct Making;
+    void run();
+    Result<Project*> now(const Job& job);
+
+    StoreThread& m_store;
+    std::mutex m_mutex;
+    std::condition_variable m_wake;
+    std::deque<Job> m_jobs;
+    std::atomic<bool> m_closing{false};
+    std::unique_ptr<ReadingCopy> m_copy; ///< of the reader's thread
+    std::thread m_thread;                ///< begins with the first work
+};
+
+} // namespace pl::desk
