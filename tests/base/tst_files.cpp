@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <csignal>
+#include <filesystem>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/events.h"
+#include "core/base/os/links.h"
 #include "tests/base/check.h"
 
 using namespace pl;
@@ -43,6 +45,23 @@ private Q_SLOTS:
         QCOMPARE(*os::readFrom(dir.path("f"), 10, 100), std::string());
         QCOMPARE(*os::fileSize(dir.path("f")), uint64_t(3));
         QVERIFY(!os::readFile("/proc/self/stat")->empty()); // a file that says its size is 0
+    }
+
+    /// What stands under a name of the program's own is no way out of the folder that was named.
+    void linksBelowANamedFolderAreRefused() {
+        TempDir dir;
+        PL_GOOD(os::makeDirs(dir.path("to/images")));
+        dir.write("elsewhere", "kept");
+        PL_GOOD(os::refuseLinks(dir.path("to"), {"images", "none"}));
+        std::filesystem::create_symlink(dir.path("elsewhere"), dir.path("to/file"));
+        std::filesystem::create_directory_symlink(dir.path("to/images"), dir.path("to/folder"));
+        std::filesystem::create_symlink(dir.path("gone"), dir.path("to/nowhere"));
+        for (const char* name : {"file", "folder", "nowhere"}) {
+            PL_REFUSED(os::refuseLinks(dir.path("to"), {"images", name}), dir.path("to/") + name + " is a symbolic link to " + dir.path());
+            QVERIFY(!os::refuseLinks(dir.path("to"), {name}).error().hint.empty());
+        }
+        std::filesystem::create_directory_symlink(dir.path("to"), dir.path("named"));
+        PL_GOOD(os::refuseLinks(dir.path("named"), {"images"})); // the folder itself was named
     }
 
     void errorsNameTheFileAndTheCause() {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where an export may be written: anything but over the project.
+// Where an export may be written: anything but over the project, or through a link that nobody named.
 #include <filesystem>
 #include <set>
 
+#include "core/base/hash.h"
 #include "core/base/os/files.h"
 #include "core/desk/exchange/export_any.h"
 #include "tests/desk/desk_fixture.h"
@@ -59,6 +60,49 @@ private Q_SLOTS:
             QVERIFY2(before.count(file) || file.find("/datasets/") != std::string::npos, file.c_str());
         QVERIFY(fs::is_symlink(base + "/db.jsonl"));
         QVERIFY(must(desk.project->check()).ok());
+    }
+
+    /// images/, or a file in it, that leads out of the folder: nothing is written, neither there nor here.
+    void linksInPlaceOfImagesAreRefused_data() {
+        QTest::addColumn<QString>("link");
+        for (const char* link : {"images", "images/one", "images/nowhere"})
+            QTest::newRow(link) << link;
+    }
+    void linksInPlaceOfImagesAreRefused() {
+        QFETCH(QString, link);
+        Desk desk;
+        const auto path = [&](const std::string& name) { return desk.temp.path().toStdString() + "/" + name; };
+        ImportRow row;
+        row.prompt.content = "a scene";
+        row.prompt.split = Split::Train;
+        for (int side = 0; side < 2; ++side) {
+            OK(os::writeFileAtomic(path("x.png"), pngBytes(70 + side)));
+            row.images.push_back({must(desk.project->addMedia(path("x.png"))), "m", 5, {}});
+            row.ranks.push_back(1 + side);
+        }
+        must(desk.project->importRows({"made", "sha", "made", 0, "imported"}, {row}));
+        must(os::makeDirs(path("export")));
+        must(os::makeDirs(path("elsewhere")));
+        OK(os::writeFileAtomic(path("elsewhere/kept"), "kept"));
+        std::string name = link.toStdString();
+        if (name == "images") {
+            fs::create_directory_symlink(path("elsewhere"), path("export/images"));
+        } else {
+            must(os::makeDirs(path("export/images")));
+            const std::string to = path(name == "images/one" ? "elsewhere/kept" : "elsewhere/gone");
+            name = "images/" + sha256Hex(pngBytes(70)) + ".png";
+            fs::create_symlink(to, path("export/" + name));
+        }
+        for (const ImageForm form : {ImageForm::Trl, ImageForm::PickAPic, ImageForm::HpdV2, ImageForm::ImageRewardDb}) {
+            const auto done = form == ImageForm::Trl ? exportTrl(*desk.project, {}, path("export/out.json"))
+                                                     : exportImages(*desk.project, {}, path("export/out.json"), form);
+            QVERIFY(!done && done.error().code == Code::InvalidInput && !done.error().hint.empty());
+            QVERIFY2(done.error().message.find("export/" + name + " is a symbolic link to " + path("elsewhere")) != std::string::npos,
+                     done.error().toString().c_str());
+        }
+        QCOMPARE(must(os::listDir(path("elsewhere"))), std::vector<std::string>{"kept"});
+        QCOMPARE(must(os::readFile(path("elsewhere/kept"))), std::string("kept"));
+        QCOMPARE(must(os::listDir(path("export"))), std::vector<std::string>{"images"});
     }
 
 private:

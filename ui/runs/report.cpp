@@ -15,6 +15,7 @@
 
 #include "core/base/bundle.h"
 #include "core/base/os/files.h"
+#include "core/base/os/links.h"
 #include "ui/runs/run_charts.h"
 #include "ui/theme/theme.h"
 
@@ -101,6 +102,7 @@ QImage picture(const QString& title, const QString& sentence, std::vector<ChartR
 }
 
 Status save(const QImage& image, const std::string& path) {
+    PL_CHECK(os::refuseLinks(os::parentDir(path), {os::baseName(path)})); // QSaveFile would follow one
     QSaveFile file(QString::fromStdString(path));
     if (!file.open(QIODevice::WriteOnly) || !image.save(&file, "PNG") || !file.commit())
         return fail(Code::Io, fmt::format("cannot write {}: {}", path, file.errorString().toStdString()),
@@ -132,6 +134,7 @@ std::string csv(const RunSeries& series) {
 
 Status writeReport(const std::string& projectDir, const std::string& outDir) {
     const std::string runsDir = os::joinPath(projectDir, "runs");
+    PL_CHECK(os::refuseLinks(outDir, {"curves"}));
     PL_CHECK(os::makeDirs(os::joinPath(outDir, "curves")));
     std::vector<std::string> names;
     if (os::isDir(runsDir)) {

@@ -38,9 +38,10 @@ Result<ExportReport> exportTrl(Project& project, const DatasetSpec& spec, const 
 enum class ImageForm { Trl, PickAPic, HpdV2, ImageRewardDb };
 const char* imageFormName(ImageForm form);
 Result<ImageForm> imageFormOf(std::string_view name);
-/// Freezes the votes on images (spec) and writes them, with OUT.manifest.json. The same votes give the same bytes.
+/// Freezes the votes on images (spec) and writes them, with OUT.manifest.json. The same votes give the same bytes. InvalidInput where a link
+/// stands in place of images/ or of one of its files.
 Result<ExportReport> exportImages(Project& project, const DatasetSpec& spec, const std::string& out, ImageForm form);
-
 /// What exportTrl() (ImageForm::Trl) or exportImages() would report, but for its files and hashes, without writing anything.
 Result<ExportReport> countRows(Project& project, const DatasetSpec& spec, ImageForm form);
+
 } // namespace pl::desk

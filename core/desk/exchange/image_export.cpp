@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/hash.h"
 #include "core/base/os/files.h"
+#include "core/base/os/links.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/export_parts.h"
 
@@ -260,6 +261,9 @@ Result<ExportReport> writeImages(Project& project, const DatasetInfo& dataset, c
         return fail(Code::Internal, fmt::format("{} rows of {} were made; nothing was written", rows.size(), report.lines),
                     "Report this, with what `pairlab-cli check` says.");
     const std::string around = os::parentDir(os::absolutePath(out)), folder = os::joinPath(around, "images");
+    PL_CHECK(os::refuseLinks(around, {"images"}));
+    if (names)
+        PL_CHECK(os::refuseLinks(folder, *names));
     Json hashes = Json::object();
     const auto write = [&](const std::string& path, const std::string& text, bool always) -> Status {
         if (text.empty() && !always)

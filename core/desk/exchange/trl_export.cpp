@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/model_folder.h"
 #include "core/base/os/files.h"
+#include "core/base/os/links.h"
 #include "core/base/records.h"
 #include "core/desk/exchange/trl_parts.h"
 #include "core/desk/runs/shared.h"
@@ -349,6 +350,7 @@ Result<TrlScriptReport> writeTrlScript(const std::string& bundleDir, const Plugi
     if (options.out.empty() || os::exists(out))
         return fail(Code::InvalidInput, options.out.empty() ? "no folder is named" : fmt::format("{} exists already", out),
                     "Choose a folder that does not exist.");
+    PL_CHECK(os::refuseLinks(os::parentDir(out), {os::baseName(out)})); // one that leads nowhere does not exist
     PL_TRY(Work work, prepare(os::absolutePath(bundleDir), options));
     const Manifest* manifest = catalog.find(work.spec().plugin);
     if (!manifest)
