@@ -237,6 +237,37 @@ private Q_SLOTS:
         QVERIFY2(message->text().startsWith(u"votes.jsonl: 5 rows"_s), qPrintable(message->text()));
     }
 
+    /// Closing the card waits for nothing: what was asked for is written, and the copy that it was read from goes.
+    void aClosedCardsExportIsWritten() {
+        Shown shown;
+        makeProject(shown.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) {
+            judge(p, must(p.defaultTask()).id, must(p.annotator(desk::AnnotatorKind::Human, "Ada")), [](const desk::LabelItem&, desk::JudgementInput&) {});
+        });
+        shown.open();
+        shown.openCard();
+        const QString path = shown.temp.filePath(u"votes.jsonl"_s);
+        shown.find<QLineEdit>(u"export_path"_s)->selectAll();
+        QTest::keyClicks(shown.find<QLineEdit>(u"export_path"_s), path);
+        std::promise<void> begun, released;
+        auto hasBegun = begun.get_future(), mayGoOn = released.get_future();
+        shown.card->reader().read([&](Result<desk::Project*>) {
+            begun.set_value();
+            mayGoOn.wait_for(std::chrono::seconds(60));
+        });
+        QVERIFY(hasBegun.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+        shown.find<QLineEdit>(u"export_path"_s)->setFocus();
+        QTest::keyClick(shown.find<QLineEdit>(u"export_path"_s), Qt::Key_Return);
+        const QPointer<ExportCard> card(shown.card);
+        Q_EMIT shown.card->closed();
+        QTRY_VERIFY(!card);
+        QVERIFY(!os::exists(sstr(path)));
+        const auto copies = [&] { return QDir(shown.dir() + u"/cache"_s).entryList({u"reading-*"_s}, QDir::AllEntries | QDir::NoDotAndDotDot).size(); };
+        QCOMPARE(copies(), 1);
+        released.set_value();
+        QTRY_VERIFY(os::exists(sstr(path) + ".manifest.json"));
+        QTRY_COMPARE(copies(), 0);
+    }
+
     void detailsShowWhatAVoteMarksOnImages() {
         Shown shown;
         pictures::makeProject(shown.dir(), 1, [](int pair, int side) { return pictures::bytesOf(pictures::scene(64, pair * 2 + side, false)); },

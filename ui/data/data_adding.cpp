@@ -266,7 +266,9 @@ void DataPage::showExport() {
     setTab(Votes);
     DetailPanel* d = detail(Votes);
     d->begin(u"Export the votes"_s);
-    auto* card = new ExportCard(m_context);
+    if (!m_reader)
+        m_reader = std::make_shared<desk::ReaderThread>(m_context.store);
+    auto* card = new ExportCard(m_context, m_reader);
     card->setObjectName(u"export_card"_s);
     connect(card, &ExportCard::closed, this, [this, d] {
         d->clear();

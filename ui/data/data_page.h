@@ -14,6 +14,10 @@ class QPlainTextEdit;
 class QStackedWidget;
 class QTabBar;
 
+namespace pl::desk {
+class ReaderThread;
+}
+
 namespace pl::ui {
 
 class DetailPanel;
@@ -91,6 +95,7 @@ private:
     QualityPanel* m_quality;
     std::vector<std::unique_ptr<Side>> m_sides;
     ImageLoader m_loader;
+    std::shared_ptr<desk::ReaderThread> m_reader; ///< of exports; what it writes goes on when their card is closed
     bool m_started = false;
     int m_shown = 0; ///< what the Prompts panel shows: an answer that comes after it was asked for something else is dropped
     bool m_guidelines = false; ///< votes show the guideline they were given under

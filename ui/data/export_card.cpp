@@ -22,8 +22,8 @@
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
-ExportCard::ExportCard(Context& context, QWidget* parent)
-    : QWidget(parent), m_context(context), m_reader(std::make_unique<desk::ReaderThread>(context.store)) {
+ExportCard::ExportCard(Context& context, std::shared_ptr<desk::ReaderThread> reader, QWidget* parent)
+    : QWidget(parent), m_context(context), m_reader(std::move(reader)) {
     auto* column = new QVBoxLayout(this);
     setNoMargins(column, Size::GapM);
     const auto label = [&](const QString& text) { column->addWidget(new TextLabel(text, TextStyle::Caption, Tone::Second)); };
@@ -94,7 +94,7 @@ ExportCard::ExportCard(Context& context, QWidget* parent)
     m_open->setToolTip(u"Shows what was written in the file manager"_s);
     m_open->hide();
     auto* close = new QuietButton(u"Close"_s);
-    close->setToolTip(u"Nothing more is written"_s);
+    close->setToolTip(u"Closes the card; a file that is being written is written to its end (Space)"_s);
     for (QPushButton* each : {m_write, m_open, static_cast<QPushButton*>(close)})
         buttons->addWidget(each);
     buttons->addStretch(1);
@@ -126,6 +126,11 @@ ExportCard::ExportCard(Context& context, QWidget* parent)
     connect(close, &QPushButton::clicked, this, &ExportCard::closed);
     dropQuestion();
     refresh();
+}
+
+ExportCard::~ExportCard() {
+    ++*m_turn; // nobody waits for a count
+    m_reader->letGo();
 }
 
 void ExportCard::takeFocus() {

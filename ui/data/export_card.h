@@ -23,7 +23,9 @@ namespace pl::ui {
 class ExportCard : public QWidget {
     Q_OBJECT
 public:
-    explicit ExportCard(Context& context, QWidget* parent = nullptr);
+    /// `reader`: shared with whoever lives longer, so that closing the card does not wait for what is being written.
+    ExportCard(Context& context, std::shared_ptr<desk::ReaderThread> reader, QWidget* parent = nullptr);
+    ~ExportCard() override;
     /// What is chosen now.
     desk::ExportChoice choice() const;
     void takeFocus();
@@ -53,7 +55,7 @@ private:
     }
 
     Context& m_context;
-    std::unique_ptr<desk::ReaderThread> m_reader;
+    std::shared_ptr<desk::ReaderThread> m_reader;
     QComboBox *m_format, *m_kind;
     QCheckBox *m_train, *m_dev;
     QLineEdit* m_path;

@@ -46,9 +46,14 @@ ReaderThread::~ReaderThread() {
         m_thread.join();
 }
 
-void ReaderThread::read(Work work, std::function<Status(Project&)> first) {
+void ReaderThread::read(Work work, std::function<Status(Project&)> first) { add({std::move(work), std::move(first)}); }
+void ReaderThread::letGo() { add({}); }
+
+void ReaderThread::add(Job job) {
     const std::lock_guard guard(m_mutex);
-    m_jobs.push_back({std::move(work), std::move(first)});
+    if (!m_thread.joinable() && !job.work)
+        return;
+    m_jobs.push_back(std::move(job));
     if (!m_thread.joinable())
         m_thread = std::thread([this] { run(); });
     m_wake.notify_one();
@@ -64,6 +69,10 @@ void ReaderThread::run() {
                 break;
             job = std::move(m_jobs.front());
             m_jobs.pop_front();
+        }
+        if (!job.work) {
+            m_copy.reset();
+            continue;
         }
         job.work(now(job));
         if (m_copy)

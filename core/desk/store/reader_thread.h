@@ -28,13 +28,16 @@ public:
     /// In the order of the calls. `first` runs on the store's thread, on the project itself, before anything is copied; when it fails, `work` is
     /// told why.
     void read(Work work, std::function<Status(Project&)> first = {});
+    /// In its turn: keeps no copy for work that does not come.
+    void letGo();
 
 private:
     struct Job {
-        Work work;
+        Work work; ///< empty: letGo()
         std::function<Status(Project&)> first;
     };
     struct Making;
+    void add(Job job);
     void run();
     Result<Project*> now(const Job& job);
 
