@@ -209,6 +209,16 @@ private Q_SLOTS:
         QCOMPARE(must(columnMapOf(*desk.project, path)).toJson(), json);
         const auto none = columnMapOf(*desk.project, "theirs");
         QVERIFY(!none && none.error().hint.find("ours") != std::string::npos);
+        // Whatever is wrong with one, the way out is one that is right.
+        const std::string torn = desk.temp.path().toStdString() + "/torn.json";
+        must(os::writeFileAtomic(torn, "{\"prompt\": "));
+        for (const std::string& wrong : {std::string("{"), std::string("{\"promt\": \"q\"}"), std::string("{\"a\": \"x\"}"), torn}) {
+            const auto refused = columnMapOf(*desk.project, wrong);
+            QVERIFY(!refused);
+            QVERIFY2(refused.error().hint.find(R"({"prompt": "question", "chosen": "good", "rejected": "bad"})") != std::string::npos &&
+                         refused.error().hint.find("--columns") != std::string::npos,
+                     refused.error().toString().c_str());
+        }
         QVERIFY(!saveMap(*desk.project, "", must(ColumnMap::fromJson(json))));
         must(forgetMap(*desk.project, "ours"));
         QVERIFY(must(savedMaps(*desk.project)).empty());

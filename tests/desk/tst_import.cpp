@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "core/base/os/files.h"
+#include "core/desk/exchange/column_map.h"
 #include "core/desk/exchange/export.h"
 #include "core/desk/exchange/import.h"
 #include "core/desk/runs/actions.h"
@@ -121,7 +122,12 @@ private Q_SLOTS:
         QTest::addColumn<QByteArray>("bytes");
         QTest::addColumn<QString>("reason");
         QTest::newRow("a quote without end") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,\"never ends,foo\np2,a,b\n") << "a quoted cell has no end";
-        QTest::newRow("Latin-1") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,caf\xe9,foo\n") << "not UTF-8";
+        QTest::newRow("Latin-1") << "in.csv" << QByteArray("prompt,chosen,rejected\np0,a,b\np1,caf\xe9,foo\n")
+                                 << "not UTF-8: by line 3 it looks like Latin-1. Convert it: iconv -f latin1 -t utf-8";
+        QTest::newRow("Latin-1 of another name") << "in.txt" << QByteArray("prompt;chosen;rejected\np1;caf\xe9;foo\n") << "iconv -f latin1";
+        QTest::newRow("Windows-1252") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,it\x92s,\x93so\x94\n") << "iconv -f windows-1252 -t utf-8";
+        QTest::newRow("Latin-1 lines") << "in.jsonl" << QByteArray("{\"prompt\": \"caf\xe9\"}\n") << "Convert it: iconv -f latin1";
+        QTest::newRow("damaged UTF-8") << "in.csv" << QByteArray("prompt,chosen,rejected\np1,caf\xc3\xa9,foo\np2,\xe2\x82,z\n") << "line 3 holds bytes that are no character";
         QTest::newRow("SQLite") << "project.db" << QByteArray("SQLite format 3\0\x10\0\n one line\n another line\n", 44) << "byte 15 is NUL";
         QTest::newRow("UTF-16") << "in.jsonl" << QByteArray("\xff\xfe{\0}\0", 6) << "UTF-16";
     }
@@ -142,6 +148,47 @@ private Q_SLOTS:
         Desk desk;
         const auto done = must(importFile(*desk.project, write(desk, "\"prompt\",\"chosen\",\"rejected\"\n\"quoted, yes\",\"a\",\"b\"\n", "in.csv"), {}));
         QCOMPARE(done.counts.pairs, int64_t{1});
+    }
+
+    void cellsMayBePartedBySemicolonsOrTabs_data() {
+        QTest::addColumn<QString>("name");
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::addColumn<QString>("note");
+        QTest::newRow("semicolons") << "in.csv" << QByteArray("prompt;chosen;rejected\nQ, please;\"a;1\";b\n") << "semicolons";
+        QTest::newRow("tabs") << "in.tsv" << QByteArray("prompt\tchosen\trejected\nQ, please\ta;1\tb\n") << "tabs";
+        QTest::newRow("with a mark") << "in.csv" << QByteArray("\xef\xbb\xbfprompt;chosen;rejected\r\nQ, please;\"a;1\";b\r\n") << "semicolons";
+        QTest::newRow("of another name") << "in.txt" << QByteArray("prompt;chosen;rejected\nQ, please;\"a;1\";b\n") << "semicolons";
+        QTest::newRow("commas") << "in.csv" << QByteArray("prompt,chosen,rejected\n\"Q, please\",a;1,b\n") << "";
+    }
+    void cellsMayBePartedBySemicolonsOrTabs() {
+        QFETCH(QString, name);
+        QFETCH(QByteArray, bytes);
+        QFETCH(QString, note);
+        Desk desk;
+        const auto path = write(desk, bytes.toStdString(), name.toLatin1().constData());
+        ImportOptions dry;
+        dry.dryRun = true;
+        QCOMPARE(must(importFile(*desk.project, path, dry)).note.empty(), note.isEmpty()); // said before anything is stored
+        const auto done = must(importFile(*desk.project, path, {}));
+        QVERIFY2(done.note.find(note.toStdString()) != std::string::npos, done.note.c_str());
+        QCOMPARE(done.counts.votes, int64_t{1});
+        QCOMPARE(must(desk.project->prompts())[0].content, std::string("Q, please"));
+        const auto parsed = must(parseImport(bytes.toStdString(), name.toStdString(), {}));
+        QCOMPARE(*parsed.rows[0].chosen, std::string("a;1"));
+    }
+    /// What does not part alike in header and row is one column, and of two ways neither is guessed.
+    void aSeparatorIsNotGuessed() {
+        const auto one = must(parseImport("prompt\nFirst; then second\n", "in.csv", {}));
+        QCOMPARE(one.rows[0].prompt.content, std::string("First; then second"));
+        const auto header = must(previewColumns("prompt; as asked\nFirst\n", "in.csv"));
+        QCOMPARE(header.columns[0].path, std::string("prompt; as asked"));
+        QVERIFY(header.note.empty());
+        QCOMPARE(must(previewColumns("a;b\tc\n1;2\t3\n", "in.csv")).columns.size(), size_t{1});
+        const auto two = must(previewColumns("question;good\nQ;yes\n", "in.csv"));
+        QCOMPARE(two.columns.size(), size_t{2});
+        QVERIFY(two.note.find("semicolons") != std::string::npos);
+        const auto latin = previewColumns("question;good\nQ;oui, \xe0 c\xf4t\xe9\n", "in.csv");
+        QVERIFY(!latin && latin.error().hint.find("iconv -f latin1 -t utf-8") != std::string::npos);
     }
 
     void refusesAFileOfAnotherKind() {

@@ -169,8 +169,21 @@ private Q_SLOTS:
         QCOMPARE(second.rows[0].texts[2].model, std::string("m3"));
         const auto first = parse(lines({{{"id", 1}, {"prompt", "Q"}, {"chosen", "a"}, {"chosen_model", "m1"}, {"rejected", "b"},
                                          {"rejected_model", "m2"}, {"subset", "alpacaeval-easy"}}}));
-        QCOMPARE(importFormatName(first.format), std::string("trl"));
+        QCOMPARE(importFormatName(first.format), std::string("reward_bench"));
         QCOMPARE(first.rows[0].rejectedModel, std::string("m2"));
+        QCOMPARE(first.rows[0].prompt.tags, (std::vector<std::string>{"alpacaeval-easy"}));
+        QCOMPARE(*first.rows[0].chosen, std::string("a"));
+        // Its columns as a table; what lacks one, or has a list where a text belongs, is no row of it.
+        const auto table = parse("id,prompt,chosen,chosen_model,rejected,rejected_model,subset\n1,Q,a,m1,b,m2,math\n2,R,a,m1,,m2,math\n",
+                                 ImportFormat::Auto, "in.csv");
+        QCOMPARE(importFormatName(table.format), std::string("reward_bench"));
+        QCOMPARE(table.rows.size(), size_t{1});
+        QVERIFY2(table.rejected[0].reason.find("lacks what a row of reward_bench has") != std::string::npos, table.rejected[0].reason.c_str());
+        const auto broken = parse(lines({{{"prompt", "Q"}, {"chosen", "a"}, {"chosen_model", "m"}, {"rejected", {"b"}}, {"rejected_model", "m"}, {"subset", "s"}},
+                                         {{"prompt", "Q"}, {"chosen", "a"}, {"chosen_model", "m"}, {"rejected", "b"}, {"rejected_model", "m"}, {"subset", "s"}}}),
+                                  ImportFormat::RewardBench);
+        QCOMPARE(broken.rows.size(), size_t{1});
+        QVERIFY(broken.rejected[0].reason.find("\"rejected\" is no text") != std::string::npos);
     }
 
     void llamaFactoryIsAnArray() {

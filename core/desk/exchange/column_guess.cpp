@@ -229,7 +229,9 @@ private:
 } // namespace
 
 Result<ColumnPreview> previewColumns(std::string_view text, const std::string& name) {
+    PL_CHECK(checkUtf8(text, name));
     ColumnPreview out;
+    out.note = tableNote(text);
     std::string why;
     int seen = 0;
     forEachRow(text, [&](Row row) {

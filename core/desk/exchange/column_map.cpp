@@ -480,12 +480,28 @@ Status saveMap(Project& project, const std::string& name, const ColumnMap& map) 
 
 Status forgetMap(Project& project, const std::string& name) { return change(project, name, nullptr); }
 
+namespace {
+/// Whatever is wrong with a mapping, one that is right is the way out.
+template<class T>
+Result<T> withForm(Result<T> result) {
+    return std::move(result).map_error([](Error error) {
+        if (error.hint.empty() || error.code == Code::Corrupt) // a file that is torn was written by hand, most likely
+            error.hint = "A mapping looks like {\"prompt\": \"question\", \"a\": \"answers[0]\", \"b\": \"answers[1]\", \"winner\": \"choice\"} or "
+                         "{\"prompt\": \"question\", \"chosen\": \"good\", \"rejected\": \"bad\"}; `pairlab-cli import P FILE --columns` prints one to begin with.";
+        return error;
+    });
+}
+} // namespace
+
 Result<ColumnMap> columnMapOf(Project& project, const std::string& text) {
     const JsonLimits limits{size_t{1} << 20, 8};
     const size_t first = text.find_first_not_of(" \t\r\n");
     if (first != std::string::npos && text[first] == '{') {
-        PL_TRY(const Json json, parseJson(text, "the mapping", limits));
-        return ColumnMap::fromJson(json);
+        PL_TRY(const Json json, withForm(parseJson(text, "the mapping", limits).map_error([](Error error) {
+            error.code = Code::InvalidInput; // typed, not a file that is damaged
+            return error;
+        })));
+        return withForm(ColumnMap::fromJson(json));
     }
     PL_TRY(const auto saved, savedMaps(project));
     if (const auto found = saved.find(text); found != saved.end())
@@ -497,8 +513,8 @@ Result<ColumnMap> columnMapOf(Project& project, const std::string& text) {
         return fail(Code::NotFound, fmt::format("there is no mapping {} in the project, and no file of that name", text),
                     names.empty() ? "The project keeps no mapping yet: give a file or JSON." : "Kept are: " + names + ".");
     }
-    PL_TRY(const Json json, readJsonFile(text, limits));
-    return ColumnMap::fromJson(json);
+    PL_TRY(const Json json, withForm(readJsonFile(text, limits)));
+    return withForm(ColumnMap::fromJson(json));
 }
 
 } // namespace pl::desk

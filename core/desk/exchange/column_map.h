@@ -66,6 +66,7 @@ struct ColumnPreview {
     int rows = 0; ///< looked at
     std::vector<Column> columns; ///< in the order they are met
     ColumnMap guess;             ///< by names and values; may lack what check() asks for
+    std::string note;            ///< as ParsedFile::note
 };
 /// Looks at the first rows (at most 200). InvalidInput when none can be read.
 Result<ColumnPreview> previewColumns(std::string_view text, const std::string& name);
@@ -78,7 +79,7 @@ Result<std::map<std::string, ColumnMap>> savedMaps(Project& project);
 /// Replaces the one of this name.
 Status saveMap(Project& project, const std::string& name, const ColumnMap& map);
 Status forgetMap(Project& project, const std::string& name);
-/// A saved name, a file of JSON, or JSON itself.
+/// A saved name, a file of JSON, or JSON itself. An error says what a mapping looks like.
 Result<ColumnMap> columnMapOf(Project& project, const std::string& text);
 
 } // namespace pl::desk

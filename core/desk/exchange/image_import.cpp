@@ -257,6 +257,7 @@ Result<Parsed> parseFile(const std::string& path, ImportFormat format, uint64_t 
     Parsed parsed;
     parsed.sha = sha256Hex(text);
     std::vector<std::pair<std::string, Draft>> single; // image_reward_db: one image a row
+    PL_CHECK(checkUtf8(text, path));
     for (Row& row : rowsOf(text)) {
         ++parsed.read;
         if (!row.json || !row.json->is_object()) {

@@ -27,6 +27,7 @@ constexpr std::pair<ImportFormat, const char*> kFormats[] = {{ImportFormat::Auto
                                                              {ImportFormat::HelpSteer2Preference, "helpsteer2_preference"},
                                                              {ImportFormat::HelpSteer3, "helpsteer3"},
                                                              {ImportFormat::LmArena, "lmarena"},
+                                                             {ImportFormat::RewardBench, "reward_bench"},
                                                              {ImportFormat::RewardBench2, "reward_bench_2"},
                                                              {ImportFormat::LlamaFactory, "llama_factory"},
                                                              {ImportFormat::Argilla, "argilla"},
@@ -370,16 +371,15 @@ Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes) {
 
 namespace {
 
-bool saysTable(const std::string& name) { return name.ends_with(".csv") || name.ends_with(".csv.gz"); }
+bool saysTable(const std::string& name) {
+    return name.ends_with(".csv") || name.ends_with(".csv.gz") || name.ends_with(".tsv") || name.ends_with(".tsv.gz");
+}
 
 /// Does a text that is neither JSON Lines nor an array begin with the header of a table of ours?
 bool beginsTable(const std::string& whole) {
-    bool table = false;
-    forEachRow(whole, [&](const Row& row) {
-        table = row.json && row.json->is_object() && row.json->contains("prompt") && (row.json->contains("chosen") || row.json->contains("response_a"));
-        return false;
-    });
-    return table;
+    const auto header = headerOf(whole);
+    const auto named = [&](const char* name) { return std::find(header.begin(), header.end(), name) != header.end(); };
+    return named("prompt") && (named("chosen") || named("response_a"));
 }
 
 /// Every line of a binary file without line ends would be a prompt.
@@ -401,9 +401,11 @@ public:
         PL_CHECK(checkText(whole, m_name));
         if (m_options.map) {
             PL_CHECK(m_options.map->check());
+            PL_CHECK(checkUtf8(whole, m_name));
             m_parsed.format = ImportFormat::Mapped;
             m_rows = mappedRows(*m_options.map);
             m_begun = true;
+            m_parsed.note = tableNote(whole);
             each(whole);
             return finished();
         }
@@ -415,11 +417,14 @@ public:
         const bool array = form == RowForm::Array && (named || (m_options.format == ImportFormat::Auto &&
                                                                 beginsArray(trimmed(whole.substr(first, whole.find('\n', first) - first)))));
         const bool table = form == RowForm::Csv && (named || m_options.format == ImportFormat::Auto) &&
-                           (saysTable(m_name) || (whole[first] != '"' && text::isValidUtf8(whole) && beginsTable(whole)));
-        if (array || table)
+                           (saysTable(m_name) || (whole[first] != '"' && beginsTable(whole)));
+        if (array || table) {
+            PL_CHECK(checkUtf8(whole, m_name));
+            m_parsed.note = tableNote(whole);
             each(whole);
-        else
+        } else {
             PL_CHECK(lines(whole));
+        }
         if (m_rows)
             keep(m_rows->rest());
         return finished();
@@ -459,6 +464,11 @@ private:
                 continue;
             ++m_parsed.read;
             if (!text::isValidUtf8(text)) {
+                if (m_parsed.note.empty()) { // once, by the whole of it
+                    const Error why = checkUtf8(whole, "The file").error();
+                    m_parsed.note = why.toString();
+                    m_hint = why.hint;
+                }
                 bad({Code::InvalidInput, "it is not UTF-8", {}});
                 continue;
             }
@@ -558,6 +568,10 @@ private:
             return fail(Code::InvalidInput, fmt::format("{} is empty", m_name), "Choose another file.");
         if (m_parsed.format == ImportFormat::Auto) // no row could be read
             m_parsed.format = ImportFormat::Prompts;
+        if (m_options.implicit && m_parsed.format != ImportFormat::Trl && !m_parsed.rows.empty())
+            return fail(Code::InvalidInput,
+                        fmt::format("{} holds rows of the format {}, where no prompt has to be found in the answers", m_name, importFormatName(m_parsed.format)),
+                        "Leave --implicit out.");
         if (m_parsed.rows.empty() ||
             static_cast<double>(m_parsed.rejectedCount) > m_options.maxRejectedShare * static_cast<double>(m_parsed.read)) {
             std::string why;
@@ -585,6 +599,13 @@ private:
 };
 
 } // namespace
+
+std::string tableNote(std::string_view text) {
+    if (rowFormOf(text) != RowForm::Csv)
+        return {};
+    const char separator = separatorOf(text);
+    return separator == ',' ? "" : fmt::format("Cells parted by {}, as the header says", separator == ';' ? "semicolons" : "tabs");
+}
 
 Result<ParsedFile> parseImport(const std::string& whole, const std::string& name, const ImportOptions& options) {
     return Parser(name, options).parse(whole);
@@ -619,10 +640,15 @@ Result<ImportReport> importFile(Project& project, const std::string& path, const
         return importImages(project, path, options.format, options);
     if (!options.map && options.format == ImportFormat::Auto && os::isDir(path))
         return importImages(project, path, ImportFormat::Folder, options);
+    if (!options.layout.empty())
+        return fail(Code::InvalidInput, fmt::format("a layout says how the paths in a folder of images are made up, and {} is a file", path),
+                    "Leave --layout out.");
     PL_TRY(const std::string text, readMaybeGzip(path, options.maxBytes));
     if (!options.map && options.format == ImportFormat::Auto)
         if (const ImportFormat images = detectImages(text); isImageFormat(images))
             return importImages(project, path, images, options);
+    if (!options.images.empty())
+        return fail(Code::InvalidInput, fmt::format("a folder of images was given, and the rows of {} name none", path), "Leave --images out.");
     PL_TRY(ParsedFile parsed, parseImport(text, path, options));
     ImportReport report;
     report.file = path;
@@ -632,6 +658,7 @@ Result<ImportReport> importFile(Project& project, const std::string& path, const
     report.read = parsed.read;
     report.rejectedCount = parsed.rejectedCount;
     report.rejected = std::move(parsed.rejected);
+    report.note = parsed.note;
     const Project::ImportMeta meta{os::baseName(path), report.sha, report.format, options.task, options.annotatorName};
     PL_TRY(report.counts, project.importRows(meta, parsed.rows, options.dryRun));
     return report;

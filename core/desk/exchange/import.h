@@ -16,11 +16,11 @@ struct ColumnMap;
 /// JSON Lines with "prompt". Then texts as others write them (text_formats.h), and images (image_import.h).
 enum class ImportFormat {
     Auto, Trl, Hh, Prompts,
-    UltraFeedback, HelpSteer2, HelpSteer2Preference, HelpSteer3, LmArena, RewardBench2, LlamaFactory, Argilla, LabelStudio, Mapped,
+    UltraFeedback, HelpSteer2, HelpSteer2Preference, HelpSteer3, LmArena, RewardBench, RewardBench2, LlamaFactory, Argilla, LabelStudio, Mapped,
     PickAPic, HpdV2, ImageRewardDb, TrlImages, Folder
 };
-/// auto trl hh prompts ultrafeedback helpsteer2 helpsteer2_preference helpsteer3 lmarena reward_bench_2 llama_factory argilla
-/// label_studio mapped (by ImportOptions::map) pick_a_pic hpd_v2 image_reward_db trl_images folder
+/// auto trl hh prompts ultrafeedback helpsteer2 helpsteer2_preference helpsteer3 lmarena reward_bench reward_bench_2 llama_factory
+/// argilla label_studio mapped (by ImportOptions::map) pick_a_pic hpd_v2 image_reward_db trl_images folder
 const char* importFormatName(ImportFormat format);
 /// "auto, trl, ... or folder": for help and messages.
 std::string importFormatNames();
@@ -51,6 +51,7 @@ struct ParsedFile {
     std::vector<ImportRow> rows;
     int64_t read = 0, rejectedCount = 0;
     std::vector<RejectedRow> rejected; ///< the first 200
+    std::string note; ///< what of the file is not as usual: "Cells parted by semicolons, ..."
 };
 
 struct ImportReport {
@@ -61,13 +62,15 @@ struct ImportReport {
     std::vector<RejectedRow> rejected;
     int64_t imagesLeftOut = 0; ///< of rankings that are kept without them
     std::string layout;        ///< how a folder's paths were read
-    std::string note;          ///< why nothing of a folder makes a pair
+    std::string note;          ///< why nothing of a folder makes a pair; of a file ParsedFile::note
     Json toJson() const;
 };
 
 /// Text of a file, .gz or plain; InvalidInput when it is larger than maxBytes, Corrupt when the compressed data is torn, Unsupported
 /// with the command that converts it when it is Parquet.
 Result<std::string> readMaybeGzip(const std::string& path, uint64_t maxBytes);
+/// ParsedFile::note of a table by its separator; empty for anything but a table, and for commas.
+std::string tableNote(std::string_view text);
 /// Who judged, where a row says it: annotator, annotator_id, user_id (Pick-a-Pic) or user_hash (HPDv2); else empty.
 std::string annotatorIn(const Json& row);
 /// Parses text already in memory, JSON Lines, one JSON array or CSV with a header; `name` is for messages. Pure.

@@ -317,7 +317,25 @@ class Arena : public TextRows {
     }
 };
 
-// --- RewardBench 2 ---------------------------------------------------------------------------------------------------
+// --- RewardBench -----------------------------------------------------------------------------------------------------
+
+class RewardBench : public TextRows {
+    Result<Rows> add(const Json& json) override {
+        for (const char* key : {"prompt", "chosen", "rejected"})
+            if (!json[key].is_string())
+                return reject(fmt::format("\"{}\" is no text", key));
+        ImportRow row;
+        row.prompt.content = json["prompt"].get<std::string>();
+        if (const std::string subset = textIn(json, "subset"); !subset.empty())
+            row.prompt.tags.push_back(subset);
+        row.chosen = json["chosen"].get<std::string>();
+        row.rejected = json["rejected"].get<std::string>();
+        row.chosenModel = textIn(json, "chosen_model");
+        row.rejectedModel = textIn(json, "rejected_model");
+        row.annotator = "RewardBench";
+        return Rows{std::move(row)};
+    }
+};
 
 class RewardBench2 : public TextRows {
     Result<Rows> add(const Json& json) override {
@@ -389,6 +407,7 @@ std::unique_ptr<TextRows> textRows(ImportFormat format) {
     case ImportFormat::HelpSteer2Preference: return std::make_unique<HelpSteer2Preference>();
     case ImportFormat::HelpSteer3: return std::make_unique<HelpSteer3>();
     case ImportFormat::LmArena: return std::make_unique<Arena>();
+    case ImportFormat::RewardBench: return std::make_unique<RewardBench>();
     case ImportFormat::RewardBench2: return std::make_unique<RewardBench2>();
     case ImportFormat::LlamaFactory: return std::make_unique<LlamaFactory>();
     case ImportFormat::Argilla: return argillaRows();
@@ -410,6 +429,8 @@ ImportFormat detectTextFormat(const Json& row) {
         return ImportFormat::HelpSteer3;
     if ((has(row, {"winner", "conversation_a", "conversation_b"})) || has(row, {"prompt", "response_a", "response_b", "winner_tie"}))
         return ImportFormat::LmArena;
+    if (has(row, {"prompt", "chosen", "chosen_model", "rejected", "rejected_model", "subset"}) && row["chosen"].is_string())
+        return ImportFormat::RewardBench;
     if (has(row, {"prompt", "chosen", "rejected"}) && row["chosen"].is_array() && !row["chosen"].empty() && row["chosen"][0].is_string())
         return ImportFormat::RewardBench2;
     if (has(row, {"chosen", "rejected"}) && (has(row, {"instruction"}) || isList(row, "conversations")))

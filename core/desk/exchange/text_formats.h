@@ -18,7 +18,8 @@
 ///   helpsteer3       context, response1, response2, overall_preference, individual_preference (the same sign)
 ///   lmarena          model_a, model_b, winner, conversation_a, conversation_b (also FastChat's cleaned battles); or LMSYS's CSV of
 ///                    prompt, response_a, response_b, winner_model_a/b/tie
-///   reward_bench_2   prompt, chosen[], rejected[]: a ranking of two places (its first edition reads as trl)
+///   reward_bench     prompt, chosen, chosen_model, rejected, rejected_model, subset: plain texts; the subset becomes a tag
+///   reward_bench_2   prompt, chosen[], rejected[]: a ranking of two places
 ///   llama_factory    instruction, input, system, history, chosen, rejected; or conversations with from and value
 ///   argilla          records of Argilla 2 (flat or nested) and 1: a text field "prompt" or "instruction", fields of answers, and a ranking or
 ///                    label question over their names; only submitted responses count

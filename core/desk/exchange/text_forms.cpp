@@ -68,7 +68,7 @@ std::vector<FormInfo> table() {
     add(TextForm::HelpSteer3, "helpsteer3", ImportFormat::HelpSteer3,
         lost({TieKind, BothBad, StrengthUnsaid, BadMarks, Rankings, Annotator, Attributes, Models}));
     add(TextForm::LmArena, "lmarena", ImportFormat::LmArena, lost({TieKind, Strength, BadMarks, Rankings, Rationale, Attributes}));
-    add(TextForm::RewardBench, "reward_bench", ImportFormat::Trl,
+    add(TextForm::RewardBench, "reward_bench", ImportFormat::RewardBench,
         lost({Turns, Ties, TieKind, BothBad, Strength, BadMarks, Rankings, Votes, Annotator, Rationale, Attributes}));
     add(TextForm::RewardBench2, "reward_bench_2", ImportFormat::RewardBench2,
         lost({Turns, Ties, TieKind, BothBad, Strength, BadMarks, RankingOrder, Votes, Annotator, Rationale, Attributes}));
