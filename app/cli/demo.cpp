@@ -9,6 +9,7 @@
 
 #include "app/cli/demo_stages.h"
 #include "core/base/os/files.h"
+#include "core/desk/runs/preflight.h"
 
 namespace pl::cli {
 
@@ -162,7 +163,8 @@ Result<int> Demo::run() {
 void addDemoCommand(Commands& commands) {
     auto a = std::make_shared<DemoArguments>();
     auto* sub = commands.add("demo", "Once round the loop on a copy of the starter project, with a report",
-                             [a] {
+                             [a]() -> Result<int> {
+                                 PL_CHECK(desk::checkDevice(a->device));
                                  if (a->images)
                                      return runImageDemo(*a);
                                  DemoArguments text = *a;

@@ -237,8 +237,8 @@ void addPeopleCommands(Commands& commands) {
     auto m = std::make_shared<Arguments>();
     auto* sub = withProject(commands.add("make", "A file for each person, of pairs and sets nobody has judged or was dealt", [m] { return make(*m); }, packages), m);
     sub->add_option("--person", m->people, "Name; again for each")->required();
-    sub->add_option("--pairs", m->pairs, "Of each person")->check(wholeNumber(0, kMostAsked))->capture_default_str();
-    sub->add_option("--shared", m->shared, "Of them the same for everybody")->check(wholeNumber(0, kMostAsked))->capture_default_str();
+    auto* pairs = sub->add_option("--pairs", m->pairs, "Of each person; none where only sets are asked for")->check(wholeNumber(0, kMostAsked))->capture_default_str();
+    auto* shared = sub->add_option("--shared", m->shared, "Of them the same for everybody")->check(wholeNumber(0, kMostAsked))->capture_default_str();
     sub->add_option("--sets", m->sets, "Sets of three answers or more of each person, to be ranked (`sets` makes them)")
         ->check(wholeNumber(0, kMostAsked))
         ->capture_default_str();
@@ -249,6 +249,10 @@ void addPeopleCommands(Commands& commands) {
     sub->add_option("--kind", m->kind, "Only of text, or of image");
     sub->add_flag("--judged", m->judged, "Also what others have judged or were dealt");
     sub->add_option("--out", m->out, "Folder for the files")->required();
+    sub->parse_complete_callback([m, pairs, shared] {
+        if (m->sets + m->sharedSets > 0 && pairs->count() + shared->count() == 0)
+            m->pairs = 0;
+    });
 
     auto o = std::make_shared<Arguments>();
     sub = commands.add("open", "Make an annotator's project of a package", [o] { return open(*o); }, packages);

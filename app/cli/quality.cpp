@@ -8,6 +8,7 @@
 
 #include "app/cli/desk.h"
 #include "core/base/os/process.h"
+#include "core/desk/runs/preflight.h"
 #include "core/desk/runs/scoring.h"
 #include "core/desk/stats/quality.h"
 #include "core/desk/store/adjudication.h"
@@ -56,6 +57,7 @@ Result<int> score(const ScoreArguments& a) {
                         static_cast<long long>(scorers.pairs));
         return 0;
     }
+    PL_CHECK(desk::checkDevice(a.device));
     desk::ScoreRequest request;
     request.models = a.models;
     request.task = task.id;
@@ -230,6 +232,7 @@ Result<int> labelDoctor(const DoctorArguments& a) {
     PL_TRY(const desk::Task task, project.defaultTask());
     desk::Id id = 0;
     if (!a.report) {
+        PL_CHECK(desk::checkDevice(a.device));
         const Manifest* manifest = desk->supervisor().catalog().find("reward_model");
         if (!manifest)
             return fail(Code::NotFound, "there is no plugin 'reward_model'", "See `pairlab-cli plugins list`.");

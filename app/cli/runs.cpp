@@ -8,6 +8,7 @@
 
 #include "app/cli/desk.h"
 #include "core/desk/exchange/export_any.h"
+#include "core/desk/runs/preflight.h"
 #include "core/desk/runs/server.h"
 #include "core/desk/store/run_erasure.h"
 #include "core/base/events.h"
@@ -220,6 +221,7 @@ Result<int> generate(const GenerateArguments& a) {
     if (!a.server.empty())
         return generateOnServer(a);
     PL_TRY(auto desk, Desk::open(a.project));
+    PL_CHECK(desk::checkDevice(a.device));
     desk::GenerateRequest request;
     request.models = a.models;
     PL_TRY(request.split, splitArgument(a.split));
@@ -305,6 +307,7 @@ Result<Json> rewardTerm(const std::string& text) {
 
 Result<int> train(const TrainArguments& a) {
     PL_TRY(auto desk, Desk::open(a.project));
+    PL_CHECK(desk::checkDevice(a.device));
     desk::TrainRequest request;
     request.plugin = a.plugin;
     request.model = a.model;
@@ -353,6 +356,7 @@ struct EvaluateArguments : JobArguments {
 
 Result<int> evaluate(const EvaluateArguments& a) {
     PL_TRY(auto desk, Desk::open(a.project));
+    PL_CHECK(desk::checkDevice(a.device));
     desk::EvaluateRequest request;
     request.model = a.model;
     request.against = a.against == "none" ? "" : a.against;

@@ -131,6 +131,12 @@ private Q_SLOTS:
             {"train", "P", "--plugin", "grpo", "--reward", "rule:nobody"},
             {"train", "P", "--plugin", "grpo", "--reward", "length:-5"},
             {"train", "P", "--plugin", "grpo", "--reward", "length:"},
+            {"train", "P", "--plugin", "grpo"},
+            {"train", "P", "--plugin", "grpo", "--set", "rewards=[{\"type\": \"reward_model\"}]"},
+            {"train", "P", "--plugin", "dpo", "--device", "cuda"},
+            {"train", "P", "--plugin", "dpo", "--device", "cuda:7"},
+            {"generate", "P", "--device", "cuda"},
+            {"evaluate", "P", "--model", "start", "--judge", "concise", "--device", "cuda"},
             {"generate", "P", "--set", "temperature=-1"},
             {"generate", "P", "--set", "max_new_tokens=0"},
             {"generate", "P", "--set", "top_p=1.5"},
@@ -139,6 +145,9 @@ private Q_SLOTS:
             {"evaluate", "P", "--model", "start", "--judge", "nobody", "--split", "test"},
             {"evaluate", "P", "--model", "start", "--split", "test"},
         };
+        const std::string list = m_dir.path().toStdString() + "/cpu.json"; // whatever this machine has
+        QVERIFY(os::writeFileAtomic(list, R"({"devices": [{"name": "cpu", "title": "this machine", "total": 1000000000, "free": 1}]})").has_value());
+        qputenv("PAIRLAB_DEVICES", QByteArray::fromStdString(list));
         const auto counts = [&] {
             const Json stats = cliJson({"stats", m_project, "--json"});
             return std::pair(number(stats, "runs"), number(stats, "test_openings"));
@@ -151,6 +160,81 @@ private Q_SLOTS:
             QVERIFY2(counts() == std::pair(0.0, 0.0), qPrintable(words(arguments)));
         }
         QVERIFY(cli({"runs", m_project, "--json"}).out.find("[]") == 0);
+        // What to do about it is said in words of the command line.
+        const Ran reward = cli({"train", m_project, "--plugin", "grpo"}), device = cli({"train", m_project, "--plugin", "dpo", "--device", "cuda"});
+        QVERIFY2(reward.out.find("has no reward") != std::string::npos && reward.out.find("--reward run:ID, rule:TASTE, verifier or length:TOKENS") != std::string::npos,
+                 reward.out.c_str());
+        QVERIFY2(device.out.find("there is no device cuda here. `pairlab-worker devices` finds cpu.") != std::string::npos, device.out.c_str());
+        const Ran mapping = cli({"import", m_project, list, "--map", "{"});
+        QVERIFY2(mapping.code == 10 && mapping.out.find("the mapping") != std::string::npos && mapping.out.find(R"({"prompt": "question", "chosen")") != std::string::npos &&
+                     mapping.out.find("--columns") != std::string::npos,
+                 mapping.out.c_str());
+        qunsetenv("PAIRLAB_DEVICES");
+    }
+
+    /// An option that would do nothing is refused with the reason, before the project is opened.
+    void importOptionsThatDoNothingAreRefused() {
+        const std::string base = m_dir.path().toStdString(), file = base + "/in.jsonl", prompts = base + "/prompts.txt", folder = base + "/pictures";
+        QVERIFY(os::writeFileAtomic(file, R"({"prompt": "Q", "chosen": "yes", "rejected": "no"})" "\n").has_value());
+        QVERIFY(os::writeFileAtomic(prompts, "What is a lake?\n").has_value());
+        QVERIFY(os::makeDirs(folder).has_value());
+        const struct {
+            std::vector<std::string> more;
+            const char* says;
+            int code;
+        } table[] = {
+            {{file, "--layout", "{prompt}_{seed}"}, "in.jsonl is no folder", 2},
+            {{folder, "--layout", "{prompt}_{seed}", "--format", "trl"}, "--layout does nothing with --format trl", 2},
+            {{file, "--implicit", "--format", "prompts"}, "--implicit does nothing with --format prompts", 2},
+            {{file, "--implicit", "--map", "{}"}, "--implicit does nothing with --map", 2},
+            {{folder, "--implicit"}, "is a folder", 2},
+            {{file, "--images", folder, "--format", "hh"}, "--images does nothing with --format hh", 2},
+            {{folder, "--images", folder}, "the folder of images itself", 2},
+            {{file, "--columns", "--dry-run"}, "--dry-run does nothing with --columns", 2},
+            {{file, "--columns", "--save-map", "x"}, "--save-map does nothing with --columns", 2},
+            {{file, "--pair", file, file}, "a file does nothing with --pair", 2},
+            {{"--pair", file, file, "--format", "auto"}, "--format does nothing with --pair", 2},
+            {{file, "--batches"}, "a file does nothing with --batches", 2},
+            {{"--revert", "1", "--dry-run"}, "--dry-run does nothing with --revert", 2},
+            {{"--revert", "0"}, "no whole number from 1", 2},
+            // What the file is, only its rows say.
+            {{prompts, "--implicit"}, "Leave --implicit out", 10},
+            {{file, "--images", folder}, "Leave --images out", 10},
+        };
+        for (const auto& row : table) {
+            std::vector<std::string> arguments{"import", m_project};
+            arguments.insert(arguments.end(), row.more.begin(), row.more.end());
+            const Ran ran = cli(arguments);
+            QVERIFY2(ran.code == row.code && ran.out.find(row.says) != std::string::npos,
+                     qPrintable(words(arguments) + ": " + QString::number(ran.code) + " " + QString::fromStdString(ran.out)));
+        }
+        QVERIFY(cliJson({"import", m_project, "--batches", "--json"})["batches"].empty());
+    }
+
+    void anImportIsListedAndTakenBack() {
+        const std::string file = m_dir.path().toStdString() + "/three.csv";
+        QVERIFY(os::writeFileAtomic(file, "prompt;chosen;rejected\nQ1;yes, well;no\nQ2;a;b\nQ3;c;d\n").has_value());
+        QCOMPARE(cli({"import", m_project, "--batches"}).out, std::string("Nothing was imported.\n"));
+        const Ran none = cli({"import", m_project, "--revert", "1"});
+        QVERIFY2(none.code == 10 && none.out.find("there is no import 1") != std::string::npos, none.out.c_str());
+        const Json before = cliJson({"stats", m_project, "--json"}), report = cliJson({"import", m_project, file, "--json"});
+        QCOMPARE(number(report, "votes"), 3.0);
+        QVERIFY2(report.value("note", std::string()).find("semicolons") != std::string::npos, dumpJson(report).c_str());
+        const Json list = cliJson({"import", m_project, "--batches", "--json"})["batches"];
+        QCOMPARE(list.size(), size_t{1});
+        QCOMPARE(list[0].value("source", std::string()), std::string("three.csv"));
+        QCOMPARE(list[0].value("reverted_ms", -1), 0);
+        const std::string batch = std::to_string(list[0]["batch"].get<int64_t>());
+        const Ran table = cli({"import", m_project, "--batches"});
+        QVERIFY2(table.out.find("three.csv (trl): 3 prompts, 3 pairs, 3 votes\n") != std::string::npos, table.out.c_str());
+        const Ran gone = cli({"import", m_project, "--revert", batch});
+        QVERIFY2(gone.code == 0 && gone.out.find("is taken back: 3 votes, 3 pairs and 3 prompts are gone") != std::string::npos, gone.out.c_str());
+        const Json after = cliJson({"stats", m_project, "--json"});
+        for (const char* key : {"prompts", "pairs", "current"})
+            QCOMPARE(number(after, key), number(before, key));
+        QVERIFY(cli({"import", m_project, "--batches"}).out.find("taken back") != std::string::npos);
+        const Ran again = cli({"import", m_project, "--revert", batch});
+        QVERIFY2(again.code == 10 && again.out.find("taken back already") != std::string::npos, again.out.c_str());
     }
 };
 

@@ -51,6 +51,32 @@ private Q_SLOTS:
         QCOMPARE(cli({"package"}).code, 2);
     }
 
+    /// Sets alone bring no pairs, pairs alone no sets; both come where both are named.
+    void onlyWhatWasAskedForIsDealt() {
+        const std::string project = m_base + "/sets", file = m_base + "/sets.jsonl";
+        QCOMPARE(cli({"new", project, "--starter"}).code, 0);
+        std::string rows;
+        for (int i = 0; i < 8; ++i) {
+            Json row{{"instruction", "Rank these, " + std::to_string(i)}, {"split", "train"}, {"completions", Json::array()}};
+            for (const char* answer : {"one", "two", "three"})
+                row["completions"].push_back({{"response", answer + std::to_string(i)}});
+            rows += dumpJson(row) + "\n";
+        }
+        QVERIFY(os::writeFileAtomic(file, rows).has_value());
+        QCOMPARE(cli({"import", project, file}).code, 0);
+        QCOMPARE(cliJson({"sets", project, "--size", "3", "--json"}).value("sets", 0), 8);
+        const auto dealt = [&](const char* person, std::vector<std::string> more) {
+            std::vector<std::string> arguments{"package", "make", project, "--person", person, "--out", m_base + "/sets-out", "--json"};
+            arguments.insert(arguments.end(), more.begin(), more.end());
+            const Json made = cliJson(arguments);
+            return made.contains("packages") ? std::pair(made["packages"][0].value("pairs", -1), made["packages"][0].value("sets", -1)) : std::pair(-1, -1);
+        };
+        QVERIFY(dealt("Ada", {"--sets", "2"}) == std::pair(0, 2));
+        QVERIFY(dealt("Bo", {"--sets", "2", "--pairs", "5"}) == std::pair(5, 2));
+        QVERIFY(dealt("Cy", {"--pairs", "5"}) == std::pair(5, 0));
+        QVERIFY(dealt("Di", {}) == std::pair(100, 0));
+    }
+
     void theAuditIsSound() {
         const Json checked = cliJson({"check", m_project, "--audit", "--json"});
         QVERIFY2(checked.value("ok", false), dumpJson(checked).c_str());

@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/os/files.h"
 #include "core/base/records.h"
+#include "core/desk/runs/preflight.h"
 #include "core/desk/runs/scoring.h"
 #include "core/desk/runs/shared.h"
 #include "core/rules/image_taste.h"
@@ -176,6 +177,7 @@ Result<std::string> startTrain(Project& project, Supervisor& supervisor, const T
     if (manifest->kind != PluginKind::Train)
         return fail(Code::InvalidInput, fmt::format("{} does not train; it is of kind {}", manifest->title,
                                                     pluginKindName(manifest->kind)));
+    PL_CHECK(checkReward(*manifest, request.parameters));
     const bool image = takesImages(*manifest);
     const PromptChoice choice{request.promptKind, image};
     RunRequest run;

@@ -39,15 +39,20 @@ Result<std::vector<Device>> askDevices(const std::string& worker) {
     return devicesFromJson(json, "the worker's list of devices");
 }
 
+Result<std::vector<Device>> findDevices() {
+    if (const std::string other = os::environment("PAIRLAB_DEVICES"); !other.empty())
+        return readDevices(other);
+    if (hasDriver())
+        return askDevices(os::joinPath(os::programDir(), "pairlab-worker"));
+    return std::vector<Device>{cpuDevice()};
+}
+
 std::vector<Device> devicesHere() {
-    const std::string other = os::environment("PAIRLAB_DEVICES");
-    if (!other.empty() || hasDriver()) {
-        auto asked = other.empty() ? askDevices(os::joinPath(os::programDir(), "pairlab-worker")) : readDevices(other);
-        if (asked && !asked->empty())
-            return std::move(*asked);
-        if (!asked)
-            log::warn("{}", asked.error().toString());
-    }
+    auto found = findDevices();
+    if (found && !found->empty())
+        return std::move(*found);
+    if (!found)
+        log::warn("{}", found.error().toString());
     return {cpuDevice()};
 }
 

@@ -14,5 +14,7 @@ Result<std::vector<Device>> askDevices(const std::string& worker);
 /// where the worker cannot say the processor stands alone. $PAIRLAB_DEVICES names a file with the list of another machine
 /// (devicesToJson), to see what would fit there. May block.
 std::vector<Device> devicesHere();
+/// The same, or why it is not known.
+Result<std::vector<Device>> findDevices();
 
 } // namespace pl::desk
