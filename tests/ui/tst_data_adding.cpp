@@ -3,6 +3,7 @@
 #include <QComboBox>
 #include <QLineEdit>
 #include <QPlainTextEdit>
+#include <QSemaphore>
 
 #include "core/desk/exchange/column_map.h"
 #include "tests/ui/page_fixture.h"
@@ -198,6 +199,44 @@ private Q_SLOTS:
         shown.find<QPushButton>(u"pair_import"_s)->click();
         QVERIFY(done.wait(4000));
         QCOMPARE(shown.ask([](desk::Project& p) { return p.counters().comparisons; }), before.comparisons + 1);
+    }
+
+    /// The store is busy with a vote that takes for ever: the files are read all the same, and what was shown is what is written.
+    void twoFilesAreReadBesideTheStore() {
+        Shown shown;
+        shown.start(1);
+        const QString a = shown.file(u"a.jsonl"_s, "{\"prompt\":\"Q\",\"response\":\"one\"}\n"), b = shown.file(u"b.csv"_s, "prompt;response\nQ;two\n");
+        shown.page->showPairFiles();
+        auto* first = shown.find<QLineEdit>(u"pair_file_a"_s);
+        auto* look = shown.find<QPushButton>(u"pair_look"_s);
+        first->setText(shown.temp.filePath(u"nothing.jsonl"_s));
+        shown.find<QLineEdit>(u"pair_file_b"_s)->setText(b);
+        QSemaphore vote;
+        QVERIFY(shown.context().store.post([&](desk::Project&) { vote.acquire(); }));
+        QSignalSpy looked(shown.page, &DataPage::previewShown);
+        look->click();
+        QVERIFY(!look->isEnabled());
+        const bool told = looked.wait(4000);
+        vote.release();
+        QVERIFY(told);
+        const auto* found = shown.find<QLabel>(u"pair_found"_s);
+        QVERIFY2(found->text().contains(u"there is no file"_s), qPrintable(found->text()));
+        QVERIFY(look->isEnabled());
+        first->setText(a);
+        look->click();
+        QVERIFY(looked.wait(4000));
+        QVERIFY2(found->text().contains(u"1 pairs by prompt"_s), qPrintable(found->text()));
+        // Changed since: not what was looked at.
+        shown.file(u"b.csv"_s, "prompt;response\nQ;three\nR;four\n");
+        QSignalSpy done(shown.page, &DataPage::imported);
+        shown.find<QPushButton>(u"pair_import"_s)->click();
+        QVERIFY(done.wait(4000));
+        QVERIFY(shown.ask([](desk::Project& p) {
+            for (const auto& each : must(p.candidates({})))
+                if (each.content == "two")
+                    return true;
+            return false;
+        }));
     }
 };
 

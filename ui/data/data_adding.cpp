@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The data page's ways in by hand: prompts, answers, columns, two files of answers.
 #include <array>
+#include <memory>
 
 #include <QCheckBox>
 #include <QComboBox>
@@ -10,7 +11,9 @@
 #include <QKeyEvent>
 #include <QLineEdit>
 #include <QPlainTextEdit>
+#include <QPointer>
 #include <QStackedWidget>
+#include <QThreadPool>
 
 #include "core/desk/exchange/pair_files.h"
 #include "ui/data/data_page.h"
@@ -328,48 +331,82 @@ void DataPage::showPairFiles() {
     auto* import = new FilledButton(u"Import pairs"_s);
     import->setObjectName(u"pair_import"_s);
     auto* cancel = new QuietButton(u"Close"_s);
-    const auto go = [this, paths, found = QPointer<TextLabel>(found), import = QPointer<FilledButton>(import)](bool dryRun) {
-        struct Answer {
-            Result<desk::ImportReport> report;
-            desk::PairedFiles files;
+    // The files are read and joined on a thread of their own; the store only counts and writes, and it writes what was shown.
+    struct Joined {
+        std::array<std::string, 2> paths;
+        std::shared_ptr<desk::PairedRead> read;
+    };
+    auto joined = std::make_shared<Joined>();
+    const auto go = [this, d, paths, joined, found = QPointer<TextLabel>(found),
+                     buttons = std::array{QPointer<QPushButton>(look), QPointer<QPushButton>(import)}](bool dryRun) {
+        const auto busy = [buttons](bool on) {
+            for (const auto& button : buttons)
+                if (button)
+                    button->setEnabled(!on);
         };
-        m_context.ask(
-            this,
-            [a = sstr(paths[0]->text().trimmed()), b = sstr(paths[1]->text().trimmed()), dryRun, task = m_context.task.id](Project& p) {
-                desk::PairFilesOptions options;
-                options.dryRun = dryRun;
-                options.task = task;
-                desk::PairedFiles files;
-                auto report = desk::importPaired(p, a, b, options, &files);
-                return Answer{std::move(report), std::move(files)};
-            },
-            [this, found, dryRun](Answer answer) {
-                if (!answer.report) {
-                    if (found) {
-                        found->setTone(Tone::Error);
-                        found->setText(errorText(answer.report.error()));
+        const auto refuse = [this, found, busy](const Error& error) {
+            busy(false);
+            if (found) {
+                found->setTone(Tone::Error);
+                found->setText(errorText(error));
+            }
+            Q_EMIT previewShown(false);
+        };
+        const auto store = [this, d, found, busy, refuse, dryRun](const std::shared_ptr<desk::PairedRead>& read) {
+            m_context.ask(
+                this,
+                [read, dryRun, task = m_context.task.id](Project& p) {
+                    desk::PairFilesOptions options;
+                    options.dryRun = dryRun;
+                    options.task = task;
+                    return desk::importPaired(p, *read, options);
+                },
+                [this, d, found, busy, refuse, dryRun, read](Result<desk::ImportReport> report) {
+                    if (!report)
+                        return refuse(report.error());
+                    busy(false);
+                    const desk::PairedFiles& f = read->files;
+                    const QString text = u"%1 pairs by prompt, %2 of them new; %3 answers only in the first file, %4 only in the second, %5 the same on both "
+                                         u"sides, %6 rows left out"_s.arg(formatCount(static_cast<int64_t>(f.rows.size())), formatCount(report->counts.pairs),
+                                                                          formatCount(f.onlyA), formatCount(f.onlyB), formatCount(f.identical),
+                                                                          formatCount(f.rejectedCount));
+                    if (dryRun) {
+                        if (found) {
+                            found->setTone(Tone::Text);
+                            found->setText(text);
+                        }
+                        Q_EMIT previewShown(true);
+                        return;
                     }
-                    Q_EMIT previewShown(false);
-                    return;
-                }
-                const desk::PairedFiles& f = answer.files;
-                const QString text = u"%1 pairs by prompt, %2 of them new; %3 answers only in the first file, %4 only in the second, %5 the same on both "
-                                     u"sides, %6 rows left out"_s.arg(formatCount(static_cast<int64_t>(f.rows.size())),
-                                                                      formatCount(answer.report->counts.pairs), formatCount(f.onlyA),
-                                                                      formatCount(f.onlyB), formatCount(f.identical), formatCount(f.rejectedCount));
-                if (dryRun) {
-                    if (found) {
-                        found->setTone(Tone::Text);
-                        found->setText(text);
-                    }
-                    Q_EMIT previewShown(true);
-                    return;
-                }
-                say(State::Done, text);
-                detail(Imports)->clear();
-                reload(Imports);
-                Q_EMIT imported(answer.report->counts.prompts);
-            });
+                    say(State::Done, text);
+                    if (found) // else something else is shown there by now
+                        d->clear();
+                    reload(Imports);
+                    Q_EMIT imported(report->counts.prompts);
+                });
+        };
+        std::array<std::string, 2> asked{sstr(paths[0]->text().trimmed()), sstr(paths[1]->text().trimmed())};
+        busy(true);
+        if (!dryRun && joined->read && joined->paths == asked)
+            return store(joined->read);
+        if (found) {
+            found->setTone(Tone::Second);
+            found->setText(u"Reading"_s);
+        }
+        QThreadPool::globalInstance()->start([self = QPointer<DataPage>(this), app = QCoreApplication::instance(), asked, joined, refuse, store] {
+            auto read = std::make_shared<Result<desk::PairedRead>>(desk::readPaired(asked[0], asked[1], {}));
+            QMetaObject::invokeMethod(
+                app,
+                [self, asked, joined, refuse, store, read] {
+                    if (!self)
+                        return;
+                    if (!*read)
+                        return refuse(read->error());
+                    *joined = {asked, std::make_shared<desk::PairedRead>(std::move(**read))};
+                    store(joined->read);
+                },
+                Qt::QueuedConnection);
+        });
     };
     connect(look, &QPushButton::clicked, this, [go] { go(true); });
     connect(import, &QPushButton::clicked, this, [go] { go(false); });

@@ -208,7 +208,7 @@ void DataPage::build(const Preferences* preferences) {
     zoneColumn->addWidget(new TextLabel(u"Drop a file here"_s, TextStyle::Title), 0, Qt::AlignHCenter);
     auto* formats = new TextLabel(u"Plain text, one prompt a line, or rows with “prompt”\nTRL pairs: texts or conversations, explicit or "
                                   u"implicit\nAnthropic HH, UltraFeedback, HelpSteer 2 and 3, LMArena\nArgilla, Label Studio, LLaMA-Factory, "
-                                  u"RewardBench\n(.jsonl, .json, .csv and .txt, also .gz)"_s,
+                                  u"RewardBench\n(.jsonl, .json, .csv, .tsv and .txt, also .gz)"_s,
                                   TextStyle::Body, Tone::Second);
     formats->setAlignment(Qt::AlignHCenter);
     zoneColumn->addWidget(formats, 0, Qt::AlignHCenter);
@@ -331,7 +331,7 @@ void DataPage::chooseFile() {
     auto* dialog = new QFileDialog(this, u"Prompts or preference pairs"_s);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::ExistingFile);
-    dialog->setNameFilters({u"Text, JSON Lines and tables (*.txt *.jsonl *.json *.csv *.gz)"_s, u"All files (*)"_s});
+    dialog->setNameFilters({u"Text, JSON Lines and tables (*.txt *.jsonl *.json *.csv *.tsv *.gz)"_s, u"All files (*)"_s});
     connect(dialog, &QFileDialog::fileSelected, this, &DataPage::previewFile);
     dialog->open();
 }
@@ -407,6 +407,8 @@ void DataPage::showPreview(std::shared_ptr<Parsed> parsed) {
     }
     const desk::ImportCounts& n = parsed->counts;
     d->fact(u"Format"_s, QString::fromLatin1(desk::importFormatName(parsed->file.format)));
+    if (!parsed->file.note.empty())
+        d->note(qstr(parsed->file.note) + (parsed->file.note.back() == '.' ? QString() : u"."_s));
     d->fact(u"Rows read"_s, formatCount(parsed->file.read));
     d->fact(u"New prompts"_s, formatCount(n.prompts));
     d->fact(u"New answers"_s, formatCount(n.candidates));

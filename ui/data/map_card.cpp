@@ -509,6 +509,8 @@ void MapCard::showTrial(const std::shared_ptr<Trial>& trial) {
     std::sort(order.begin(), order.end());
     for (size_t i = 0; i < std::min<size_t>(order.size(), kReasonsShown); ++i)
         text += u"\n%1 × %2 (first in line %3)"_s.arg(formatCount(-order[i].first), qstr(order[i].second)).arg(reasons[order[i].second].second);
+    if (!trial->file.note.empty())
+        text += u"\n"_s + qstr(trial->file.note);
     m_summary->setTone(Tone::Text);
     m_summary->setText(text);
     QString rows;

@@ -37,6 +37,7 @@ public:
         for (const auto* path : {&m_options.prompt, &m_options.answer})
             if (!path->empty())
                 PL_CHECK(ColumnPath::parse(*path));
+        PL_CHECK(checkUtf8(text, m_name));
         forEachRow(text, [this](Row row) {
             ++read;
             const auto kept = row.json ? take(row.line, *row.json) : Status(tl::unexpected(row.json.error()));
@@ -115,7 +116,7 @@ private:
 };
 
 std::string stem(std::string name) {
-    for (const char* end : {".gz", ".jsonl", ".ndjson", ".json", ".csv"})
+    for (const char* end : {".gz", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"})
         if (name.ends_with(end) && name.size() > std::string_view(end).size())
             name.resize(name.size() - std::string_view(end).size());
     return name;
@@ -165,23 +166,36 @@ Result<PairedFiles> pairFiles(const std::string& a, const std::string& nameA, co
     return out;
 }
 
-Result<ImportReport> importPaired(Project& project, const std::string& a, const std::string& b, const PairFilesOptions& options,
-                                  PairedFiles* paired) {
+Result<PairedRead> readPaired(const std::string& a, const std::string& b, const PairFilesOptions& options) {
     PL_TRY(const std::string textA, readMaybeGzip(a, options.maxBytes));
     PL_TRY(const std::string textB, readMaybeGzip(b, options.maxBytes));
-    PL_TRY(PairedFiles files, pairFiles(textA, os::baseName(a), textB, os::baseName(b), options));
+    PairedRead out;
+    PL_TRY(out.files, pairFiles(textA, os::baseName(a), textB, os::baseName(b), options));
+    out.name = os::baseName(a) + " + " + os::baseName(b);
+    out.sha = sha256Hex(sha256Hex(textA) + sha256Hex(textB));
+    return out;
+}
+
+Result<ImportReport> importPaired(Project& project, const PairedRead& read, const PairFilesOptions& options) {
     ImportReport report;
-    report.file = os::baseName(a) + " + " + os::baseName(b);
-    report.sha = sha256Hex(sha256Hex(textA) + sha256Hex(textB));
+    report.file = read.name;
+    report.sha = read.sha;
     report.format = "pair";
     report.dryRun = options.dryRun;
-    report.read = files.readA + files.readB;
-    report.rejectedCount = files.rejectedCount;
-    report.rejected = files.rejected;
+    report.read = read.files.readA + read.files.readB;
+    report.rejectedCount = read.files.rejectedCount;
+    report.rejected = read.files.rejected;
     const Project::ImportMeta meta{report.file, report.sha, report.format, options.task, "imported"};
-    PL_TRY(report.counts, project.importRows(meta, files.rows, options.dryRun));
+    PL_TRY(report.counts, project.importRows(meta, read.files.rows, options.dryRun));
+    return report;
+}
+
+Result<ImportReport> importPaired(Project& project, const std::string& a, const std::string& b, const PairFilesOptions& options,
+                                  PairedFiles* paired) {
+    PL_TRY(PairedRead read, readPaired(a, b, options));
+    PL_TRY(ImportReport report, importPaired(project, read, options));
     if (paired)
-        *paired = std::move(files);
+        *paired = std::move(read.files);
     return report;
 }
 

@@ -29,6 +29,16 @@ struct PairedFiles {
 /// InvalidInput when a file has no row with both, or nothing meets.
 Result<PairedFiles> pairFiles(const std::string& a, const std::string& nameA, const std::string& b, const std::string& nameB,
                               const PairFilesOptions& options);
+
+/// Both files, read and joined: what is done before the project is needed.
+struct PairedRead {
+    PairedFiles files;
+    std::string name, sha; ///< of the two together
+};
+/// Takes as long as the files are large; may be done on any thread.
+Result<PairedRead> readPaired(const std::string& a, const std::string& b, const PairFilesOptions& options);
+/// What was read, as one import batch; a dry run only counts.
+Result<ImportReport> importPaired(Project& project, const PairedRead& read, const PairFilesOptions& options);
 /// The whole way, as one import batch; again, it adds nothing. `paired` takes what was found, also of a dry run.
 Result<ImportReport> importPaired(Project& project, const std::string& a, const std::string& b, const PairFilesOptions& options,
                                   PairedFiles* paired = nullptr);
