@@ -163,6 +163,15 @@ private Q_SLOTS:
         QVERIFY(says(sick, Level::Warn, "1 pair has an empty side"));
         QVERIFY(says(sick, Level::Warn, "1 answer was cut off"));
         QVERIFY(sick.findings.front().level == Level::Warn);
+        // A reward that is lacking, or names no model, stands in the way; the field is named.
+        in.pairs.clear();
+        in.needsReward = true;
+        QVERIFY(diagnose(in).blocked && says(diagnose(in), Level::Block, "No reward"));
+        QVERIFY(diagnose(in).findings.front().detail.find("under Rewards") != std::string::npos);
+        in.rewardTerms = 1;
+        QVERIFY(!diagnose(in).blocked);
+        in.modelMissing = true;
+        QVERIFY(diagnose(in).blocked && says(diagnose(in), Level::Block, "No model for the reward"));
     }
 
     void doctorCountsLongerWins() {

@@ -11,6 +11,7 @@
 #include "ui/runs/runs_page.h"
 #include "ui/samples/samples_page.h"
 #include "ui/train/train_page.h"
+#include "ui/train/train_parts.h"
 #include "ui/widgets/detail_table.h"
 #include "ui/widgets/plot/plot_grid.h"
 #include "ui/widgets/schema_form.h"
@@ -230,6 +231,19 @@ private Q_SLOTS:
         QTRY_VERIFY(button(*page, u"Start"_s)->isEnabled());
         applyTheme(*qApp, ThemeMode::Dark);
         fixture::Pages::save(*page, "train_grpo_dark");
+        // Without one it cannot be started, and the button says what is lacking and where it is given.
+        page->findChild<SchemaForm*>()->setValues({{"rewards", pl::Json::array()}});
+        QTRY_VERIFY(!button(*page, u"Start"_s)->isEnabled());
+        QVERIFY2(button(*page, u"Start"_s)->toolTip().contains(u"No reward. Add one under Rewards"_s), qPrintable(button(*page, u"Start"_s)->toolTip()));
+        page->findChild<SchemaForm*>()->setValues({{"rewards", pl::Json::array({{{"type", "verifier"}}})}});
+        QTRY_VERIFY(button(*page, u"Start"_s)->isEnabled() && button(*page, u"Start"_s)->toolTip().isEmpty());
+        // Names of methods are not cut: they take a second line.
+        for (const MethodCard* card : page->findChildren<MethodCard*>()) {
+            const QStringList lines = card->titleLines(card->width());
+            QCOMPARE(lines.join(u' '), card->text());
+            QVERIFY(card->toolTip().contains(card->text().toHtmlEscaped()));
+            QVERIFY(card->height() >= card->sizeHint().height());
+        }
         applyTheme(*qApp, ThemeMode::Light);
     }
 

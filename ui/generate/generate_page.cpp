@@ -6,6 +6,7 @@
 
 #include <QCheckBox>
 #include <QLineEdit>
+#include <QScrollArea>
 #include <QTimer>
 #include <QVBoxLayout>
 
@@ -34,7 +35,13 @@ public:
         setGaps(outer, Size::GapL, Size::GapM);
         auto* top = new QHBoxLayout;
         setNoMargins(top, Size::GapL);
-        auto* left = new QVBoxLayout;
+        // Where the window is low the cards scroll: fields are never squeezed into each other.
+        auto* area = new QScrollArea;
+        area->setWidgetResizable(true);
+        area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        area->setFocusPolicy(Qt::NoFocus);
+        auto* cards = new QWidget;
+        auto* left = new QVBoxLayout(cards);
         setNoMargins(left, Size::GapM);
         m_sentence = new SentenceCard;
         left->addWidget(m_sentence);
@@ -44,7 +51,8 @@ public:
         connect(m_server, &ServerCard::asked, this, [this] { askServer(); });
         m_results = new ResultsCard;
         left->addWidget(m_results, 1);
-        top->addLayout(left, 1);
+        area->setWidget(cards);
+        top->addWidget(area, 1);
         top->addWidget(buildCost(), 0, Qt::AlignTop);
         outer->addLayout(top, 1);
         m_later = new QTimer(this);

@@ -46,8 +46,10 @@ DoctorReport diagnose(const DoctorInput& in) {
         add(Level::Block, "No model to train", "Add a folder on the Models page.");
     if (in.needsReward && in.rewardTerms == 0)
         add(Level::Block, "No reward",
-            in.images ? "Add at least one reward term. A reward model is trained from your votes, with the method above."
-                      : "Add at least one reward term: a reward model, a rule, a verifier or a length.");
+            in.images ? "Add one under Rewards. A reward model is trained from your votes, with the method above."
+                      : "Add one under Rewards: a reward model, a rule, a verifier or a length.");
+    else if (in.needsReward && in.modelMissing)
+        add(Level::Block, "No model for the reward", "Choose the reward model under Rewards, or take that term out.");
     if (in.needsPrompts && in.prompts == 0)
         add(Level::Block, "No training prompts", "Import some on the Data page.");
     if (in.needsPairs) {

@@ -38,6 +38,7 @@ struct DoctorInput {
     bool needsPrompts = false;
     bool needsReward = false;    ///< GRPO: at least one reward term
     int64_t rewardTerms = 0;
+    bool modelMissing = false;   ///< a term is a reward model and names none
     int64_t prompts = -1;        ///< training prompts; -1: not known
     std::vector<DoctorPair> pairs;
     int64_t sampledOf = 0;       ///< pairs there are, when only some were looked at; 0: all

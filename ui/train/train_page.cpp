@@ -19,6 +19,7 @@
 #include "core/base/os/files.h"
 #include "core/base/records.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/runs/preflight.h"
 #include "core/desk/runs/prompt_count.h"
 #include "ui/models/model_facts.h"
 #include "ui/shell/devices.h"
@@ -147,6 +148,7 @@ private:
         caption(u"Model to start from"_s);
         m_model = new QComboBox;
         m_model->setAccessibleName(u"Model to start from"_s);
+        m_model->setPlaceholderText(u"no model yet"_s);
         column->addWidget(m_model);
         m_dataCaption = new TextLabel(u"Dataset"_s, TextStyle::Caption, Tone::Second);
         column->addWidget(m_dataCaption);
@@ -519,8 +521,9 @@ private:
         in.pairs = m_pairs;
         in.sampledOf = m_pairsOf;
         if (const auto rewards = values.find("rewards"); rewards != values.end() && rewards->is_array()) {
-            in.needsReward = true;
             in.rewardTerms = static_cast<int64_t>(rewards->size());
+            in.needsReward = values.value("answers", Json()) != Json("recorded");
+            in.modelMissing = in.rewardTerms > 0 && !desk::checkReward(*m_manifest, values);
         }
         DoctorReport report = diagnose(in);
         offerControl();
@@ -559,7 +562,10 @@ private:
             m_few->hide();
         showCost(values, in.counts);
         m_start->setEnabled(!report.blocked && !m_starting);
-        m_start->setToolTip(report.blocked ? u"Something above stands in the way"_s : QString());
+        const auto block = std::find_if(report.findings.begin(), report.findings.end(), [](const Finding& f) { return f.level == Level::Block; });
+        m_start->setToolTip(block == report.findings.end()
+                                ? QString()
+                                : u"<qt>%1</qt>"_s.arg(qstr(block->title + (block->detail.empty() ? "" : ". " + block->detail)).toHtmlEscaped()));
     }
 
     /// The chosen device; of one nobody has named yet only that.

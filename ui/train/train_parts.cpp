@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "ui/train/train_parts.h"
 
+#include <algorithm>
 #include <map>
 
 #include <QHBoxLayout>
@@ -14,19 +15,48 @@
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
+namespace {
+
+/// The lines of a text at this width, at most so many; the last one is cut with an ellipsis where there are more.
+QStringList linesOf(const QString& text, const QFont& font, int width, int most) {
+    QStringList lines;
+    QTextLayout layout(text, font);
+    layout.beginLayout();
+    while (lines.size() < most) {
+        QTextLine line = layout.createLine();
+        if (!line.isValid())
+            break;
+        line.setLineWidth(width);
+        const int start = line.textStart(), end = start + line.textLength();
+        lines.append(lines.size() + 1 == most && end < text.size() ? QFontMetrics(font).elidedText(text.mid(start), Qt::ElideRight, width)
+                                                                   : text.mid(start, end - start).trimmed());
+    }
+    layout.endLayout();
+    return lines;
+}
+
+constexpr int kTitleLines = 2, kSummaryLines = 2;
+
+} // namespace
+
 MethodCard::MethodCard(QString title, QString summary) : m_summary(std::move(summary)) {
     setText(title);
     setCheckable(true);
     setFocusPolicy(Qt::StrongFocus);
     setAccessibleName(title);
     setAccessibleDescription(m_summary);
-    setToolTip(m_summary.toHtmlEscaped());
+    setToolTip(u"<qt>%1<br/>%2</qt>"_s.arg(title.toHtmlEscaped(), m_summary.toHtmlEscaped()));
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
 }
 
+QStringList MethodCard::titleLines(int width) const {
+    return linesOf(text(), textFont(TextStyle::Strong), width - 2 * px(Size::GapM), kTitleLines);
+}
+
 QSize MethodCard::sizeHint() const {
-    return {kMethodsWidth, 2 * px(Size::GapM) + lineHeight(TextStyle::Strong) + px(Size::Grid) +
-                               2 * lineHeight(TextStyle::Caption)};
+    const int titles = static_cast<int>(std::max(qsizetype{1}, titleLines(kMethodsWidth).size()));
+    return {kMethodsWidth, 2 * px(Size::GapM) + titles * lineHeight(TextStyle::Strong) + px(Size::Grid) +
+                               kSummaryLines * lineHeight(TextStyle::Caption)};
 }
 
 void MethodCard::paintEvent(QPaintEvent*) {
@@ -37,30 +67,19 @@ void MethodCard::paintEvent(QPaintEvent*) {
     p.setPen(QPen(color(chosen ? Tone::Text : hasFocus() ? Tone::Border : Tone::Line), pen));
     p.setBrush(color(!isEnabled() || (underMouse() && !chosen) ? Tone::Sunken : Tone::Surface));
     p.drawRoundedRect(QRectF(rect()).adjusted(pen / 2, pen / 2, -pen / 2, -pen / 2), px(Size::Radius), px(Size::Radius));
-    const int gap = px(Size::GapM);
-    QRect line(gap, gap, width() - 2 * gap, lineHeight(TextStyle::Strong));
-    p.setPen(color(isEnabled() ? Tone::Text : Tone::Hint));
-    p.setFont(textFont(TextStyle::Strong));
-    p.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(text(), Qt::ElideRight, line.width()));
-    p.setPen(color(isEnabled() ? Tone::Second : Tone::Hint));
-    const QFont font = textFont(TextStyle::Caption);
-    p.setFont(font);
-    QTextLayout layout(m_summary, font);
-    layout.beginLayout();
-    int y = line.bottom() + 1 + px(Size::Grid);
-    for (int i = 0; i < 2; ++i) {
-        QTextLine row = layout.createLine();
-        if (!row.isValid())
-            break;
-        row.setLineWidth(line.width());
-        QString part = m_summary.mid(row.textStart(), row.textLength());
-        if (i == 1 && row.textStart() + row.textLength() < m_summary.size())
-            part = QFontMetrics(font).elidedText(m_summary.mid(row.textStart()), Qt::ElideRight, line.width());
-        p.drawText(QRect(line.left(), y, line.width(), lineHeight(TextStyle::Caption)), Qt::AlignLeft | Qt::AlignVCenter,
-                   part.trimmed());
-        y += lineHeight(TextStyle::Caption);
-    }
-    layout.endLayout();
+    const int gap = px(Size::GapM), room = width() - 2 * gap;
+    int y = gap;
+    const auto draw = [&](const QStringList& lines, TextStyle style, Tone tone) {
+        p.setPen(color(isEnabled() ? tone : Tone::Hint));
+        p.setFont(textFont(style));
+        for (const QString& line : lines) {
+            p.drawText(QRect(gap, y, room, lineHeight(style)), Qt::AlignLeft | Qt::AlignVCenter, line);
+            y += lineHeight(style);
+        }
+    };
+    draw(titleLines(width()), TextStyle::Strong, Tone::Text);
+    y += px(Size::Grid);
+    draw(linesOf(m_summary, textFont(TextStyle::Caption), room, kSummaryLines), TextStyle::Caption, Tone::Second);
 }
 
 QWidget* findingRow(const Finding& f) {

@@ -3,6 +3,7 @@
 
 #include <QAbstractButton>
 #include <QString>
+#include <QStringList>
 
 #include "ui/train/doctor.h"
 
@@ -12,11 +13,14 @@ namespace pl::ui {
 
 constexpr int kMethodsWidth = 232;
 
-/// A method to choose: title, and what it does in two lines.
+/// A method to choose: its title on as many lines as it takes (two), and what it does in two; the tooltip has both whole.
 class MethodCard : public QAbstractButton {
+    Q_OBJECT
 public:
     MethodCard(QString title, QString summary);
     QSize sizeHint() const override;
+    /// The title as it is drawn on a card of this width.
+    QStringList titleLines(int width) const;
 
 protected:
     void paintEvent(QPaintEvent*) override;

@@ -213,8 +213,13 @@ Editor comboEditor(const Parameter& p, const Changed& changed) {
     for (const std::string& value : p.values)
         combo->addItem(qs(value), qs(value));
     Editor e{combo, combo, {}, {}, {}};
+    // A name of a model may be longer than the field: the tooltip has it whole.
+    const auto tell = [combo, named = p.type != ParamType::Enum] {
+        if (named)
+            combo->setToolTip(combo->currentText().toHtmlEscaped());
+    };
     e.get = [combo]() -> Json { return combo->currentData().toString().toStdString(); };
-    e.set = [combo](const Json& v) {
+    e.set = [combo, tell](const Json& v) {
         const QString wanted = v.is_string() ? qs(v.get<std::string>()) : QString();
         int index = combo->findData(wanted);
         if (index < 0) {
@@ -224,6 +229,7 @@ Editor comboEditor(const Parameter& p, const Changed& changed) {
         }
         const QSignalBlocker block(combo);
         combo->setCurrentIndex(index);
+        tell();
     };
     if (p.type != ParamType::Enum)
         e.choices = [combo, set = e.set](const QList<Choice>& list) {
@@ -235,6 +241,7 @@ Editor comboEditor(const Parameter& p, const Changed& changed) {
             }
             set(now);
         };
+    QObject::connect(combo, &QComboBox::currentIndexChanged, combo, tell);
     QObject::connect(combo, &QComboBox::currentIndexChanged, combo, changed);
     return e;
 }

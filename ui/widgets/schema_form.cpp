@@ -81,8 +81,13 @@ struct SchemaForm::Private {
         r.error->setWordWrap(true);
         r.error->hide();
         grid->addWidget(label, 0, 0, p.type == ParamType::Variants ? Qt::AlignTop : Qt::AlignVCenter);
-        grid->addWidget(r.editor.widget, 0, 1);
-        grid->addWidget(r.revert, 0, 2, Qt::AlignVCenter | Qt::AlignRight);
+        if (p.type == ParamType::Variants) { // its cards need the whole width
+            grid->addWidget(r.editor.widget, 0, 1, 1, 2);
+            grid->addWidget(r.revert, 3, 1, 1, 2, Qt::AlignLeft);
+        } else {
+            grid->addWidget(r.editor.widget, 0, 1);
+            grid->addWidget(r.revert, 0, 2, Qt::AlignVCenter | Qt::AlignRight);
+        }
         if (!p.help.empty()) {
             auto* help = new TextLabel(qs(p.help), TextStyle::Caption, Tone::Second);
             help->setWordWrap(true);
