@@ -137,6 +137,13 @@ private Q_SLOTS:
                 return found;
             }();
             QVERIFY(rank);
+            // The key that undoes a vote is a letter here: the status line says the way to it, and no more once it is gone.
+            const auto* status = bo.window->findChild<StatusLine*>();
+            QTRY_VERIFY2(status->message().endsWith(u"better: Esc, then U undoes"_s), qPrintable(status->message()));
+            QTest::keyClick(rank, Qt::Key_Escape);
+            QTRY_VERIFY2(status->message().endsWith(u"better: U undoes"_s), qPrintable(status->message()));
+            QTest::keyClick(label, Qt::Key_F6);
+            QTRY_VERIFY2(rank->isVisible() && status->message().endsWith(u"better: Esc, then U undoes"_s), qPrintable(status->message()));
             rank->setGuardMs(0);
             QSignalSpy ordered(rank, &RankPage::saved);
             for (int i = 0; i < 2; ++i) {

@@ -138,6 +138,7 @@ private Q_SLOTS:
     void numbersAndDurations();
     void tileSaysTooFew();
     void keyStripShowsWhatItWasGiven();
+    void keyStripMovesTogetherBeforeItDrops();
     void searchFindsByWordsAndLetters();
     void paletteChoosesByKeyboard();
     void tableFiltersSortsAndKeepsRows();
@@ -202,6 +203,33 @@ void TestWidgets::keyStripShowsWhatItWasGiven() {
     QTest::mouseClick(&strip, Qt::LeftButton, {}, QPoint(400 - 20, 20));
     QCOMPARE(all.size(), 1);
     QVERIFY(strip.accessibleName().contains(u"Space tie"));
+}
+
+/// Nothing is dropped before there is no other way to make room: hints move together, then the last word goes, then labels between others.
+void TestWidgets::keyStripMovesTogetherBeforeItDrops() {
+    KeyStrip strip;
+    auto hints = voteKeys();
+    hints[1].between = true;
+    strip.setHints(hints);
+    const auto words = [&](int width) { // of the hint between others: how wide it is drawn
+        strip.resize(width, 40);
+        return strip.visibleHints() == hints.size() ? strip.hintRect(1).width() : 0;
+    };
+    const auto moreAt = [&](int fromRight) { return strip.tipAt({strip.width() - fromRight, 20}).startsWith(u'?'); };
+    const int full = words(1280);
+    QVERIFY(full > 0 && moreAt(40));
+    int least = 1280;
+    while (words(least - 1) == full)
+        --least;
+    QCOMPARE(words(least), full);
+    QVERIFY(!moreAt(40) && moreAt(20)); // "?" alone by now
+    const int bare = words(least - 1);
+    QVERIFY2(bare > 0 && bare < full, qPrintable(QString::number(bare)));
+    QVERIFY(strip.tipAt(strip.hintRect(1).center()).startsWith(hints[1].key + u": "_s));
+    while (words(least - 1) == bare)
+        --least;
+    strip.resize(least - 1, 40);
+    QVERIFY(strip.visibleHints() < hints.size() && strip.visibleHints() > 0);
 }
 
 void TestWidgets::searchFindsByWordsAndLetters() {

@@ -129,7 +129,8 @@ QString voteWords(const SideVote& vote) {
 QList<KeyHint> labelHints(const KeyMap& keys, Scale scale, bool images) {
     QList<KeyHint> hints;
     const auto add = [&](KeyId id, const QString& words, int group, int side = 0) {
-        hints.append({keys.text(id), words, group, side, keys.key(id), KeyMap::action(id).words + u". Settings, Keys changes the key"_s});
+        hints.append({keys.text(id), words, group, side, keys.key(id), KeyMap::action(id).words + u". Settings, Keys changes the key"_s,
+                      id == KeyId::BetterA || id == KeyId::BetterB});
     };
     if (scale == Scale::SevenPoint) {
         add(KeyId::MuchA, u"A much"_s, 0, 1);

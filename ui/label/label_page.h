@@ -103,6 +103,8 @@ private:
 
     void build();
     void lookForSets();
+    /// The last vote was said to be undone by a key of the other page: how to get there is put before it, or taken away.
+    void rewordUndo(bool onSets);
     void buildTools();
     void buildRegions();
     /// A key while regions are marked; false: they are not, or the page may use it.
@@ -196,6 +198,8 @@ private:
     RankPage* m_rank = nullptr;
     LinkButton* m_setsLink;
     int64_t m_openSets = 0;
+    QString m_said; ///< the newest message of the status line
+    bool m_listens = false;
     bool m_offerSets = true; ///< where no pair is left, sets come by themselves, once a visit
     KeySheet* m_sheet;
     GuidelinePanel* m_guideline;

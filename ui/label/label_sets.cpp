@@ -29,6 +29,14 @@ void LabelPage::showSets() {
     m_rank->show();
     setFocusProxy(m_rank); // whoever gives the page the focus means what is seen
     m_rank->activate();
+    rewordUndo(true);
+}
+
+void LabelPage::rewordUndo(bool onSets) {
+    const QString here = u": %1 undoes"_s.arg(m_keys.text(KeyId::Undo)), there = u": Esc, then %1 undoes"_s.arg(m_keys.text(KeyId::Undo));
+    const QString &from = onSets ? here : there, &to = onSets ? there : here;
+    if (m_said.endsWith(from))
+        m_context.say(State::Done, m_said.chopped(from.size()) + to);
 }
 
 void LabelPage::showPairs() {
@@ -38,10 +46,13 @@ void LabelPage::showPairs() {
     setFocusProxy(nullptr);
     m_stack->show();
     activated();
+    rewordUndo(false);
     m_offerSets = false; // just left
 }
 
 void LabelPage::lookForSets() {
+    if (!std::exchange(m_listens, true))
+        connect(&m_context.signals, &Signals::message, this, [this](State, const QString& text) { m_said = text; });
     m_context.ask(
         this, [o = options(0)](desk::Project& p) { return desk::remainingRankings(p, o); },
         [this](Result<int64_t> open) {

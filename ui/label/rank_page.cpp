@@ -119,9 +119,10 @@ RankPage::RankPage(Context& context, QWidget* parent) : QWidget(parent), m_conte
     setLook(m_promptBox, "sunken");
     auto* prompt = new QVBoxLayout(m_promptBox);
     setGaps(prompt, Size::GapS, Size::Grid);
-    auto* promptWord = new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second);
-    promptWord->setContentsMargins(2 * px(Size::GapS), 0, 0, 0); // above the text, which the pane insets
-    prompt->addWidget(promptWord);
+    auto* promptWord = new QHBoxLayout;
+    promptWord->setContentsMargins(px(Size::GapL), 0, 0, 0); // above the text, which the pane insets
+    promptWord->addWidget(new TextLabel(u"Prompt"_s, TextStyle::Caption, Tone::Second));
+    prompt->addLayout(promptWord);
     prompt->addWidget(m_prompt);
     column->addWidget(m_promptBox);
     m_view = new RankView;

@@ -24,6 +24,7 @@ RankCard::RankCard(ImageLoader* loader, QWidget* parent) : QFrame(parent), m_loa
     auto* column = new QVBoxLayout(this);
     setGaps(column, Size::GapS, Size::Grid);
     auto* head = new QHBoxLayout;
+    m_head = head;
     setNoMargins(head, Size::GapS);
     m_letter = new TextLabel({}, TextStyle::Strong);
     m_rank = new TextLabel({}, TextStyle::Caption, Tone::Second);
@@ -47,6 +48,7 @@ RankCard::RankCard(ImageLoader* loader, QWidget* parent) : QFrame(parent), m_loa
 
 void RankCard::setText(const QString& text) {
     m_path.clear();
+    m_head->setContentsMargins(px(Size::GapL), 0, 0, 0); // above the text, which the pane insets
     m_canvas->hide();
     m_pane->setVisible(true);
     m_pane->setRaw(text);
@@ -55,6 +57,7 @@ void RankCard::setText(const QString& text) {
 
 void RankCard::setImage(const QString& path) {
     m_path = path;
+    m_head->setContentsMargins(0, 0, 0, 0);
     m_pane->hide();
     m_canvas->show();
     update();

@@ -10,6 +10,7 @@
 
 #include "ui/widgets/image_loader.h"
 
+class QBoxLayout;
 class QGridLayout;
 
 namespace pl::ui {
@@ -37,6 +38,7 @@ protected:
 
 private:
     ImageLoader* m_loader;
+    QBoxLayout* m_head;
     TextLabel *m_letter, *m_rank;
     TextPane* m_pane;
     QWidget* m_canvas; ///< keeps the place of a picture

@@ -13,6 +13,11 @@
 namespace pl::ui {
 using namespace Qt::StringLiterals;
 
+namespace {
+constexpr int kTightest = 3; ///< of place()
+constexpr QStringView kMore = u"all keys";
+} // namespace
+
 KeyStrip::KeyStrip(QWidget* parent) : QWidget(parent) {
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
 }
@@ -39,12 +44,22 @@ QSize KeyStrip::minimumSizeHint() const {
 }
 
 QList<KeyStrip::Cell> KeyStrip::layOut(QRect* more) const {
+    QList<Cell> cells;
+    for (int tightness = 0; tightness <= kTightest; ++tightness) {
+        cells = place(tightness, more);
+        if (cells.size() == m_hints.size())
+            break;
+    }
+    return cells;
+}
+
+QList<KeyStrip::Cell> KeyStrip::place(int tightness, QRect* more) const {
     const QFontMetrics keys(textFont(TextStyle::MonoCaption)), labels(textFont(TextStyle::Caption));
     const int gap = px(Size::GapS), grid = px(Size::Grid);
+    const int apart = tightness ? grid + grid / 2 : gap + grid / 2, line = tightness ? grid / 2 : gap / 2;
     const int capHeight = lineHeight(TextStyle::Caption) + grid;
     const int top = (height() - capHeight) / 2;
-    const QString moreText = u"all keys"_s;
-    const int moreWidth = keys.horizontalAdvance(u'?') + 2 * grid + 2 + grid + labels.horizontalAdvance(moreText);
+    const int moreWidth = keys.horizontalAdvance(u'?') + 2 * grid + 2 + (tightness < 2 ? grid + labels.horizontalAdvance(kMore.toString()) : 0);
     const int right = width() - gap - moreWidth - gap;
     *more = QRect(width() - gap - moreWidth, top, moreWidth, capHeight);
     QList<Cell> cells;
@@ -53,17 +68,17 @@ QList<KeyStrip::Cell> KeyStrip::layOut(QRect* more) const {
         const KeyHint& hint = m_hints[i];
         int divider = -1, start = x;
         if (i > 0 && hint.group != m_hints[i - 1].group) {
-            divider = x + gap / 2;
-            start = x + gap + gap / 2;
+            divider = x + line;
+            start = divider + (tightness ? apart - line : gap);
         }
         const int keyWidth = std::max(keys.horizontalAdvance(hint.key) + 2 * grid + 2, capHeight);
-        const int labelWidth = labels.horizontalAdvance(hint.label);
+        const int labelWidth = tightness == kTightest && hint.between ? 0 : labels.horizontalAdvance(hint.label);
         const int end = start + keyWidth + (labelWidth ? grid + labelWidth : 0);
         if (end > right)
             break;
         cells.append({i, QRect(start, top, keyWidth, capHeight),
                       QRect(start + keyWidth + grid, top, labelWidth, capHeight), divider});
-        x = end + gap + grid / 2;
+        x = end + apart;
     }
     if (m_centered && !cells.isEmpty() && cells.size() == m_hints.size()) {
         const Cell& last = cells.last();
@@ -105,14 +120,16 @@ void KeyStrip::paintEvent(QPaintEvent*) {
         cap(cell.key, hint.key);
         p.setFont(textFont(TextStyle::Caption));
         p.setPen(color(hint.side == 1 ? Tone::SideA : hint.side == 2 ? Tone::SideB : Tone::Second));
-        p.drawText(cell.label, Qt::AlignVCenter | Qt::AlignLeft, hint.label);
+        if (cell.label.width() > 0)
+            p.drawText(cell.label, Qt::AlignVCenter | Qt::AlignLeft, hint.label);
     }
     const int grid = px(Size::Grid);
     const int keyWidth = QFontMetrics(textFont(TextStyle::MonoCaption)).horizontalAdvance(u'?') + 2 * grid + 2;
     cap(QRect(more.left(), more.top(), keyWidth, more.height()), u"?"_s);
     p.setFont(textFont(TextStyle::Caption));
     p.setPen(color(Tone::Second));
-    p.drawText(more.adjusted(keyWidth + grid, 0, grid, 0), Qt::AlignVCenter | Qt::AlignLeft, u"all keys"_s);
+    if (more.width() > keyWidth)
+        p.drawText(more.adjusted(keyWidth + grid, 0, grid, 0), Qt::AlignVCenter | Qt::AlignLeft, kMore.toString());
 }
 
 QString KeyStrip::tipAt(const QPoint& at) const {

@@ -14,10 +14,12 @@ struct KeyHint {
     int side = 0;  ///< 1 draws the label in A's colour, 2 in B's
     int code = 0;  ///< the Qt::Key, for a click on the hint
     QString tip{}; ///< what it does, in more words; the tooltip names the key before it
+    bool between = false; ///< its neighbours say what it is: where room is short it stands without its label
 };
 
-/// The legend of the keys that work now. It shows exactly the list it was given; hints that do not fit are dropped from
-/// the end and announced by "? all keys". A tooltip says of each which key it is and what it does.
+/// The legend of the keys that work now. It shows exactly the list it was given. Where room is short the hints move
+/// together, then "? all keys" is "?" alone, then labels go that a reader can do without; what still does not fit is
+/// dropped from the end. A tooltip says of each which key it is and what it does.
 class KeyStrip : public QWidget {
     Q_OBJECT
 public:
@@ -51,6 +53,8 @@ private:
         int divider;
     };
     QList<Cell> layOut(QRect* more) const;
+    /// From 0, with all the room a hint likes, to 3.
+    QList<Cell> place(int tightness, QRect* more) const;
     QList<KeyHint> m_hints;
     bool m_centered = true;
 };
