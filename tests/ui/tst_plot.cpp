@@ -9,6 +9,7 @@
 #include "ui/theme/theme.h"
 #include "ui/widgets/plot/live_plot.h"
 #include "ui/widgets/plot/plot_grid.h"
+#include "ui/widgets/plot/qcp.h"
 #include "ui/widgets/plot/series.h"
 
 using namespace pl::ui;
@@ -37,6 +38,7 @@ private Q_SLOTS:
     void logAxisHidesNothingSilently();
     void cursorReadsEverySeries();
     void aSingleStepShowsItsInterval();
+    void aSingleStepHasNoHalfBesideIt();
     void clickGivesTheStep();
     void zoomAndReset();
     void exportsEveryRawPoint();
@@ -289,6 +291,24 @@ void TestPlot::aSingleStepShowsItsInterval() {
     QVERIFY2(lone > 0 && lone < 12, qPrintable(QString::number(lone)));
     QVERIFY2(one > 60, qPrintable(QString::number(one)));
     QVERIFY2(two > 30 && two < one, qPrintable(QString::number(two))); // each its own, not one from end to end
+}
+
+void TestPlot::aSingleStepHasNoHalfBesideIt() {
+    LivePlot plot(u"win rate"_s);
+    plot.resize(400, 260);
+    const int s = plot.addSeries({u"against start"_s});
+    plot.append(s, PlotPoint{300, 0.71});
+    plot.toImage(1);
+    const auto* inner = plot.findChild<QCustomPlot*>();
+    const auto labels = [&](const QCPAxis* axis) {
+        QVector<double> ticks;
+        QVector<QString> words;
+        axis->ticker()->generate(axis->range(), QLocale::c(), u'g', 6, ticks, nullptr, &words);
+        return QStringList(words.begin(), words.end());
+    };
+    QVERIFY(inner);
+    QVERIFY2(labels(inner->xAxis).contains(u"300"_s) && labels(inner->xAxis).filter(u"."_s).isEmpty(), qPrintable(labels(inner->xAxis).join(u' ')));
+    QVERIFY2(!labels(inner->yAxis).filter(u"."_s).isEmpty(), qPrintable(labels(inner->yAxis).join(u' '))); // values go between whole numbers
 }
 
 void TestPlot::clickGivesTheStep() {

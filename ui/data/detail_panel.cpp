@@ -61,7 +61,9 @@ void DetailPanel::fact(const QString& name, const QString& value, bool mono) {
         m_column->addLayout(m_facts);
         m_row = 0;
     }
-    m_facts->addWidget(new TextLabel(name, TextStyle::Body, Tone::Second), m_row, 0, Qt::AlignTop);
+    auto* label = new TextLabel(name, TextStyle::Body, Tone::Second);
+    label->setFixedHeight(lineHeight(TextStyle::Body)); // as high as the value beside it: one base line
+    m_facts->addWidget(label, m_row, 0);
     auto* shown = new ElidedLabel(value, mono ? TextStyle::Mono : TextStyle::Body);
     m_facts->addWidget(shown, m_row++, 1);
 }
@@ -90,7 +92,7 @@ void DetailPanel::fitTexts() {
     for (const Text& text : m_texts) {
         const QRect needed = metrics.boundingRect(QRect(0, 0, room, QWIDGETSIZE_MAX), Qt::TextWordWrap, text.content);
         const int lines = (needed.height() + metrics.lineSpacing() - 1) / metrics.lineSpacing();
-        text.pane->setFixedHeight(std::clamp(lines, 1, text.lines) * lineHeight(TextStyle::Reading) + 2 * px(Size::GapS));
+        text.pane->setFixedHeight(std::clamp(lines, 1, text.lines) * lineHeight(TextStyle::Reading) + 2 * px(Size::Grid) + px(Size::Grid) / 2);
     }
 }
 

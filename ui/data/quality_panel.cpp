@@ -173,8 +173,9 @@ QualityPanel::QualityPanel(Context& context, const Preferences* preferences) : m
     lowerColumn->addWidget(m_modelNote);
     lowerColumn->addWidget(m_models, 1);
     tables->addWidget(lower);
-    tables->setStretchFactor(0, 3);
-    tables->setStretchFactor(1, 2);
+    tables->setStretchFactor(0, 1);
+    tables->setStretchFactor(1, 1);
+    tables->setSizes({160, 180}); // a few rows of each in the smallest window
     m_detail = new DetailPanel(u"Choose a person to see their figures: strengths, time, drift. People see their own here too."_s);
     auto* both = makeSplitter(Qt::Horizontal);
     both->addWidget(tables);

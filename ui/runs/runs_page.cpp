@@ -38,7 +38,7 @@ namespace {
 constexpr int kRefreshMs = 33;
 constexpr qsizetype kMostCompared = 12;
 constexpr int kTailLines = 6;
-constexpr int kTableWidth = 530, kDetailWidth = 652; ///< of the smallest window
+constexpr int kTableWidth = 548, kDetailWidth = 634; ///< of the smallest window
 
 QString ageText(int64_t sinceMs) {
     const double s = static_cast<double>(QDateTime::currentMSecsSinceEpoch() - sinceMs) / 1000.0;

@@ -125,6 +125,7 @@ public:
         setGaps(outer, Size::GapL, Size::GapM);
         m_banner = new Banner;
         m_banner->hide();
+        connect(m_banner, &Banner::actionTriggered, this, [this] { m_ctx.navigate(page::kModels); });
         outer->addWidget(m_banner);
         auto* ask = new Card(u"Try a prompt"_s);
         m_chip = new StatusChip;
@@ -271,7 +272,7 @@ private:
                 const bool none = m_model[0]->count() == 0;
                 m_send->setEnabled(!none);
                 if (none)
-                    m_banner->show(State::Info, u"No model yet: add a folder on the Models page."_s);
+                    m_banner->show(State::Info, u"No model yet: it takes one that writes or draws."_s, u"Add a model"_s);
                 else
                     m_banner->hide();
             });

@@ -571,6 +571,7 @@ struct LivePlot::Private {
                 a->setTicker(ticker);
         };
         xTicker->axis = xLog->axis = axis;
+        xTicker->whole = axis != XAxis::Time;
         const QRect area = plot->axisRect()->rect();
         xTicker->setTickCount(std::clamp(area.width() / 70, 2, 8));
         yTicker->setTickCount(std::clamp(area.height() / 32, 2, 7));

@@ -19,8 +19,10 @@ inline constexpr double kCapWidth = 4; ///< half of it, in pixels
 class CompactTicker : public QCPAxisTicker {
 public:
     XAxis axis = XAxis::Step;
+    bool whole = false; ///< steps and tokens are counted: there is no half of one
 
 protected:
+    double getTickStep(const QCPRange& range) override { return std::max(whole ? 1.0 : 0.0, QCPAxisTicker::getTickStep(range)); }
     QString getTickLabel(double tick, const QLocale&, QChar, int) override { return tickText(tick, axis); }
 };
 
