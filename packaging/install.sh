@@ -219,8 +219,8 @@ install_torch() {
     local runtime
     runtime="$("$venv/bin/python" -m pip list --disable-pip-version-check --format=freeze | sed -n 's/^nvidia-cuda-runtime==//p')"
     if [ -n "$runtime" ]; then
-        "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "nvidia-cuda-crt==$runtime" ||
-            say "nvidia-cuda-crt $runtime cannot be had: answers will be written without CUDA graphs."
+        "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps "nvidia-cuda-crt==${runtime%.*}.*" ||
+            say "nvidia-cuda-crt ${runtime%.*} cannot be had: answers will be written without CUDA graphs."
     fi
     TORCH_DIR="$(torch_folder_in "$venv")" || die 70 "pip finished, but $venv holds no libtorch_cpu.so." "Remove $venv and run again."
     say "PyTorch $TORCH_VERSION: the $(torch_kind "$TORCH_DIR") build, $(du -sm "$venv" | cut -f1) MB on disk."

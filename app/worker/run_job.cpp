@@ -158,7 +158,7 @@ int fromStartToEnd(Bundle bundle) {
         log::info("run {} finished", job.spec().name);
     Json end{{"state", ending.state}, {"reason", ending.reason}, {"peak_memory", os::peakMemory()}};
     if (const auto device = learn::parseDevice(job.spec().device); device && !device->is_cpu())
-        end["device_peak_memory"] = learn::deviceMemory(*device).peak;
+        end["device_peak_memory"] = learn::peakMemory(*device);
     const auto written = job.events().write(event::kRunEnd, std::move(end));
     const auto synced = job.events().sync();
     if (!written || !synced) {

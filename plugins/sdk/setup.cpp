@@ -127,9 +127,9 @@ Status decideCheckpointing(learn::Job& job, Setup& setup, const MemoryPlan& plan
     PL_TRY(const auto wanted, fieldOr<std::string>(job.parameters(), "activation_checkpointing", "auto", "the parameters"));
     const auto& config = setup.loaded.config;
     const auto plain = estimateMemory(config, plan);
-    // The weights are there already; what the program takes of the processor's memory, CUDA takes of a GPU's.
-    const auto free = static_cast<double>(learn::deviceMemory(setup.device).free);
-    const double memory = free > 0 ? free + plain.weights + plain.program : INFINITY;
+    // The weights are there already, in fp32; what the program takes of the processor's memory, CUDA takes of a GPU's.
+    const auto has = learn::deviceMemory(setup.device);
+    const double memory = has.total > 0 ? static_cast<double>(has.free) + 4.0 * static_cast<double>(config.parameterCount()) + plain.program : INFINITY;
     const bool on = decided(config, plan, checkpointingOf(wanted), memory).recompute;
     setup.loaded.model->recomputeLayers(on);
     if (on)

@@ -94,7 +94,13 @@ Status run(learn::Job& job) {
         PL_TRY(dev, readRows(job, setup, "dev.jsonl", longest, false));
     }
 
-    PL_TRY(const auto memory, memoryPlan(job.parameters(), TrainMethod::Sft, layout, setup));
+    PL_TRY(auto memory, memoryPlan(job.parameters(), TrainMethod::Sft, layout, setup));
+    double answers = 0, all = 0;
+    for (const auto& row : train) {
+        answers += static_cast<double>(row.completionLength());
+        all += static_cast<double>(row.length());
+    }
+    memory.read = answers / std::max(all, 1.0);
     PL_CHECK(decideCheckpointing(job, setup, memory));
 
     PL_TRY(const auto options, loopOptions(job.parameters(), train.size()));

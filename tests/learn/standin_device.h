@@ -55,6 +55,8 @@ struct Inside {
 struct Recording {
     std::vector<std::function<void()>> work;
     std::map<void*, size_t> memory;
+    std::map<void*, std::function<void()>> before; ///< puts back what was in older tensors
+    at::Tensor last;                                ///< what the last operation made
 };
 inline thread_local Recording* recording = nullptr;
 inline thread_local bool broken = false; ///< the recording: something waited for the device
@@ -84,6 +86,7 @@ using Allocator = c10::Allocator;
 struct Memory final : Allocator {
     std::atomic<int64_t> current = 0, peak = 0;
     std::atomic<size_t> size = size_t{1} << 40; ///< of the device
+    std::atomic<int64_t> cached = 0;            ///< kept without being used
 
     static void* get(size_t bytes);
     c10::DataPtr allocate(size_t bytes) override {
@@ -94,17 +97,18 @@ struct Memory final : Allocator {
     void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 #ifdef PL_STANDIN_STATISTICS
     bool initialized() override { return true; }
-    void emptyCache(c10::MempoolId_t) override {}
+    void emptyCache(c10::MempoolId_t) override { cached = 0; }
     void recordStream(const c10::DataPtr&, c10::Stream) override {}
     c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
         c10::CachingDeviceAllocator::DeviceStats stats;
-        stats.allocated_bytes[0].current = stats.reserved_bytes[0].current = current;
+        stats.allocated_bytes[0].current = current;
+        stats.reserved_bytes[0].current = current + cached;
         stats.allocated_bytes[0].peak = peak;
         return stats;
     }
     void resetAccumulatedStats(c10::DeviceIndex) override {}
     void resetPeakStats(c10::DeviceIndex) override { peak = current.load(); }
-    std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {size - static_cast<size_t>(current), size}; }
+    std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex) override { return {size - static_cast<size_t>(current + cached), size}; }
 #endif
 };
 inline Memory memory;
@@ -144,6 +148,14 @@ inline at::Tensor asHost(const at::Tensor& t) {
     return at::from_blob(const_cast<void*>(t.const_data_ptr()), t.sizes(), t.strides(), [keep = t](void*) {}, t.options().device(at::kCPU).requires_grad(false));
 }
 
+/// Nothing is done while it is recorded: what `t` holds comes back at the end.
+inline void remember(const at::Tensor& t) {
+    if (recording && t.defined() && !t.is_cpu() && !recording->memory.contains(t.storage().mutable_data()))
+        recording->before.try_emplace(t.storage().mutable_data(), [storage = t.storage(), copy = std::string(static_cast<const char*>(t.storage().data()), t.storage().nbytes())] {
+            std::memcpy(storage.mutable_data(), copy.data(), copy.size());
+        });
+}
+
 inline at::Tensor empty(at::IntArrayRef size, std::optional<at::ScalarType> type, std::optional<at::Layout>, std::optional<at::Device>,
                         std::optional<bool>, std::optional<at::MemoryFormat> format) {
     return at::detail::empty_generic(size, &memory, c10::DispatchKeySet(c10::DispatchKey::HPU), type.value_or(at::kFloat), format);
@@ -155,9 +167,13 @@ inline at::Tensor emptyStrided(at::IntArrayRef size, at::IntArrayRef stride, std
 inline at::Tensor copyFrom(const at::Tensor& from, const at::Tensor& to, bool) {
     if (to.is_cpu() || (recording && from.is_cpu())) // from memory that may move, CUDA waits in both directions
         waits();
+    if (!inside)
+        remember(to);
     asHost(to).copy_(asHost(from));
-    if (recording && !inside)
+    if (recording && !inside) {
         recording->work.push_back([from, to] { asHost(to).copy_(asHost(from)); });
+        recording->last = to;
+    }
     return to;
 }
 inline at::Tensor copyFromAndResize(const at::Tensor& from, const at::Tensor& to) {
@@ -214,6 +230,17 @@ inline void onHost(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
         at::native::cpu_fallback(op, stack);
         return;
     }
+    for (size_t i = 0; i < count; ++i) {
+        const auto* alias = op.schema().arguments()[i].alias_info();
+        const auto& value = (*stack)[stack->size() - count + i];
+        if (!alias || !alias->isWrite())
+            continue;
+        if (value.isTensor())
+            remember(value.toTensor());
+        else if (value.isTensorList())
+            for (const at::Tensor& t : value.toTensorVector())
+                remember(t);
+    }
     torch::jit::Stack in(stack->end() - static_cast<std::ptrdiff_t>(count), stack->end());
     const size_t below = stack->size() - count;
     {
@@ -221,11 +248,14 @@ inline void onHost(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
         at::native::cpu_fallback(op, stack);
     }
     recording->work.push_back(again(op, std::move(in), {stack->begin() + static_cast<std::ptrdiff_t>(below), stack->end()}));
+    if (stack->size() > below && stack->back().isTensor())
+        recording->last = stack->back().toTensor();
 }
 
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 inline std::atomic<int64_t> recordings = 0, replays = 0;
-inline std::atomic<bool> forgetful = false; ///< replays leave their last operation out: what a proof must find
+enum class Fault { None, Forgets, Drifts }; ///< of replays: the last operation is left out, or gives a little more. What a proof must find
+inline std::atomic<Fault> fault = Fault::None;
 
 class Graph final : public at::GraphImplInterface {
 public:
@@ -241,13 +271,18 @@ public:
         TORCH_CHECK(!broken, "operation failed due to a previous error during capture");
         for (const auto& [memory, bytes] : m_recording.memory) // nothing was done
             std::memset(memory, 0xff, bytes);
+        for (const auto& [memory, putBack] : m_recording.before)
+            putBack();
+        m_recording.before.clear();
         ++recordings;
     }
     void instantiate() override {}
     void replay() override {
         TORCH_CHECK(!recording && !m_recording.work.empty(), "there is nothing to replay");
-        for (size_t i = 0; i + (forgetful ? 1 : 0) < m_recording.work.size(); ++i)
+        for (size_t i = 0; i + (fault == Fault::Forgets ? 1 : 0) < m_recording.work.size(); ++i)
             m_recording.work[i]();
+        if (fault == Fault::Drifts)
+            asHost(m_recording.last).add_(0.01);
         ++replays;
     }
     void reset() override { m_recording = {}; }

@@ -100,7 +100,7 @@ RunCost runCost(const RunCostInput& input) {
     plan.half = values.value("precision", Json()) == Json("bf16");
     plan = plan.on(input.device);
     plan.packed = values.value("packing", Json()) == Json("on") || (plan.packed && values.value("packing", Json()) != Json("off"));
-    plan.read = answer / (prompt + answer);
+    plan.read = answer / std::max(prompt + answer, 1.0);
     if (values.contains("num_generations")) {
         const double most = numberOr(values, "max_new_tokens", 96);
         in.tokensPerStep = numberOr(values, "prompts_per_step", 8) * numberOr(values, "num_generations", 8) *

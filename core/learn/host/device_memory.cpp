@@ -17,6 +17,8 @@ namespace {
 #ifdef PL_DEVICE_ALLOCATOR
 c10::DeviceIndex indexOf(const torch::Device& device) { return device.has_index() ? device.index() : c10::DeviceIndex{0}; }
 
+constexpr auto kAll = static_cast<size_t>(c10::CachingDeviceAllocator::StatType::AGGREGATE);
+
 uint64_t bytes(int64_t n) { return n > 0 ? static_cast<uint64_t>(n) : 0; }
 #endif
 
@@ -24,7 +26,7 @@ uint64_t bytes(int64_t n) { return n > 0 ? static_cast<uint64_t>(n) : 0; }
 
 DeviceMemory deviceMemory(const torch::Device& device) {
     if (device.is_cpu())
-        return {os::totalMemory(), os::availableMemory(), os::peakMemory()};
+        return {os::totalMemory(), os::availableMemory()};
     DeviceMemory out;
 #ifdef PL_DEVICE_ALLOCATOR
     try {
@@ -35,8 +37,6 @@ DeviceMemory deviceMemory(const torch::Device& device) {
         if (!allocator->initialized())
             return out;
         const auto stats = allocator->getDeviceStats(indexOf(device));
-        constexpr auto kAll = static_cast<size_t>(c10::CachingDeviceAllocator::StatType::AGGREGATE);
-        out.peak = bytes(stats.allocated_bytes[kAll].peak);
         out.free += bytes(stats.reserved_bytes[kAll].current - stats.allocated_bytes[kAll].current);
     } catch (const std::exception&) { // a device whose allocator does not say
     }
@@ -44,10 +44,32 @@ DeviceMemory deviceMemory(const torch::Device& device) {
     return out;
 }
 
+uint64_t peakMemory(const torch::Device& device) {
+    if (device.is_cpu())
+        return os::peakMemory();
+#ifdef PL_DEVICE_ALLOCATOR
+    try {
+        auto* allocator = at::getDeviceAllocator(device.type());
+        if (allocator->initialized())
+            return bytes(allocator->getDeviceStats(indexOf(device)).allocated_bytes[kAll].peak);
+    } catch (const std::exception&) {
+    }
+#endif
+    return 0;
+}
+
 void resetPeak(const torch::Device& device) {
 #ifdef PL_DEVICE_ALLOCATOR
     if (!device.is_cpu())
         at::getDeviceAllocator(device.type())->resetPeakStats(indexOf(device));
+#endif
+    static_cast<void>(device);
+}
+
+void releaseCache(const torch::Device& device) {
+#ifdef PL_DEVICE_ALLOCATOR
+    if (!device.is_cpu())
+        at::getDeviceAllocator(device.type())->emptyCache();
 #endif
     static_cast<void>(device);
 }

@@ -11,9 +11,13 @@ namespace pl::learn {
 struct DeviceMemory {
     uint64_t total = 0;
     uint64_t free = 0; ///< what is free, with what libtorch keeps without using it
-    uint64_t peak = 0; ///< what tensors took at most at one time; of the processor: the whole process
 };
 DeviceMemory deviceMemory(const torch::Device& device);
+/// What tensors took at most at one time, of the processor the whole process; 0 where no tensor was made. Asks the allocator alone, so a device that
+/// does not answer does not matter.
+uint64_t peakMemory(const torch::Device& device);
+/// Gives back what libtorch keeps without using it: a recording can't have it.
+void releaseCache(const torch::Device& device);
 /// The peak counts from now on. Not on the processor.
 void resetPeak(const torch::Device& device);
 

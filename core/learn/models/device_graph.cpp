@@ -2,6 +2,7 @@
 #include "core/learn/models/device_graph.h"
 
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include <c10/core/DeviceGuard.h>
@@ -57,20 +58,28 @@ public:
         const c10::DeviceGuard device(m_device);
         const c10::impl::VirtualGuardImpl streams(m_device.type());
         streams.getStream(streams.getDevice()).synchronize();
-        const c10::StreamGuard own(streams.getStreamFromGlobalPool(streams.getDevice(), false));
-        m_graph.begin(m_first ? m_first->m_pool : Pool{0, 0}); // 0: one of its own
+        m_stream = m_first ? m_first->m_stream : streams.getStreamFromGlobalPool(streams.getDevice(), false); // each has a workspace of cuBLAS
+        const c10::StreamGuard own(*m_stream);
+        bool begun = false;
         try {
+            m_graph.begin(m_first ? m_first->m_pool : Pool{0, 0}); // 0: one of its own
+            begun = true;
             work();
+            begun = false;
+            m_graph.end();
         } catch (...) {
             const auto failure = std::current_exception();
             try {
-                m_graph.end(); // or the stream would go on recording
+                if (begun)
+                    m_graph.end(); // or the stream would go on recording
             } catch (const std::exception&) { // of the same cause
             }
-            m_graph.reset();
+            try {
+                m_graph.reset();
+            } catch (const std::exception&) {
+            }
             std::rethrow_exception(failure);
         }
-        m_graph.end();
         m_pool = m_graph.pool();
     }
 
@@ -84,6 +93,7 @@ private:
     const GraphOf* m_first;
     Backend m_graph;
     Pool m_pool{0, 0};
+    std::optional<c10::Stream> m_stream;
 };
 
 } // namespace

@@ -16,8 +16,8 @@ class DeviceGraph {
 public:
     virtual ~DeviceGraph() = default;
     /// Records what `work` asks of the device on a stream of its own, without doing it. Everything it asks for must have been done once before,
-    /// and it may not wait for the device. Graphs of one pool share their memory: they must not run at the same time. After an error the
-    /// device is as before.
+    /// and it may not wait for the device. Graphs of one pool share their memory: they must not run at the same time. After an error it
+    /// records again as if nothing had been; what libtorch reserved for it may stay reserved.
     virtual void record(const std::function<void()>& work) = 0;
     /// Does it, on the current stream.
     virtual void replay() = 0;

@@ -7,7 +7,10 @@
 
 namespace pl::learn {
 
-std::optional<Asked> askedOf(const Segments& segments, const torch::Tensor& read) {
+std::optional<Asked> askedOf(const Segments& segments, const torch::Tensor& rowsRead) {
+    const auto read = rowsRead.contiguous();
+    TORCH_CHECK(!segments.empty() && read.scalar_type() == torch::kInt64 && read.is_cpu(), "which positions are read is not said in int64 on the host");
+    const int64_t tokens = segments.back().begin + segments.back().length;
     Asked out;
     for (const auto& segment : segments)
         out.from.push_back(segment.length);
@@ -17,6 +20,7 @@ std::optional<Asked> askedOf(const Segments& segments, const torch::Tensor& read
                                    segments.begin()) - 1;
     };
     for (int64_t i = 0; i < read.numel(); ++i) {
+        TORCH_CHECK(p[i] >= 0 && p[i] < tokens, "position ", p[i], " is read, but there are ", tokens);
         const size_t s = segmentOf(p[i]);
         out.from[s] = std::min(out.from[s], (p[i] - segments[s].begin) / kAskedStep * kAskedStep);
     }
@@ -26,7 +30,7 @@ std::optional<Asked> askedOf(const Segments& segments, const torch::Tensor& read
         for (int64_t i = out.from[s]; i < segments[s].length; ++i)
             rows.push_back(segments[s].begin + i);
     }
-    if (8 * static_cast<int64_t>(rows.size()) > 7 * (segments.back().begin + segments.back().length))
+    if (8 * static_cast<int64_t>(rows.size()) > 7 * tokens)
         return {};
     for (int64_t i = 0; i < read.numel(); ++i) {
         const size_t s = segmentOf(p[i]);

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <mutex>
 
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include "core/learn/host/device_memory.h"
 #include "core/learn/models/flops.h"
 
 namespace pl::learn {
@@ -14,8 +17,15 @@ namespace {
 
 using torch::Tensor;
 
-/// The same kernels on the same numbers: what differs is how sums that are not ordered came out.
-constexpr double kBound = 1e-4;
+/// The same kernels on the same numbers: what differs is how sums that are not ordered came out. Of the largest logit.
+constexpr double kBound = 1e-4, kBoundHalf = 2e-2;
+constexpr size_t kMostShapes = 64;
+
+/// By device.
+struct Refusals {
+    std::mutex mutex;
+    std::map<std::string, std::string> reasons;
+} refusals;
 
 Tensor onDevice(const std::vector<int64_t>& values, const torch::Device& device) { return torch::tensor(values, torch::kInt64).to(device); }
 
@@ -37,8 +47,20 @@ std::string ReplayReport::text() const {
     return fmt::format("{} of {} decode steps replayed as {} device graphs", replayed, steps, recorded);
 }
 
+void forgetReplayRefusals() {
+    const std::scoped_lock lock(refusals.mutex);
+    refusals.reasons.clear();
+}
+
 DecodeGraphs::DecodeGraphs(Decoder& model, KvCache& cache, const ReplayOptions& options) : m_model(model), m_cache(cache), m_options(options) {
     m_options.on = m_options.on && !model->device().is_cpu();
+    if (!m_options.on)
+        return;
+    const std::scoped_lock lock(refusals.mutex);
+    if (const auto known = refusals.reasons.find(model->device().str()); known != refusals.reasons.end()) {
+        m_report.refusal = known->second;
+        m_options.on = false;
+    }
 }
 
 Tensor DecodeGraphs::plain(const std::vector<int64_t>& tokens) {
@@ -62,6 +84,10 @@ void DecodeGraphs::feed(Shape& shape, const std::vector<int64_t>& tokens) {
 
 bool DecodeGraphs::record(Shape& shape, int64_t rows, int64_t reach, const std::vector<int64_t>& tokens) {
     const auto refuse = [&](std::string why) {
+        {
+            const std::scoped_lock lock(refusals.mutex);
+            refusals.reasons[m_model->device().str()] = why;
+        }
         m_report.refusal = std::move(why);
         m_options.on = false;
         m_first = nullptr;
@@ -75,21 +101,35 @@ bool DecodeGraphs::record(Shape& shape, int64_t rows, int64_t reach, const std::
     const auto options = torch::TensorOptions().dtype(torch::kInt64).device(m_model->device());
     shape.ids = torch::zeros({rows}, options);
     shape.positions = torch::zeros({rows}, options);
+    const auto counted = [&](const std::function<void()>& work) { // what it costs, which stays counted
+        const double others = takeFlops();
+        double cost = 0;
+        try {
+            work();
+            cost = takeFlops();
+        } catch (...) {
+            countFlops(others);
+            throw;
+        }
+        countFlops(others + cost);
+        return cost;
+    };
     try {
+        if (!m_first)
+            releaseCache(m_model->device());
+        if (!m_logits.defined())
+            m_logits = torch::empty({m_cache.keys[0].size(0), m_model->config().vocabSize}, m_cache.keys[0].options());
         // Once for what is made on first use. With other tokens: what the replay leaves in the cache is then its own.
         feed(shape, std::vector<int64_t>(tokens.size(), 0));
-        const double others = takeFlops();
-        (void)fixed(shape, reach);
-        shape.flops = takeFlops();
-        countFlops(others + shape.flops);
-        graph->record([&] { shape.logits = fixed(shape, reach); });
+        shape.flops = counted([&] { (void)fixed(shape, reach); });
+        graph->record([&] { m_logits.narrow(0, 0, rows).copy_(fixed(shape, reach)); });
         feed(shape, tokens);
         graph->replay();
-        const auto replayed = shape.logits.clone();
-        const auto expected = fixed(shape, reach);
-        const double off = (replayed - expected).abs().max().item<double>();
-        if (!(off <= kBound)) // or not a number
-            return refuse(fmt::format("a replayed step gave logits that are off by {:.3g}", off));
+        const auto used = static_cast<int64_t>(tokens.size());
+        const auto replayed = m_logits.narrow(0, 0, used).clone(), expected = fixed(shape, reach).narrow(0, 0, used);
+        const double off = ((replayed - expected).abs().max() / expected.abs().max().clamp_min(1)).item<double>();
+        if (!(off <= (m_model->precision() == Precision::Bf16 ? kBoundHalf : kBound))) // or not a number
+            return refuse(fmt::format("a replayed step gave logits that are off by {:.3g} of the largest", off));
     } catch (const std::exception& error) {
         const std::string_view text = error.what();
         return refuse(fmt::format("recording a step failed: {}", text.substr(0, text.find('\n'))));
@@ -112,6 +152,8 @@ Tensor DecodeGraphs::step(const std::vector<int64_t>& tokens) {
         return plain(tokens); // which says what is wrong
     const auto rows = std::min(static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(used))), m_cache.keys[0].size(0));
     const int64_t reach = std::min((longest + m_options.rounded - 1) / m_options.rounded * m_options.rounded, most);
+    if (m_shapes.size() >= kMostShapes && !m_shapes.contains({rows, reach}))
+        return plain(tokens);
     auto& shape = m_shapes[{rows, reach}];
     if (++shape.seen <= m_options.plainly)
         return plain(tokens);
@@ -123,7 +165,7 @@ Tensor DecodeGraphs::step(const std::vector<int64_t>& tokens) {
     for (int64_t& length : m_cache.lengths)
         length += 1;
     m_report.replayed += 1;
-    return shape.logits.narrow(0, 0, used);
+    return m_logits.narrow(0, 0, used);
 }
 
 } // namespace pl::learn

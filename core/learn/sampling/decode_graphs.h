@@ -12,6 +12,9 @@
 
 namespace pl::learn {
 
+/// Refusals last as long as the process, so that nobody tries again and again; from now on they are forgotten.
+void forgetReplayRefusals();
+
 /// What came of replaying.
 struct ReplayReport {
     int64_t steps = 0;    ///< of decoding
@@ -25,7 +28,7 @@ struct ReplayReport {
 };
 
 struct ReplayOptions {
-    bool on = true;
+    bool on = false;       ///< where the device can
     int64_t rounded = 128; ///< slots that are looked at are rounded up to a multiple, rows to a power of two: a shape serves many steps
     int64_t plainly = 2;   ///< steps of a shape before it is recorded, which pays for rows that last
     ReplayReport* report = nullptr;
@@ -45,7 +48,6 @@ private:
     struct Shape {
         int64_t seen = 0;
         torch::Tensor ids, positions; ///< [rows] int64 on the device
-        torch::Tensor logits;         ///< [rows, vocab]
         double flops = 0;
         std::unique_ptr<DeviceGraph> graph;
     };
@@ -61,6 +63,7 @@ private:
     ReplayReport m_report;
     std::map<std::pair<int64_t, int64_t>, Shape> m_shapes; ///< by rows and reach
     const DeviceGraph* m_first = nullptr;
+    torch::Tensor m_logits; ///< [places, vocab]: of whichever shape was replayed last
 };
 
 } // namespace pl::learn
