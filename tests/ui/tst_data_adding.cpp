@@ -184,6 +184,18 @@ private Q_SLOTS:
         shown.start(1);
         const QString a = shown.file(u"a.jsonl"_s, "{\"prompt\":\"Q\",\"response\":\"one\"}\n{\"prompt\":\"R\",\"response\":\"only\"}\n");
         const QString b = shown.file(u"b.csv"_s, "prompt,response\nQ,two\nS,alone\n");
+        // A table without rows says how the first one comes.
+        const auto said = [&](DataPage::Tab tab, const QString& part) {
+            for (const QLabel* label : shown.page->table(tab)->view()->findChildren<QLabel*>())
+                if (label->isVisible() && label->text().contains(part))
+                    return true;
+            return false;
+        };
+        for (const auto& [tab, part] : {std::pair{DataPage::Votes, u"Nobody has judged"_s}, {DataPage::Datasets, u"Nothing is frozen"_s},
+                                        {DataPage::Imports, u"Nothing was imported"_s}}) {
+            shown.page->setTab(tab);
+            QTRY_VERIFY2(said(tab, part), qPrintable(part));
+        }
         const auto before = shown.ask([](desk::Project& p) { return p.counters(); });
         shown.page->showPairFiles();
         QTest::keyClicks(shown.find<QLineEdit>(u"pair_file_a"_s), a);
@@ -199,6 +211,7 @@ private Q_SLOTS:
         shown.find<QPushButton>(u"pair_import"_s)->click();
         QVERIFY(done.wait(4000));
         QCOMPARE(shown.ask([](desk::Project& p) { return p.counters().comparisons; }), before.comparisons + 1);
+        QTRY_VERIFY(!said(DataPage::Imports, u"Nothing was imported"_s));
     }
 
     /// The store is busy with a vote that takes for ever: the files are read all the same, and what was shown is what is written.

@@ -142,6 +142,7 @@ void DataPage::build(const Preferences* preferences) {
     connect(prompts->model(), &PagedModel::loaded, this, &DataPage::refreshEmpty);
 
     auto* pairs = new PagedTable(m_context, pairColumns(), pairSource(), u"Filter pairs by their prompt"_s);
+    pairs->setNothing(u"No pairs yet: the Generate page (Alt+3) lets a model write some, Imports takes yours."_s);
     add(Pairs, u"Pairs"_s, pairs, u"Choose a pair to see both sides of it. What you see here with model names no longer "
                                   u"counts as blind."_s);
     connect(pairs, &PagedTable::currentChanged, this, &DataPage::showPair);
@@ -154,6 +155,7 @@ void DataPage::build(const Preferences* preferences) {
         connect(out, &QPushButton::clicked, this, &DataPage::showExport);
         votes->addTool(out);
     }
+    votes->setNothing(u"Nobody has judged a pair yet: the Label page, Alt+1."_s);
     add(Votes, u"Votes"_s, votes, u"Every judgement is kept: undone and corrected ones too, in grey."_s);
     connect(votes, &PagedTable::currentChanged, this, &DataPage::showVote);
 
@@ -175,6 +177,7 @@ void DataPage::build(const Preferences* preferences) {
     auto* freeze = new QuietButton(u"lock"_s, u"Freeze the votes"_s);
     connect(freeze, &QPushButton::clicked, this, &DataPage::showFreeze);
     datasets->addTool(freeze);
+    datasets->setNothing(u"Nothing is frozen yet: a run freezes the votes it trains on, or you do, above."_s);
     add(Datasets, u"Datasets"_s, datasets,
         u"A dataset is a frozen, named selection of votes. Runs train on datasets, so that they can be compared."_s);
     connect(datasets, &PagedTable::currentChanged, this, &DataPage::showDataset);
@@ -187,6 +190,7 @@ void DataPage::build(const Preferences* preferences) {
     two->setToolTip(u"Two files of answers, joined by their prompts into pairs to judge"_s);
     connect(two, &QPushButton::clicked, this, &DataPage::showPairFiles);
     imports->addTool(two);
+    imports->setNothing(u"Nothing was imported yet: drop a file on the window, or choose one above."_s);
     add(Imports, u"Imports"_s, imports, u"Each import is a batch that can be taken back. Drop a file on the window to see "
                                         u"what is in it."_s);
     connect(imports, &PagedTable::currentChanged, this, &DataPage::showBatch);

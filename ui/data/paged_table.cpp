@@ -208,7 +208,7 @@ PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource
                                                    2 * px(Size::GapM)));
     }
     column->addWidget(m_view, 1);
-    m_none = new TextLabel(u"No row passes the filter"_s, TextStyle::Body, Tone::Second);
+    m_none = new TextLabel({}, TextStyle::Body, Tone::Second);
     auto* overlay = new QVBoxLayout(m_view->viewport());
     overlay->addWidget(m_none, 1, Qt::AlignCenter);
     m_none->hide();
@@ -219,7 +219,8 @@ PagedTable::PagedTable(Context& context, QList<TableColumn> columns, PagedSource
     connect(m_filter, &QLineEdit::textChanged, m_delay, qOverload<>(&QTimer::start));
     connect(m_model, &PagedModel::loaded, this, [this] {
         m_count->setText(formatCount(m_model->total()));
-        m_none->setVisible(m_model->total() == 0 && !m_filter->text().isEmpty());
+        m_none->setText(m_filter->text().isEmpty() ? m_nothing : u"No row passes the filter"_s);
+        m_none->setVisible(m_model->total() == 0 && !m_none->text().isEmpty());
         // The selection survives a reload as long as its row is loaded.
         const int row = m_last ? m_model->rowOf(m_last) : -1;
         if (row >= 0)

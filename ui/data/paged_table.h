@@ -90,6 +90,8 @@ public:
     void addTool(QWidget* widget);
     desk::Id currentId() const;
     void setFilterVisible(bool visible);
+    /// What is said in place of rows where there are none: one sentence, with the way to the first.
+    void setNothing(const QString& words) { m_nothing = words; }
     void clearSelection();
     /// Thumbnails in the columns for them; the loader outlives the table.
     void showPictures(ImageLoader* loader);
@@ -108,6 +110,7 @@ private:
     TextLabel* m_count;
     QList<TableColumn> m_columns;
     TextLabel* m_none;
+    QString m_nothing;
     QHBoxLayout* m_bar;
     QTimer* m_delay;
     desk::Id m_last = 0;
