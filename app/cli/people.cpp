@@ -67,6 +67,7 @@ Result<int> make(const Arguments& a) {
         if (!options.task)
             return fail(Code::NotFound, fmt::format("there is no task \"{}\"", a.task));
     }
+    PL_CHECK(desk::checkBeside(project, options.out));
     PL_TRY(const auto dealt, desk::dealPackages(project, options));
     PL_CHECK(project.close());
     Json rows = Json::array();

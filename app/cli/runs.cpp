@@ -531,6 +531,7 @@ Result<int> exportTrl(const TrlArguments& a) {
     const std::string bundle = os::joinPath(project.runsDir(), row.name);
     desk::TrlScriptOptions options;
     options.out = a.out.empty() ? row.name + "-trl" : a.out;
+    PL_CHECK(desk::checkBeside(project, options.out));
     options.copyModels = a.model == "copy";
     options.rerun.keepGoing = [] { return !os::stopSignalSeen(); };
     if (a.estimate) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // pairlab: the window. Composition only: which pages there are, how the program starts and ends.
 #include <cstdio>
+#include <set>
+#include <string_view>
 
 #include <QApplication>
 #include <QCommandLineParser>
@@ -52,7 +54,9 @@ int report(QCommandLineParser& parser, const QStringList& words) {
 
 int main(int argc, char** argv) {
     // A report needs no display: the platform is chosen before the application object exists.
-    if (argc > 1 && std::string_view(argv[1]) == "report" && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
+    // Neither does what only prints.
+    const std::set<std::string_view> plain{"report", "-h", "--help", "--help-all", "-v", "--version"};
+    if (argc > 1 && plain.contains(argv[1]) && qEnvironmentVariableIsEmpty("QT_QPA_PLATFORM"))
         qputenv("QT_QPA_PLATFORM", "offscreen");
     QApplication app(argc, argv);
     QApplication::setApplicationName(u"pairlab"_s);

@@ -31,6 +31,7 @@ private Q_SLOTS:
         QTest::newRow("a name that begins as the project's") << "PROJECT-votes.jsonl" << false;
         QTest::newRow("out of the project again") << "PROJECT/../votes.jsonl" << false;
         QTest::newRow("a file that is there") << "there.jsonl" << false;
+        QTest::newRow("a link to it") << "elsewhere.jsonl" << true;
     }
     void nothingOfTheProjectIsOverwritten() {
         QFETCH(QString, out);
@@ -43,6 +44,7 @@ private Q_SLOTS:
         fs::create_directory_symlink(desk.dir(), base + "/linked");
         fs::create_directory_symlink(desk.dir() + "/backups", base + "/backups");
         fs::create_symlink(desk.dir() + "/project.db", base + "/db.jsonl");
+        fs::create_symlink(base + "/there.jsonl", base + "/elsewhere.jsonl");
         ExportChoice choice;
         if (!out.isEmpty())
             choice.out = base + "/" + out.replace("PROJECT", QString::fromStdString(project)).toStdString();

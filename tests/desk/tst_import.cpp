@@ -8,6 +8,8 @@
 #include "core/desk/exchange/export.h"
 #include "core/desk/exchange/import.h"
 #include "core/desk/runs/actions.h"
+#include "core/desk/store/gold.h"
+#include "core/desk/store/packages.h"
 #include "tests/desk/desk_fixture.h"
 
 using namespace fixture;
@@ -231,6 +233,51 @@ private Q_SLOTS:
             QCOMPARE((vote.winner == Winner::A ? item.a : item.b).content, std::string("yes"));
         }
         QVERIFY(must(desk.project->check()).ok());
+    }
+
+    /// What would lose answers, or one of two columns, without a word is refused with the way out.
+    void aTableWhoseAnswersNobodyReadsIsRefused() {
+        Desk desk(0);
+        const auto refusal = [&](const std::string& table) {
+            const auto done = importFile(*desk.project, write(desk, table, "in.csv"));
+            return done ? std::string("taken") : done.error().toString();
+        };
+        const std::string answers = refusal("prompt,response_a,response_b,winner\na1,b,c,model_a\n"), twice = refusal("prompt,chosen,chosen,rejected\na1,b,x,c\n");
+        QVERIFY2(answers.find("\"response_a\" and \"response_b\" would be left out") != std::string::npos && answers.find("--columns") != std::string::npos, answers.c_str());
+        QVERIFY2(twice.find("two columns are called \"chosen\"") != std::string::npos, twice.c_str());
+        QCOMPARE(desk.project->counters().prompts, int64_t{0});
+    }
+
+    /// A pair that was judged by hand (the vote taken back for now), dealt out or made gold is in use: what comes back finds it.
+    void aRevertLeavesWhatIsInUse() {
+        for (const char* use : {"nothing", "an undone vote", "a package", "gold"}) {
+            Desk desk(0);
+            must(importFile(*desk.project, write(desk, row("P"))));
+            const auto items = desk.next(1);
+            QCOMPARE(items.size(), size_t{1});
+            const std::string_view what = use;
+            if (what == "an undone vote") {
+                OK(desk.vote(items[0], Winner::A));
+                OK(desk.project->undo(desk.task, desk.ada));
+            } else if (what == "a package") {
+                DealOptions deal;
+                deal.people = {"Bo"};
+                deal.pairs = 1;
+                deal.judged = true; // by the file
+                deal.out = desk.temp.path().toStdString() + "/dealt";
+                QCOMPARE(must(dealPackages(*desk.project, deal)).size(), size_t{1});
+            } else if (what == "gold") {
+                OK(setGold(*desk.project, desk.task, items[0].comparison.id, Winner::B, GoldSource::Hand, desk.ada));
+            }
+            OK(desk.project->revertImport(must(desk.project->importBatches())[0].id));
+            const Counters left = desk.project->counters();
+            QVERIFY2(left.comparisons == (what == "nothing" ? 0 : 1) && left.prompts == left.comparisons && left.candidates == 2 * left.comparisons, use);
+            if (what != "an undone vote")
+                continue;
+            OK(desk.project->redo(desk.task, desk.ada));
+            QCOMPARE(desk.project->counters().current, int64_t{1});
+            QCOMPARE(must(desk.project->freezeDataset({})).counts.votes, int64_t{1});
+        }
     }
 
     void aRevertedBatchIsGoneAndCanComeBack() {

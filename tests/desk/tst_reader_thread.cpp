@@ -266,6 +266,53 @@ private Q_SLOTS:
         OK(desk.project->close());
     }
 
+    /// What was asked for is done when the window closes, what was only looked at is not; and nobody copies for what nobody wants.
+    void whatWasAskedForIsDoneWhenTheReaderGoes() {
+        Beside desk(6);
+        std::promise<void> begun, released;
+        auto hasBegun = begun.get_future(), mayGoOn = released.get_future();
+        desk.reader->read([&](Result<Project*>) {
+            begun.set_value();
+            mayGoOn.wait_for(kForEver);
+        });
+        QVERIFY(comes(hasBegun));
+        OK(desk.voteLater().get()); // so the next one needs a copy of its own
+        int exported = 0, counted = 0, unwanted = 0;
+        bool readable = false;
+        desk.reader->read([&](Result<Project*>) { ++unwanted; }, {}, [] { return false; });
+        desk.reader->read([&](Result<Project*>) { ++counted; }, {}, [] { return true; });
+        desk.reader->read([&](Result<Project*> p) {
+            ++exported;
+            readable = p.has_value();
+        });
+        std::thread going([&] { desk.reader.reset(); });
+        std::this_thread::sleep_for(std::chrono::milliseconds(50)); // it waits by now
+        released.set_value();
+        going.join();
+        QCOMPARE(exported, 1);
+        QVERIFY(readable);
+        QCOMPARE(unwanted, 0);
+        QCOMPARE(counted, 0);
+        QVERIFY(desk.copies().empty());
+    }
+
+    void whatNobodyWantsMakesNoCopy() {
+        Beside desk(6);
+        std::promise<void> done;
+        auto is = done.get_future();
+        int called = 0, made = -1;
+        desk.reader->read([&](Result<Project*>) { ++called; }, {}, [] { return false; });
+        desk.reader->read([&](Result<Project*>) {
+            made = static_cast<int>(desk.copies().size());
+            done.set_value();
+        }, [&](Project&) -> Status { // before its own copy
+            return desk.copies().empty() ? Status() : Status(fail(Code::Internal, "there is a copy"));
+        });
+        QVERIFY(comes(is));
+        QCOMPARE(called, 0);
+        QCOMPARE(made, 1);
+    }
+
     void aClosedStoreIsSaidToBeClosed() {
         Beside desk(3);
         OK(desk.store->close());

@@ -34,8 +34,7 @@ struct Shown : Desk {
     }
     /// As Ctrl+K does.
     void openCard() {
-        QCOMPARE(page->searchItems().size(), 1);
-        window->goTo(u"data"_s, page->searchItems()[0].id);
+        window->goTo(u"data"_s, u"export"_s);
         card = page->findChild<ExportCard*>(u"export_card"_s);
         QVERIFY(card);
         QVERIFY(usable());
@@ -266,6 +265,40 @@ private Q_SLOTS:
         released.set_value();
         QTRY_VERIFY(os::exists(sstr(path) + ".manifest.json"));
         QTRY_COMPARE(copies(), 0);
+    }
+
+    /// The end of an export is said although its card is gone, a bad one above all.
+    void theEndOfAClosedCardsExportIsSaid() {
+        for (const bool fails : {false, true}) {
+            Shown shown;
+            makeProject(shown.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) {
+                judge(p, must(p.defaultTask()).id, must(p.annotator(desk::AnnotatorKind::Human, "Ada")), [](const desk::LabelItem&, desk::JudgementInput&) {});
+            });
+            shown.open();
+            shown.openCard();
+            const QString path = shown.temp.filePath(u"later.jsonl"_s);
+            std::promise<void> begun, released;
+            auto hasBegun = begun.get_future(), mayGoOn = released.get_future();
+            shown.card->reader().read([&](Result<desk::Project*>) {
+                begun.set_value();
+                mayGoOn.wait_for(std::chrono::seconds(60));
+            });
+            QVERIFY(hasBegun.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+            auto* edit = shown.find<QLineEdit>(u"export_path"_s);
+            edit->selectAll();
+            QTest::keyClicks(edit, path);
+            QTest::keyClick(edit, Qt::Key_Return);
+            const QPointer<ExportCard> card(shown.card);
+            Q_EMIT shown.card->closed();
+            QTRY_VERIFY(!card);
+            if (fails) // by the time it is written
+                QVERIFY(QDir().mkpath(path));
+            QSignalSpy said(&shown.context().signals, &Signals::message);
+            released.set_value();
+            QTRY_VERIFY(said.size() == 1);
+            QCOMPARE(said[0][0].value<pl::ui::State>(), fails ? State::Failed : State::Done);
+            QVERIFY(said[0][1].toString().startsWith(fails ? u"later.jsonl was not written."_s : u"later.jsonl: "_s));
+        }
     }
 
     void detailsShowWhatAVoteMarksOnImages() {

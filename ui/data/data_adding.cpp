@@ -282,16 +282,6 @@ void DataPage::showExport() {
     card->takeFocus();
 }
 
-QList<SearchItem> DataPage::searchItems() const {
-    if (annotatorMode(m_context))
-        return {};
-    SearchItem item;
-    item.id = u"export"_s;
-    item.title = u"Export votes to a file"_s;
-    item.icon = u"data"_s;
-    return {item};
-}
-
 void DataPage::showPairFiles() {
     m_root->setCurrentIndex(0);
     setTab(Imports);

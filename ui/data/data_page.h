@@ -38,7 +38,6 @@ public:
     ~DataPage() override;
     void activated() override;
     void openArgument(const QString& argument) override;
-    QList<SearchItem> searchItems() const override; ///< "export"
 
     Tab tab() const;
     void setTab(Tab tab);

@@ -222,7 +222,12 @@ void ExportCard::write() {
     desk::exportBeside(
         *m_reader, what,
         [card, bus, out = what.out](Result<desk::ExportDone> done) {
-            onGui(card, bus, [out, done = std::move(done)](ExportCard& self) { self.showDone(out, done); });
+            QMetaObject::invokeMethod(bus, [card, bus, out, done = std::move(done)] {
+                if (card)
+                    return card->showDone(out, done);
+                const QString name = QFileInfo(qstr(out)).fileName(); // nobody looks at the card any more
+                Q_EMIT bus->message(done ? State::Done : State::Failed, done ? u"%1: %2"_s.arg(name, qstr(done->summary)) : u"%1 was not written. %2"_s.arg(name, errorText(done.error())));
+            }, Qt::QueuedConnection);
         },
         [card, bus] {
             onGui(card, bus, [](ExportCard& self) { self.show(State::Running, u"Writing; votes given from now on are not in it"_s); });

@@ -419,6 +419,8 @@ void MainWindow::openPalette() {
     command("open", u"Open another project"_s, u"folder"_s);
     if (!annotator)
         command("import", u"Import a file"_s, u"import"_s);
+    if (!annotator)
+        command("export", u"Export votes to a file"_s, u"data"_s);
     command("backup", u"Back up the project now"_s, u"save"_s);
     auto runs = m_workspace->context().supervisor.runs();
     std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) { return a.createdMs > b.createdMs; });
@@ -480,6 +482,8 @@ void MainWindow::runCommand(const QString& id) {
         chooseProject();
     } else if (rest == u"import") {
         goTo(page::kData.toString(), u"import:"_s);
+    } else if (rest == u"export") {
+        goTo(page::kData.toString(), u"export"_s);
     } else if (rest == u"backup" && m_workspace) {
         Context& c = m_workspace->context();
         c.ask(

@@ -98,6 +98,14 @@ Status checkExportPlace(Project& project, const std::string& out) {
     if (os::exists(out) && !os::isRegularFile(out))
         return fail(Code::InvalidInput, fmt::format("{} is no ordinary file", out), "Name another.");
     std::error_code error;
+    if (fs::is_symlink(out, error)) // /dev/stdout is one, too; what is written takes the place of its name
+        return fail(Code::InvalidInput, fmt::format("{} is a link", out), "Name the file that it leads to, or another.");
+    return checkBeside(project, out);
+}
+
+Status checkBeside(Project& project, const std::string& out) {
+    namespace fs = std::filesystem;
+    std::error_code error;
     fs::path at = fs::weakly_canonical(fs::absolute(out, error), error);
     if (error)
         return fail(Code::Io, fmt::format("cannot tell where {} is: {}", out, error.message()), "Name another file.");
@@ -187,10 +195,8 @@ void exportBeside(ReaderThread& reader, const ExportChoice& choice, std::functio
 }
 
 void previewBeside(ReaderThread& reader, const ExportChoice& choice, std::function<void(Result<ExportPreview>)> done, std::function<bool()> wanted) {
-    reader.read([choice, done, wanted](Result<Project*> project) {
-        if (!wanted || wanted())
-            done(project ? previewExport(**project, choice) : tl::unexpected(project.error()));
-    });
+    reader.read([choice, done](Result<Project*> project) { done(project ? previewExport(**project, choice) : tl::unexpected(project.error())); }, {},
+                wanted ? std::move(wanted) : [] { return true; });
 }
 
 } // namespace pl::desk

@@ -48,6 +48,8 @@ struct ExportDone {
 /// Fails where an export would destroy something: on a folder, on what is no ordinary file, and anywhere in the project's own folder,
 /// whichever links lead there. An ordinary file that is there is replaced.
 Status checkExportPlace(Project& project, const std::string& out);
+/// The last part of it, for folders too: `out` does not lie in the project.
+Status checkBeside(Project& project, const std::string& out);
 /// Writes the votes that count (of `votes` every event) and says what became of each. Fails on a form that does not exist, on no split,
 /// as checkExportPlace(), and as exportTrl(), exportImages(), exportText(), exportVotes(), exportAggregate() and exportStepwise() do.
 Result<ExportDone> exportAs(Project& project, const ExportChoice& choice);

@@ -238,6 +238,15 @@ Result<ImportRow> trlRow(const Json& json, bool implicit) {
 
 // --- prompts ---------------------------------------------------------------------------------------------------------
 
+/// Two columns of answers in a row that would be read as a prompt, as "response_a" and "response_b": what they are nobody said.
+std::optional<std::pair<std::string, std::string>> answersIn(const Json& row) {
+    for (const char* stem : {"response", "answer", "completion", "output", "candidate", "text"})
+        for (const auto& [one, other] : {std::pair("_a", "_b"), std::pair("_1", "_2"), std::pair("1", "2")})
+            if (const std::string first = std::string(stem) + one, second = std::string(stem) + other; row.contains(first) && row.contains(second))
+                return std::pair(first, second);
+    return {};
+}
+
 Result<ImportRow> promptRow(const Json& json) {
     ImportRow row;
     if (json.is_string()) {
@@ -245,6 +254,8 @@ Result<ImportRow> promptRow(const Json& json) {
     } else {
         if (!json.is_object() || !json.contains("prompt"))
             return reject("it has no \"prompt\"");
+        if (const auto answers = answersIn(json))
+            return reject(fmt::format("\"{}\" and \"{}\" would be left out: --columns proposes a mapping for --map", answers->first, answers->second));
         PL_TRY(row.prompt.content, canonicalPrompt(json["prompt"]));
         if (json.contains("kind") && json["kind"].is_string())
             row.prompt.kind = json["kind"].get<std::string>();

@@ -132,6 +132,9 @@ void csv(std::string_view text, const Each& each) {
     const size_t open = eachCells(text, separatorOf(text), [&](std::vector<std::string> cells, size_t begun) {
         if (header.empty()) {
             header = std::move(cells);
+            for (size_t c = 0; c < header.size(); ++c)
+                if (!header[c].empty() && std::find(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(c), header[c]) != header.begin() + static_cast<std::ptrdiff_t>(c))
+                    return each({begun, reject(fmt::format("two columns are called \"{}\"; give each a name of its own", header[c]))}) && false;
             return true;
         }
         if (cells.size() != header.size())

@@ -244,10 +244,12 @@ Status Project::revertImport(Id batch) {
             PL_CHECK(m->appendEvent(draft));
             m->setCurrent(VoteTable::keyOf(*vote), resolveItem(*m, VoteTable::keyOf(*vote)));
         }
-        // What something else uses stays.
+        // What something else uses stays: a pair that was judged, though the vote be taken back for now, dealt out, or made gold.
         m->query("UPDATE comparisons SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 "
-                 "AND NOT EXISTS (SELECT 1 FROM current c WHERE c.comparison_id = comparisons.id)")
-            .bind(batch)
+                 "AND NOT EXISTS (SELECT 1 FROM current c WHERE c.comparison_id = comparisons.id) "
+                 "AND id NOT IN (SELECT comparison_id FROM judgements WHERE import_batch_id IS NULL OR import_batch_id <> ?) "
+                 "AND id NOT IN (SELECT comparison_id FROM package_pairs) AND id NOT IN (SELECT comparison_id FROM gold)")
+            .bind(batch, batch)
             .run();
         m->query("UPDATE candidates SET withdrawn = 1 WHERE import_batch_id = ? AND withdrawn = 0 AND NOT EXISTS "
                  "(SELECT 1 FROM comparisons x WHERE (x.a_id = candidates.id OR x.b_id = candidates.id) "

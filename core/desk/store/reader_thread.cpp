@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/desk/store/reader_thread.h"
 
+#include "core/base/log.h"
+
 namespace pl::desk {
 
 namespace {
@@ -10,11 +12,11 @@ tl::unexpected<Error> closing() { return fail(Code::Cancelled, "the project is c
 /// A copy on its way: each step asks for the next one, so that whatever else the store was asked for comes between them.
 struct ReaderThread::Making {
     StoreThread& store;
-    const std::atomic<bool>& cancelled;
+    std::function<bool()> cancelled;
     std::unique_ptr<ReadingCopy> copy; ///< of the store's thread until it is handed over
     std::promise<Result<std::unique_ptr<ReadingCopy>>> made;
 
-    Making(StoreThread& where, const std::atomic<bool>& stop) : store(where), cancelled(stop) {}
+    Making(StoreThread& where, std::function<bool()> stop) : store(where), cancelled(std::move(stop)) {}
     static void begin(const std::shared_ptr<Making>& self, Project& project) {
         auto begun = ReadingCopy::begin(project);
         if (!begun)
@@ -27,7 +29,7 @@ struct ReaderThread::Making {
         if (whole && *whole)
             return self->made.set_value(std::move(self->copy));
         // A copy that is not whole goes here, before the project can close.
-        if (!whole || self->cancelled || !self->store.post([self](Project& p) { goOn(self, p); })) {
+        if (!whole || self->cancelled() || !self->store.post([self](Project& p) { goOn(self, p); })) {
             self->copy.reset();
             self->made.set_value(whole ? Result<std::unique_ptr<ReadingCopy>>(closing()) : tl::unexpected(whole.error()));
         }
@@ -46,7 +48,9 @@ ReaderThread::~ReaderThread() {
         m_thread.join();
 }
 
-void ReaderThread::read(Work work, std::function<Status(Project&)> first) { add({std::move(work), std::move(first)}); }
+void ReaderThread::read(Work work, std::function<Status(Project&)> first, std::function<bool()> wanted) {
+    add({std::move(work), std::move(first), std::move(wanted)});
+}
 void ReaderThread::letGo() { add({}); }
 
 void ReaderThread::add(Job job) {
@@ -65,34 +69,54 @@ void ReaderThread::run() {
         {
             std::unique_lock lock(m_mutex);
             m_wake.wait(lock, [this] { return m_closing || !m_jobs.empty(); });
-            if (m_closing)
-                break;
+            if (m_jobs.empty())
+                break; // and closing
             job = std::move(m_jobs.front());
             m_jobs.pop_front();
         }
-        if (!job.work) {
-            m_copy.reset();
+        if (!job.work)
+            drop();
+        if (!job.work || dropped(job))
             continue;
+        auto project = now(job);
+        try {
+            if (!dropped(job))
+                job.work(std::move(project));
+        } catch (const std::exception& e) { // of memory above all
+            log::error("reading {} stopped: {}", m_copy ? "a copy of the project" : "the project", e.what());
+            job.work(fail(Code::OutOfMemory, fmt::format("reading the project stopped: {}", e.what()), "Close other programs, or use `pairlab-cli`."));
         }
-        job.work(now(job));
         if (m_copy)
             m_copy->giveBack();
     }
+    drop();
+}
+
+Result<bool> ReaderThread::hold(const Job& job) {
+    const auto looked = std::make_shared<std::promise<Result<bool>>>();
+    auto answer = looked->get_future();
+    if (!m_store.post([this, &job, looked](Project& project) {
+            const Status first = job.first ? job.first(project) : Status();
+            const bool current = m_copy && m_copy->take(project);
+            looked->set_value(first ? Result<bool>(current) : tl::unexpected(first.error()));
+        }))
+        return closing();
+    return answer.get();
+}
+
+/// Held first: erasing, which takes away copies that nobody reads, must not meet one that is just going.
+void ReaderThread::drop() {
+    if (!m_copy)
+        return;
+    static_cast<void>(hold({}));
     m_copy.reset();
 }
 
 Result<Project*> ReaderThread::now(const Job& job) {
-    const auto looked = std::make_shared<std::promise<Result<bool>>>(); // whether the copy is of now
-    auto answer = looked->get_future();
-    if (!m_store.post([this, &job, looked](Project& project) {
-            const Status first = job.first ? job.first(project) : Status();
-            looked->set_value(first ? Result<bool>(m_copy && m_copy->take(project)) : tl::unexpected(first.error()));
-        }))
-        return closing();
-    PL_TRY(const bool current, answer.get());
+    PL_TRY(const bool current, hold(job));
     if (!current) {
         m_copy.reset(); // never two of them on the disk
-        const auto making = std::make_shared<Making>(m_store, m_closing);
+        const auto making = std::make_shared<Making>(m_store, [this, &job] { return dropped(job); });
         auto made = making->made.get_future();
         if (!m_store.post([making](Project& project) { Making::begin(making, project); }))
             return closing();

@@ -21,13 +21,14 @@ public:
     /// Is given the project as it is after everything the store was asked for before, or why it cannot be read.
     using Work = std::function<void(Result<Project*> project)>;
     explicit ReaderThread(StoreThread& store);
-    /// Waits for the work at hand; what has not begun is forgotten. The store lives longer.
+    /// Does what was asked for to its end, but for what is only wanted while somebody looks. The store lives longer.
     ~ReaderThread();
     ReaderThread(const ReaderThread&) = delete;
     ReaderThread& operator=(const ReaderThread&) = delete;
     /// In the order of the calls. `first` runs on the store's thread, on the project itself, before anything is copied; when it fails, `work` is
-    /// told why.
-    void read(Work work, std::function<Status(Project&)> first = {});
+    /// told why. With `wanted`, asked on any thread, the work is dropped as soon as that says no or the reader goes: before a copy is made for it, and
+    /// while it is made.
+    void read(Work work, std::function<Status(Project&)> first = {}, std::function<bool()> wanted = {});
     /// In its turn: keeps no copy for work that does not come.
     void letGo();
 
@@ -35,8 +36,13 @@ private:
     struct Job {
         Work work; ///< empty: letGo()
         std::function<Status(Project&)> first;
+        std::function<bool()> wanted; ///< empty: whatever comes
     };
     struct Making;
+    bool dropped(const Job& job) const { return job.wanted && (m_closing || !job.wanted()); }
+    /// Marks the copy as being read, so that nobody else takes it away; true: it is of now. The store's thread does it.
+    Result<bool> hold(const Job& job);
+    void drop();
     void add(Job job);
     void run();
     Result<Project*> now(const Job& job);

@@ -102,9 +102,9 @@ Result<bool> ReadingCopy::step(Project& project, int budgetMs) {
 }
 
 bool ReadingCopy::take(Project& project) {
-    if (m_steps || project.impl().db->getTotalChanges() != m_changes || !os::exists(os::joinPath(m_dir, "project.db")))
+    if (!os::exists(os::joinPath(m_dir, "project.db")))
         return false;
-    return mark();
+    return mark() && !m_steps && project.impl().db->getTotalChanges() == m_changes;
 }
 
 bool ReadingCopy::mark() const { return std::ofstream(m_mark).good(); } // nothing to sync: it is of this process

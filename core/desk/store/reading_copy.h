@@ -24,8 +24,8 @@ public:
     /// On the project's thread. Copies for about so long; true: the copy is whole, and of this moment. What was committed between the steps is in
     /// it too.
     Result<bool> step(Project& project, int budgetMs = 4);
-    /// On the project's thread: nothing was written there since the last step, and the copy was not taken away. It counts as being read from
-    /// now on.
+    /// On the project's thread. It counts as being read from now on, unless it was taken away. True: nothing was written there since the last
+    /// step.
     bool take(Project& project);
     /// Nobody reads it for now: it may be taken away.
     void giveBack();
