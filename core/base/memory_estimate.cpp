@@ -114,17 +114,20 @@ MemoryEstimate estimateMemory(const ModelConfig& model, const MemoryPlan& plan) 
         return out;
     }
     const double layer = keptPerLayer(model, plan.packed, plan.half);
-    // The layer that the backward pass is in works on as much again as it keeps.
+    // What the layer that the backward pass is in works on: packed rows, of which no two batches are alike, as much again as it keeps.
+    const double working = plan.packed ? 1 : kWorking;
     out.activations = kFloat * positions *
-                      ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 3 * layer : (d(model.layers) + 1) * layer) +
+                      ((plan.recompute ? d(model.layers) * d(model.hiddenSize) + 3 * layer : (d(model.layers) + working) * layer) +
                        2 * d(model.hiddenSize));
-    if (plan.method == TrainMethod::RewardModel && !plan.recompute) // of the last layer's MLP next to nothing is read
-        out.activations -= kFloat * positions * readPerLayer(model, plan.half);
+    // Of the last layer's MLP a reward model reads next to nothing. Packed, nearly all positions are answers.
+    const double read = plan.method == TrainMethod::RewardModel ? 0 : plan.packed ? 1 : plan.read;
+    if (!plan.recompute)
+        out.activations -= (1 - read) * kFloat * positions * readPerLayer(model, plan.half);
     out.activations = std::max(out.activations, cache);
     if (plan.method != TrainMethod::RewardModel) {
         const double rows = std::max(kLogitsChunk / std::max(d(model.vocabSize), 1.0), kLogitsRows);
-        const double probabilities = positions * d(model.vocabSize); // kept for the backward pass up to a size
-        out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * positions * d(model.hiddenSize) +
+        const double probabilities = read * positions * d(model.vocabSize); // kept for the backward pass up to a size
+        out.head = kFloat * (2 * rows * d(model.vocabSize) + 2 * read * positions * d(model.hiddenSize) +
                              (probabilities <= kKeptProbabilities ? probabilities : 0));
     }
     return out;

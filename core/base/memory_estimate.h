@@ -28,7 +28,7 @@ struct MemoryPlan {
     bool referenceBeside = false; ///< the reference is a second model in memory (live, and not the policy without its adapters)
     bool average = false;        ///< an exponential average of the trained weights
     bool onGpu = false;          ///< counted as CUDA's allocator does, tensor by tensor, not as a process grows
-    double read = 0.5;           ///< on a GPU: share of the positions that are answers, which alone go through the whole last layer
+    double read = 0.5;           ///< of padded rows: share of the positions that are answers, which alone go through the whole last layer
 
     /// With what the method's plugin has unless it is told otherwise, training all weights or adapters of a rank.
     static MemoryPlan usual(TrainMethod method, int64_t adapterRank = 0);
