@@ -172,15 +172,23 @@ private Q_SLOTS:
         o.people = {erased};
         const auto nobody = dealPackages(*desk.project, o);
         QVERIFY(!nobody && nobody.error().message.find(erased + " was erased") != std::string::npos);
-        // Which are everybody's does not show in the order of a file.
-        const auto dealt = deal(*desk.project, {"Cy", "Di"}, 7, 3, o.out);
-        const auto mine = promptsOf(dealt[0].file), theirs = promptsOf(dealt[1].file);
-        std::vector<size_t> places;
-        for (size_t i = 0; i < mine.size(); ++i)
-            if (std::count(theirs.begin(), theirs.end(), mine[i]))
-                places.push_back(i);
-        QCOMPARE(places.size(), size_t{3});
-        QVERIFY(places != (std::vector<size_t>{0, 1, 2}));
+    }
+
+    /// Which are everybody's does not show in the order of a file: in six deals they are not first six times, but for one time in a billion.
+    void whatIsSharedDoesNotComeFirst() {
+        int first = 0;
+        for (int round = 0; round < 6; ++round) {
+            Desk desk(12);
+            const auto dealt = deal(*desk.project, {"Cy", "Di"}, 7, 3, desk.temp.path().toStdString() + "/out");
+            const auto mine = promptsOf(dealt[0].file), theirs = promptsOf(dealt[1].file);
+            std::vector<size_t> places;
+            for (size_t i = 0; i < mine.size(); ++i)
+                if (std::count(theirs.begin(), theirs.end(), mine[i]))
+                    places.push_back(i);
+            QCOMPARE(places.size(), size_t{3});
+            first += places == (std::vector<size_t>{0, 1, 2});
+        }
+        QVERIFY(first < 6);
     }
 
     void aReturnOfNothingIsNotWritten() {
