@@ -57,7 +57,8 @@ Status checkDevice(const std::string& device) {
         names += (names.empty() ? "" : ", ") + each.name;
     }
     return fail(Code::InvalidInput, fmt::format("there is no device {} here", device),
-                fmt::format("`pairlab-worker devices` finds {}.", names.empty() ? "none" : names));
+                fmt::format("`pairlab-worker devices` finds {}. For a run that is packed for another machine PAIRLAB_DEVICES names a file with that machine's list.",
+                            names.empty() ? "none" : names));
 }
 
 } // namespace pl::desk
