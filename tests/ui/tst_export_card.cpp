@@ -64,7 +64,25 @@ struct Shown : Desk {
         QTest::keyClick(path, Qt::Key_Return);
         return (!finished.isEmpty() || finished.wait(8000)) && finished[0][0].toBool();
     }
+    void enter() {
+        find<QLineEdit>(u"export_path"_s)->setFocus();
+        QTest::keyClick(find<QLineEdit>(u"export_path"_s), Qt::Key_Return);
+    }
     void picture(const QString& name) { savePictures(window.get(), u"data-"_s + name); }
+};
+
+/// Work that the reader is held at, so that whatever comes behind it waits.
+struct Held {
+    std::promise<void> begun, released;
+    explicit Held(ExportCard& card) {
+        auto hasBegun = begun.get_future();
+        card.reader().read([this, mayGoOn = std::make_shared<std::future<void>>(released.get_future())](Result<desk::Project*>) {
+            begun.set_value();
+            mayGoOn->wait_for(std::chrono::seconds(60));
+        });
+        hasBegun.wait_for(std::chrono::seconds(60));
+    }
+    void letGo() { released.set_value(); }
 };
 
 /// A text of the panel, as it is read.
@@ -86,6 +104,17 @@ void judge(desk::Project& p, desk::Id task, desk::Id person, const std::function
     in.winner = desk::Winner::A;
     what(item, in);
     must(p.presentAndJudge(item.presentation, in));
+}
+
+/// A project with three votes, its card open, a file's name typed.
+void openWithVotes(Shown& shown, const QString& path) {
+    makeProject(shown.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) {
+        judge(p, must(p.defaultTask()).id, must(p.annotator(desk::AnnotatorKind::Human, "Ada")), [](const desk::LabelItem&, desk::JudgementInput&) {});
+    });
+    shown.open();
+    shown.openCard();
+    shown.find<QLineEdit>(u"export_path"_s)->selectAll();
+    QTest::keyClicks(shown.find<QLineEdit>(u"export_path"_s), path);
 }
 
 } // namespace
@@ -239,30 +268,17 @@ private Q_SLOTS:
     /// Closing the card waits for nothing: what was asked for is written, and the copy that it was read from goes.
     void aClosedCardsExportIsWritten() {
         Shown shown;
-        makeProject(shown.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) {
-            judge(p, must(p.defaultTask()).id, must(p.annotator(desk::AnnotatorKind::Human, "Ada")), [](const desk::LabelItem&, desk::JudgementInput&) {});
-        });
-        shown.open();
-        shown.openCard();
         const QString path = shown.temp.filePath(u"votes.jsonl"_s);
-        shown.find<QLineEdit>(u"export_path"_s)->selectAll();
-        QTest::keyClicks(shown.find<QLineEdit>(u"export_path"_s), path);
-        std::promise<void> begun, released;
-        auto hasBegun = begun.get_future(), mayGoOn = released.get_future();
-        shown.card->reader().read([&](Result<desk::Project*>) {
-            begun.set_value();
-            mayGoOn.wait_for(std::chrono::seconds(60));
-        });
-        QVERIFY(hasBegun.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-        shown.find<QLineEdit>(u"export_path"_s)->setFocus();
-        QTest::keyClick(shown.find<QLineEdit>(u"export_path"_s), Qt::Key_Return);
+        openWithVotes(shown, path);
+        Held held(*shown.card);
+        shown.enter();
         const QPointer<ExportCard> card(shown.card);
         Q_EMIT shown.card->closed();
         QTRY_VERIFY(!card);
         QVERIFY(!os::exists(sstr(path)));
         const auto copies = [&] { return QDir(shown.dir() + u"/cache"_s).entryList({u"reading-*"_s}, QDir::AllEntries | QDir::NoDotAndDotDot).size(); };
         QCOMPARE(copies(), 1);
-        released.set_value();
+        held.letGo();
         QTRY_VERIFY(os::exists(sstr(path) + ".manifest.json"));
         QTRY_COMPARE(copies(), 0);
     }
@@ -271,30 +287,17 @@ private Q_SLOTS:
     void theEndOfAClosedCardsExportIsSaid() {
         for (const bool fails : {false, true}) {
             Shown shown;
-            makeProject(shown.dir(), 3, desk::Scale::SevenPoint, [](desk::Project& p) {
-                judge(p, must(p.defaultTask()).id, must(p.annotator(desk::AnnotatorKind::Human, "Ada")), [](const desk::LabelItem&, desk::JudgementInput&) {});
-            });
-            shown.open();
-            shown.openCard();
             const QString path = shown.temp.filePath(u"later.jsonl"_s);
-            std::promise<void> begun, released;
-            auto hasBegun = begun.get_future(), mayGoOn = released.get_future();
-            shown.card->reader().read([&](Result<desk::Project*>) {
-                begun.set_value();
-                mayGoOn.wait_for(std::chrono::seconds(60));
-            });
-            QVERIFY(hasBegun.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
-            auto* edit = shown.find<QLineEdit>(u"export_path"_s);
-            edit->selectAll();
-            QTest::keyClicks(edit, path);
-            QTest::keyClick(edit, Qt::Key_Return);
+            openWithVotes(shown, path);
+            Held held(*shown.card);
+            shown.enter();
             const QPointer<ExportCard> card(shown.card);
             Q_EMIT shown.card->closed();
             QTRY_VERIFY(!card);
             if (fails) // by the time it is written
                 QVERIFY(QDir().mkpath(path));
             QSignalSpy said(&shown.context().signals, &Signals::message);
-            released.set_value();
+            held.letGo();
             QTRY_VERIFY(said.size() == 1);
             QCOMPARE(said[0][0].value<pl::ui::State>(), fails ? State::Failed : State::Done);
             QVERIFY(said[0][1].toString().startsWith(fails ? u"later.jsonl was not written."_s : u"later.jsonl: "_s));

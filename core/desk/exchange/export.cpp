@@ -49,11 +49,7 @@ Status describeTexts(ExportReport& report, const DatasetSpec& spec, int64_t step
                                                    : "ties are in .ties.jsonl: TRL would train a tie as a preference");
     note(steps, "answers with a first wrong step are in .stepwise.jsonl");
     note(n.bothBad, "pairs with both bad are in .unpaired.jsonl");
-    note(n.identical, "pairs called identical carry no preference");
-    note(n.disagreements, "pairs whose votes cancel out were left out");
-    note(n.sealedTest, "votes on sealed test prompts were kept back");
-    note(n.flagged, "votes on flagged pairs were left out");
-    note(n.skips, "skips carry no preference");
+    noteLeftOut(report);
     note(n.unusable, "rankings were left out: they do not fit their answers");
     return {};
 }

@@ -56,6 +56,15 @@ inline void noteLoss(ExportReport& report, int64_t count, const char* what) {
     if (count)
         report.notes.push_back(fmt::format("{} {}", count, what));
 }
+/// Votes that go into no form.
+inline void noteLeftOut(ExportReport& report) {
+    const DatasetCounts& n = report.counts;
+    noteLoss(report, n.identical, "pairs called identical carry no preference");
+    noteLoss(report, n.disagreements, "pairs whose votes cancel out were left out");
+    noteLoss(report, n.sealedTest, "votes on sealed test prompts were kept back");
+    noteLoss(report, n.flagged, "votes on flagged pairs were left out");
+    noteLoss(report, n.skips, "skips carry no preference");
+}
 
 /// Removes the rows that an earlier export to this path wrote beside it and this one did not: they are of other votes.
 inline Status removeStale(const std::string& out, const std::vector<std::string>& written) {

@@ -163,11 +163,7 @@ Status describeImages(ExportReport& report, const DatasetSpec& spec, ImageForm f
                      : hpd  ? "ties are in .rankings.json: a pair of this form has a winner"
                             : "ties are rows of equal ranks");
     note(n.bothBad, trl ? "pairs with both bad are in .unpaired.jsonl" : "pairs with both bad were left out");
-    note(n.identical, "pairs called identical carry no preference");
-    note(n.disagreements, "pairs whose votes cancel out were left out");
-    note(n.sealedTest, "votes on sealed test prompts were kept back");
-    note(n.flagged, "votes on flagged pairs were left out");
-    note(n.skips, "skips carry no preference");
+    noteLeftOut(report);
     note(n.unusable, "votes were left out: an image is missing or damaged");
     if (form == ImageForm::Trl || pick)
         note(n.rankings, "rankings of several images are in .rankings.jsonl");

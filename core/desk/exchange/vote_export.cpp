@@ -87,15 +87,25 @@ Result<TextExportReport> countStepwise(Project& project, const TextExportFilter&
     return makeStepwise(project, filter, bytes);
 }
 
-Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out) {
+namespace {
+
+using Make = Result<TextExportReport>(Project&, const TextExportFilter&, std::string& bytes);
+
+Result<TextExportReport> written(Make& make, Project& project, const TextExportFilter& filter, const std::string& out) {
     std::string bytes;
-    PL_TRY(TextExportReport report, makeStepwise(project, filter, bytes));
+    PL_TRY(TextExportReport report, make(project, filter, bytes));
     report.file = out;
     PL_CHECK(os::writeFileAtomic(out, bytes));
     PL_CHECK(holds(out, report.lines));
     report.files.push_back(out);
     PL_CHECK(writeManifest(project, filter, report));
     return report;
+}
+
+} // namespace
+
+Result<TextExportReport> exportStepwise(Project& project, const TextExportFilter& filter, const std::string& out) {
+    return written(makeStepwise, project, filter, out);
 }
 
 Result<TextExportReport> countAggregate(Project& project, const TextExportFilter& filter) {
@@ -104,14 +114,7 @@ Result<TextExportReport> countAggregate(Project& project, const TextExportFilter
 }
 
 Result<TextExportReport> exportAggregate(Project& project, const TextExportFilter& filter, const std::string& out) {
-    std::string bytes;
-    PL_TRY(TextExportReport report, makeAggregate(project, filter, bytes));
-    report.file = out;
-    PL_CHECK(os::writeFileAtomic(out, bytes));
-    PL_CHECK(holds(out, report.lines));
-    report.files.push_back(out);
-    PL_CHECK(writeManifest(project, filter, report));
-    return report;
+    return written(makeAggregate, project, filter, out);
 }
 
 namespace {

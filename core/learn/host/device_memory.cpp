@@ -58,14 +58,6 @@ uint64_t peakMemory(const torch::Device& device) {
     return 0;
 }
 
-void resetPeak(const torch::Device& device) {
-#ifdef PL_DEVICE_ALLOCATOR
-    if (!device.is_cpu())
-        at::getDeviceAllocator(device.type())->resetPeakStats(indexOf(device));
-#endif
-    static_cast<void>(device);
-}
-
 void releaseCache(const torch::Device& device) {
 #ifdef PL_DEVICE_ALLOCATOR
     if (!device.is_cpu())

@@ -18,7 +18,5 @@ DeviceMemory deviceMemory(const torch::Device& device);
 uint64_t peakMemory(const torch::Device& device);
 /// Gives back what libtorch keeps without using it: a recording can't have it.
 void releaseCache(const torch::Device& device);
-/// The peak counts from now on. Not on the processor.
-void resetPeak(const torch::Device& device);
 
 } // namespace pl::learn
